@@ -77,14 +77,14 @@ func (l List) At(now deadline.Clock) List {
 	return l
 }
 
-// ErrFull is returned for a list with [Most] hosts.
-var ErrFull = errors.New("the list is full")
+// errFull is returned for a list with [Most] hosts.
+var errFull = errors.New("the list is full")
 
 // With returns the list with an entry, which replaces one for the same host.
 func (l List) With(e Entry) (List, error) {
 	l = l.Without(e.Host)
 	if len(l.Entries) >= Most {
-		return l, ErrFull
+		return l, errFull
 	}
 	l.Entries = append(slices.Clone(l.Entries), e)
 	slices.SortFunc(l.Entries, func(a, b Entry) int { return compare(a.Host, b.Host) })

@@ -99,7 +99,7 @@ func TestWith(t *testing.T) {
 	if _, err := l.With(New(host(t, "9.9.9.9"), "again", 0, now)); err != nil {
 		t.Error(err)
 	}
-	if _, err := l.With(New(host(t, "8.8.8.8"), "", 0, now)); !errors.Is(err, ErrFull) {
+	if _, err := l.With(New(host(t, "8.8.8.8"), "", 0, now)); !errors.Is(err, errFull) {
 		t.Error("a full list takes more")
 	}
 }

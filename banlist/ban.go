@@ -45,8 +45,8 @@ func New(prefix netip.Prefix, reason string, last time.Duration, now Clock) Ban 
 // Possible reports whether the journal can have a line for a ban of p.
 func Possible(p netip.Prefix) bool { return p.IsValid() && p.Bits() > 0 }
 
-// Left returns the remaining time of a ban; forever is true if it has no end.
-func (b Ban) Left(now Clock) (left time.Duration, forever bool) {
+// left returns the remaining time of a ban; forever is true if it has no end.
+func (b Ban) left(now Clock) (left time.Duration, forever bool) {
 	return b.Ends - now.Up, b.For == 0
 }
 

@@ -75,7 +75,7 @@ func longest(list []*entry, now Clock) (left time.Duration, any bool) {
 		if e.over(now) {
 			continue
 		}
-		last, forever := e.Left(now)
+		last, forever := e.left(now)
 		if forever {
 			last = Forever
 		}

@@ -159,7 +159,7 @@ func (t *Table) Bans(now Clock) []Ban {
 			continue
 		}
 		b := e.Ban
-		if left, forever := b.Left(now); !forever {
+		if left, forever := b.left(now); !forever {
 			if until := now.Wall.Add(left).UTC(); until.Sub(b.Until).Abs() > 2*time.Second {
 				b.Until = until.Truncate(time.Second)
 			}

@@ -22,7 +22,7 @@ func prefix(s string) netip.Prefix { return cidr.MustParsePrefix(s).Netip() }
 func text(bans []Ban, now Clock) string {
 	var all []string
 	for _, b := range bans {
-		left, forever := b.Left(now)
+		left, forever := b.left(now)
 		words := fmt.Sprint(left.Round(time.Second))
 		if forever {
 			words = "ever"

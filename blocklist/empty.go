@@ -144,7 +144,7 @@ func emptyNow(ctx context.Context, cfg config.Config) (*problem.Problem, error) 
 	if err != nil {
 		return nil, err
 	}
-	return status.Empty(), nil
+	return status.empty(), nil
 }
 
 // bannedIn counts the bans in those of voipbl's sets of bans that rules use.

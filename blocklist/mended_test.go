@@ -25,7 +25,7 @@ func TestRemediesByTheFile(t *testing.T) {
 		tools   = "install it with \"apt-get install iptables\""
 	)
 	for _, test := range []struct{ remedy, mistaken, refused string }{
-		{AgentRepairs, AgentRepairs, AgentRepairs},
+		{agentRepairs, agentRepairs, agentRepairs},
 		{problem.RunSync, rules.MendFirst + problem.RunSync, problem.RunSync},
 		{other + named, rules.MendFirst + other + named, rules.TakeFirst + other + named},
 		{"write addresses into LIST, or " + other + named, "write addresses into LIST", "write addresses into LIST"},

@@ -113,7 +113,7 @@ func (r *SyncReport) seek(ctx context.Context) {
 // should be, saved rules use an old name, the sets are empty, the agent does not answer, the
 // list of bans or of allowed hosts cannot be read or written, or a name is unprotected.
 func (r *SyncReport) Troubled() bool {
-	rules := len(r.Saved) > 0 || len(r.FamilyProblems()) > 0 ||
+	rules := len(r.Saved) > 0 || len(r.familyProblems()) > 0 ||
 		r.Rules != nil && (r.Rules.Problem != nil || len(r.Rules.Obstacles) > 0)
 	lists := r.holdsNothing() || r.BansProblem != nil || len(r.ListProblems) > 0 ||
 		slices.ContainsFunc(r.Feeds, func(f feeds.Report) bool { return f.Problem != nil || f.Unkept })
@@ -121,8 +121,8 @@ func (r *SyncReport) Troubled() bool {
 	return r.Overruled || r.AgentError != nil || rules || lists || names
 }
 
-// FamilyProblems returns why one family is not protected, because of its set or its rules.
-func (r *SyncReport) FamilyProblems() []problem.FamilyProblem {
+// familyProblems returns why one family is not protected, because of its set or its rules.
+func (r *SyncReport) familyProblems() []problem.FamilyProblem {
 	if r.Rules == nil {
 		return r.Families
 	}

@@ -157,12 +157,12 @@ func (s *Status) judgeSets() {
 			s.sayNoDrop(s.Sets[iptables.IPv6].Name)
 		}
 	case entries == 0 && s.banned() == 0:
-		s.Add(s.Empty())
+		s.Add(s.empty())
 	}
 }
 
-// Empty is the problem that the lists block nobody, even if this host's bans do; else nil.
-func (s *Status) Empty() *problem.Problem {
+// empty is the problem that the lists block nobody, even if this host's bans do; else nil.
+func (s *Status) empty() *problem.Problem {
 	if s.Entries() > 0 {
 		return nil
 	}
@@ -174,7 +174,7 @@ func (s *Status) OnlyBans() *problem.Problem {
 	if s.banned() == 0 {
 		return nil
 	}
-	return s.Empty()
+	return s.empty()
 }
 
 // On says which part of voipbl is in force, apart from the base rules.
@@ -250,11 +250,8 @@ func (s *Status) banned() (n int) {
 	return n
 }
 
-const (
-
-	// AgentRepairs is the remedy for what the agent repairs by itself.
-	AgentRepairs = "nothing: the agent puts it right within 15 seconds"
-)
+// agentRepairs is the remedy for what the agent repairs by itself.
+const agentRepairs = "nothing: the agent puts it right within 15 seconds"
 
 // repairs is the remedy for what somebody else has changed: to wait for the agent, if it can.
 func (s *Status) repairs() string {
@@ -268,7 +265,7 @@ func (s *Status) repairs() string {
 	case s.outlook != nil && s.outlook.Error != nil:
 		return cmp.Or(s.outlook.Error.Remedy, "see \"journalctl -u voipbl\"; the agent tries it again")
 	}
-	return AgentRepairs
+	return agentRepairs
 }
 
 // Repairs is the remedy for what somebody else has changed.

@@ -57,8 +57,8 @@ func (b *Builder) compact(f Family) {
 	b.ps[f] = slices.Grow(ps, len(ps)/2)
 }
 
-// AddSets adds all prefixes of both sets.
-func (b *Builder) AddSets(sets Sets) {
+// addSets adds all prefixes of both sets.
+func (b *Builder) addSets(sets Sets) {
 	for f := range sets {
 		b.ps[f] = append(b.ps[f], sets[f].ps...)
 	}
@@ -90,7 +90,7 @@ func Union(all ...Sets) Sets {
 		return last
 	}
 	for _, sets := range all {
-		b.AddSets(sets)
+		b.addSets(sets)
 	}
 	return b.Sets()
 }

@@ -185,8 +185,8 @@ type SIP struct {
 // A Service is a named set of open ports.
 type Service struct {
 	Name  string      // lower case; with Proto, unique
-	Proto string      // ProtoTCP, ProtoUDP, or one of Portless
-	Ports []PortRange // without overlap; at least one, or none for a protocol in Portless
+	Proto string      // ProtoTCP, ProtoUDP, or one of portless
+	Ports []PortRange // without overlap; at least one, or none for a protocol in portless
 	From  string      // FromLAN or FromAny
 }
 
@@ -199,9 +199,9 @@ const (
 	FromAny = "any" // every address that is not blocked
 )
 
-// Portless lists the tunnel protocols, which have no ports: IPsec, GRE, and IPv4 and IPv6
+// portless lists the tunnel protocols, which have no ports: IPsec, GRE, and IPv4 and IPv6
 // within IP.
-var Portless = []string{"esp", "gre", "ipip", "6in4"}
+var portless = []string{"esp", "gre", "ipip", "6in4"}
 
 // Metrics says where the agent serves its Prometheus metrics.
 type Metrics struct {

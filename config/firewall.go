@@ -88,10 +88,10 @@ func (r *reader) notSIP(fw *Firewall) {
 func (r *reader) service(key string, raw *rawService) Service {
 	s := Service{From: FromLAN} // the safer default
 	require(r, key+".name", raw.Name, &s.Name, nameExample, parseName)
-	protos := slices.Concat([]string{ProtoTCP, ProtoUDP}, Portless)
+	protos := slices.Concat([]string{ProtoTCP, ProtoUDP}, portless)
 	require(r, key+".proto", raw.Proto, &s.Proto, "expected tcp or udp, or esp, gre, ipip, 6in4", oneOf(protos...))
 	switch {
-	case !slices.Contains(Portless, s.Proto):
+	case !slices.Contains(portless, s.Proto):
 		require(r, key+".ports", (*string)(raw.Ports), &s.Ports, portsExample, parsePorts)
 	case raw.Ports != nil:
 		r.fail(key+".ports", faultf("expected no such key", "%s has no ports", s.Proto))

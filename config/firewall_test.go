@@ -93,7 +93,7 @@ func TestServicesReplace(t *testing.T) {
 // TestPortless: a service whose protocol has no ports has none, also after it is
 // written back.
 func TestPortless(t *testing.T) {
-	for _, proto := range Portless {
+	for _, proto := range portless {
 		c := mustParse(t, "firewall: {services: [{name: vpn, proto: "+proto+", from: any}]}\n")
 		text, err := c.YAML()
 		if err != nil {

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// Timeout limits all questions of one call of Ask together.
-	Timeout = 10 * time.Second
+	// timeout limits all questions of one call of Ask together.
+	timeout = 10 * time.Second
 
 	namesAtOnce     = 32
 	questionsAtOnce = 8 // for one name
@@ -34,7 +34,7 @@ type Question struct {
 
 // Ask resolves all names at the same time. The answers are by name.
 func Ask(ctx context.Context, questions []Question) map[string]Answer {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var (
 		mu    sync.Mutex
@@ -72,7 +72,7 @@ func ask(ctx context.Context, q Question) Answer {
 	})
 	if q.SIP {
 		// A service without an answer leaves time for the servers of the others.
-		half, cancel := context.WithTimeout(ctx, Timeout/2)
+		half, cancel := context.WithTimeout(ctx, timeout/2)
 		defer cancel()
 		for _, s := range services {
 			group.Go(func() error {
@@ -180,7 +180,7 @@ func (h *hostAnswer) add(family int, addrs []netip.Addr) {
 	good := false
 	for _, a := range addrs {
 		a = a.Unmap().WithZone("")
-		if reason := Why(a); reason != "" {
+		if reason := whyNoHost(a); reason != "" {
 			why = &noHostError{a, reason}
 			continue
 		}

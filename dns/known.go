@@ -92,7 +92,7 @@ func (k *Known) UnmarshalJSON(text []byte) error {
 	for _, a := range file.Addrs {
 		k.Addresses = append(k.Addresses, Address{Addr: a.Unmap().WithZone(""), FirstSeen: k.At, LastSeen: k.At})
 	}
-	k.Addresses = slices.DeleteFunc(k.Addresses, func(a Address) bool { return !a.Addr.IsValid() || Why(a.Addr) != "" })
+	k.Addresses = slices.DeleteFunc(k.Addresses, func(a Address) bool { return !a.Addr.IsValid() || whyNoHost(a.Addr) != "" })
 	k.Addresses = bounded(k.Addresses, k.At)
 	return nil
 }

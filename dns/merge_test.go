@@ -290,7 +290,7 @@ func TestWhy(t *testing.T) {
 		"5.0.0.1": "", "10.0.0.1": "", "172.16.0.1": "", "192.168.1.1": "", "100.64.0.1": "",
 		"2a00::1": "", "fd00::1": "", "64:ff9b::5.0.0.1": "", "2002:500:1::1": "",
 	} {
-		if got := Why(netip.MustParseAddr(text)); got != want {
+		if got := whyNoHost(netip.MustParseAddr(text)); got != want {
 			t.Errorf("%s: %q, want %q", text, got, want)
 		}
 	}

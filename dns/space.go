@@ -42,8 +42,8 @@ var (
 	nat64Local = netip.MustParsePrefix("64:ff9b:1::/48")
 )
 
-// Why returns why an address cannot be a remote host's, or "" if it can.
-func Why(a netip.Addr) string {
+// whyNoHost returns why an address cannot be a remote host's, or "" if it can.
+func whyNoHost(a netip.Addr) string {
 	a = a.Unmap()
 	for _, s := range noHost {
 		if s.prefix.Contains(a) {
@@ -52,7 +52,7 @@ func Why(a netip.Addr) string {
 	}
 	if nat64.Contains(a) {
 		b := a.As16()
-		return Why(netip.AddrFrom4([4]byte(b[12:])))
+		return whyNoHost(netip.AddrFrom4([4]byte(b[12:])))
 	}
 	if a.Is6() && !global.Contains(a) && !uniqueLocal.Contains(a) && !nat64Local.Contains(a) {
 		return "not global unicast"

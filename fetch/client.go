@@ -15,11 +15,11 @@ import (
 // Defaults of a [Request]. The size limit is about forty times today's VoIPBL list; the
 // time is about a hundred times what its download takes.
 const (
-	DefaultMaxBytes = 64 << 20
-	DefaultTimeout  = 60 * time.Second
+	defaultMaxBytes = 64 << 20
+	defaultTimeout  = 60 * time.Second
 )
 
-// Time limits of one connection. Each is well below [DefaultTimeout], so that a dead
+// Time limits of one connection. Each is well below defaultTimeout, so that a dead
 // server leaves time for another attempt.
 const (
 	dialTimeout   = 10 * time.Second
@@ -81,8 +81,8 @@ type Request struct {
 	Feed     string        // the feed's name, for errors and logs
 	URL      string        // https; its query string is sent unchanged
 	Insecure bool          // allows http, for the URL and for redirects
-	MaxBytes int64         // limit of the body in bytes, after decompression; 0 is DefaultMaxBytes
-	Timeout  time.Duration // for the whole request, with retries and waits; 0 is DefaultTimeout
+	MaxBytes int64         // limit of the body in bytes, after decompression; 0 is defaultMaxBytes
+	Timeout  time.Duration // for the whole request, with retries and waits; 0 is defaultTimeout
 
 	// Validators of the last good copy, from its [Meta]. If both are empty, the request
 	// is unconditional.

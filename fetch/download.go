@@ -39,11 +39,11 @@ type download struct {
 
 func newDownload(ctx context.Context, c *Client, req Request, to *Staged) (*download, error) {
 	if req.MaxBytes <= 0 {
-		req.MaxBytes = DefaultMaxBytes
+		req.MaxBytes = defaultMaxBytes
 	}
 	req.MaxBytes = min(req.MaxBytes, math.MaxInt64-1) // one is added to it below
 	if req.Timeout <= 0 {
-		req.Timeout = DefaultTimeout
+		req.Timeout = defaultTimeout
 	}
 	req.ETag, req.LastModified = validator(req.ETag), validator(req.LastModified)
 	d := &download{client: c, caller: ctx, ctx: ctx, req: req, to: to}
@@ -110,7 +110,7 @@ func (d *download) receive(resp *http.Response) error {
 
 // stage writes the body of a 200 to disk, at most one byte more than MaxBytes.
 func (d *download) stage(resp *http.Response) error {
-	if err := d.to.Reset(); err != nil {
+	if err := d.to.reset(); err != nil {
 		return err
 	}
 	d.to.Part(d.name)

@@ -212,7 +212,7 @@ func TestGetTooSlow(t *testing.T) {
 			if !errors.Is(e, context.DeadlineExceeded) {
 				t.Errorf("%v does not wrap context.DeadlineExceeded", e)
 			}
-			if took := time.Since(start); took >= DefaultTimeout {
+			if took := time.Since(start); took >= defaultTimeout {
 				t.Errorf("took %v with a deadline of %v", took, deadline)
 			}
 		})

@@ -38,10 +38,10 @@ type Files struct {
 // optional is true, and otherwise an error. An empty directory gives no files. A path
 // that exists and cannot be read is always an error.
 //
-// All files together may have maxBytes bytes; 0 is [DefaultMaxBytes].
+// All files together may have maxBytes bytes; 0 is defaultMaxBytes.
 func OpenPath(pattern string, optional bool, maxBytes int64) (*Files, error) {
 	if maxBytes <= 0 {
-		maxBytes = DefaultMaxBytes
+		maxBytes = defaultMaxBytes
 	}
 	names, err := find(pattern)
 	if err != nil && !(optional && errors.Is(err, fs.ErrNotExist)) {
@@ -188,7 +188,7 @@ func (f *Files) Parts() iter.Seq2[Part, io.Reader] {
 // CopyTo stages the files in to, a part for each. It replaces what was staged there
 // before. On an error the contents of to are undefined.
 func (f *Files) CopyTo(to *Staged) error {
-	if err := to.Reset(); err != nil {
+	if err := to.reset(); err != nil {
 		return err
 	}
 	buf := make([]byte, bufferSize)

@@ -80,8 +80,8 @@ func (st *Staged) Write(p []byte) (int, error) {
 	return n, st.failed(err)
 }
 
-// Reset drops everything written so far.
-func (st *Staged) Reset() error {
+// reset drops everything written so far.
+func (st *Staged) reset() error {
 	if st.err != nil {
 		return st.err
 	}
@@ -97,10 +97,10 @@ func (st *Staged) Reset() error {
 	return nil
 }
 
-// Size returns the number of bytes written since the start or the last Reset.
+// Size returns the number of bytes written since the start or the last reset.
 func (st *Staged) Size() int64 { return st.size }
 
-// Sum returns the SHA-256 of the bytes written since the start or the last Reset.
+// Sum returns the SHA-256 of the bytes written since the start or the last reset.
 func (st *Staged) Sum() [sha256.Size]byte { return [sha256.Size]byte(st.sum.Sum(nil)) }
 
 // Reader returns a reader of everything written so far.

@@ -158,7 +158,7 @@ func TestReset(t *testing.T) {
 	st := stage(t, s, "voipbl")
 	st.Part("first")
 	io.WriteString(st, strings.Repeat("x", 3*bufferSize))
-	if err := st.Reset(); err != nil {
+	if err := st.reset(); err != nil {
 		t.Fatal(err)
 	}
 	empty := stage(t, s, "other")

@@ -25,9 +25,9 @@ type Route struct {
 	By []string
 }
 
-// WorldBits is the longest prefix of a route to the Internet: 0 for a default route, 1 for the two
+// worldBits is the longest prefix of a route to the Internet: 0 for a default route, 1 for the two
 // halves that VPNs set, 3 for 2000::/3.
-const WorldBits = 3
+const worldBits = 3
 
 // FindArrivals reads the interfaces and the routes, as part of a look. It returns nil if they
 // cannot be read.
@@ -111,11 +111,11 @@ func newRoute(r netlink.Route, family int, byIndex map[int]string) (Route, bool)
 // without a route may come in on any interface, or the network is not up yet.
 func (a *Arrivals) Of(source netip.Prefix, is6 bool) []string {
 	var world, all, inside, around []string
-	longest := WorldBits
+	longest := worldBits
 	for _, r := range a.Routes {
 		switch {
 		case r.To.Addr().Is6() != is6:
-		case r.To.Bits() <= WorldBits:
+		case r.To.Bits() <= worldBits:
 			world = with(world, r.By)
 		default:
 			all = with(all, r.By)

@@ -42,7 +42,7 @@ func Gateways() ([]netip.Addr, error) {
 
 func defaultGateways(r netlink.Route) []netip.Addr {
 	if r.Dst != nil {
-		if bits, _ := r.Dst.Mask.Size(); bits > WorldBits {
+		if bits, _ := r.Dst.Mask.Size(); bits > worldBits {
 			return nil
 		}
 	}

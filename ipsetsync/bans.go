@@ -26,13 +26,13 @@ const (
 // family is an error, because no rule of this family can refer to it.
 func (k *Kernel) EnsureBanSet(name string, f cidr.Family) (made bool, err error) {
 	err = k.op("create", name, createBansRequest(name, f))
-	if err == nil || !errors.Is(err, ErrExists) {
+	if err == nil || !errors.Is(err, errExists) {
 		return err == nil, err
 	}
 	// A list:set has the family of its members.
 	h, err := k.Header(name)
 	if err == nil && h.Family != f && h.Type != typeListSet {
-		err = &opError{Op: "use", Set: name, Err: fmt.Errorf("%w: it is a %s of %s, and %s is needed", ErrMismatch, h.Type, h.Family, f)}
+		err = &opError{Op: "use", Set: name, Err: fmt.Errorf("%w: it is a %s of %s, and %s is needed", errMismatch, h.Type, h.Family, f)}
 	}
 	return false, err
 }
@@ -51,7 +51,7 @@ func (k *Kernel) RemoveBanSet(name string) (removed, stays bool, err error) {
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return false, false, nil // fail2ban has removed it when it stopped
-	case errors.Is(err, ErrBusy):
+	case errors.Is(err, errBusy):
 		return false, true, nil // in use since the check
 	}
 	return err == nil, false, err

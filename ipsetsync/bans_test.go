@@ -65,7 +65,7 @@ func TestBanSetOfOthers(t *testing.T) {
 		if made || (err == nil) != ok {
 			t.Errorf("%s: made %v: %v", create, made, err)
 		}
-		if err != nil && (!errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "hash:ip of IPv6")) {
+		if err != nil && (!errors.Is(err, errMismatch) || !strings.Contains(err.Error(), "hash:ip of IPv6")) {
 			t.Errorf("%s: %v", create, err)
 		}
 		if after := ipset(t, "", "save"); after != before {

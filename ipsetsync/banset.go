@@ -89,7 +89,7 @@ func (k *Kernel) EnsureOwnBanSet(name string, f cidr.Family) (h Header, made boo
 	h, err = k.Header(name)
 	if errors.Is(err, ErrNotFound) {
 		err = k.op("create", name, createOwnBansRequest(name, f, k.revision[f]))
-		if made = err == nil; made || errors.Is(err, ErrExists) { // another process may have made it meanwhile
+		if made = err == nil; made || errors.Is(err, errExists) { // another process may have made it meanwhile
 			h, err = k.Header(name)
 		}
 	}
@@ -255,7 +255,7 @@ func (k *Kernel) BanNew(name string, entries []Timeout) (made []cidr.Prefix, err
 		switch {
 		case err == nil:
 			made = append(made, t.Prefix)
-		case !errors.Is(err, ErrExists):
+		case !errors.Is(err, errExists):
 			return made, &opError{Op: "add", Set: name, Entry: t.Prefix.String(), Err: err}
 		}
 	}

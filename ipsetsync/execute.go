@@ -86,9 +86,9 @@ func (k *Kernel) switchBack(plans []*Plan) error {
 	for _, p := range plans {
 		for _, s := range p.Switch {
 			switch s.Op {
-			case OpSwap:
+			case opSwap:
 				errs = append(errs, switchedAnyway(p, k.step(p, s))) // a second swap undoes the first
-			case OpRename:
+			case opRename:
 				if p.Live == nil { // otherwise it has replaced a foreign set
 					errs = append(errs, switchedAnyway(p, k.Destroy(s.Other)))
 				}
@@ -142,7 +142,7 @@ func patient(do func() error) error {
 	again := time.NewTicker(patienceEvery)
 	defer again.Stop()
 	for deadline := time.Now().Add(patience); ; <-again.C {
-		if err := do(); !errors.Is(err, ErrBusy) || time.Now().After(deadline) {
+		if err := do(); !errors.Is(err, errBusy) || time.Now().After(deadline) {
 			return err
 		}
 	}
@@ -150,17 +150,17 @@ func patient(do func() error) error {
 
 func (k *Kernel) step(p *Plan, s Step) error {
 	switch s.Op {
-	case OpCreate:
+	case opCreate:
 		return k.create(p, s)
-	case OpAdd:
+	case opAdd:
 		return k.add(p, s)
-	case OpCount:
+	case opCount:
 		return k.count(s)
-	case OpSwap:
+	case opSwap:
 		return patient(func() error { return k.op("swap", s.Set, swapRequest(s.Set, s.Other)) })
-	case OpRename:
+	case opRename:
 		return patient(func() error { return k.op("rename", s.Set, renameRequest(s.Set, s.Other)) })
-	case OpDestroy:
+	case opDestroy:
 		return patient(func() error { return k.Destroy(s.Set) })
 	}
 	return &opError{Op: string(s.Op), Set: s.Set, Err: errors.ErrUnsupported}
@@ -186,7 +186,7 @@ func (k *Kernel) create(p *Plan, s Step) error {
 // checkCreated compares the header of a new set with the requested one.
 func (s Step) checkCreated(family cidr.Family, h Header) error {
 	if h.Type != TypeHashNet || h.Family != family || h.Maxelem != s.Maxelem || !h.Counters || h.Elements != 0 {
-		return &opError{Op: "create", Set: s.Set, Err: fmt.Errorf("%w: it reads back as %+v", ErrWrongContent, h)}
+		return &opError{Op: "create", Set: s.Set, Err: fmt.Errorf("%w: it reads back as %+v", errWrongContent, h)}
 	}
 	return nil
 }
@@ -219,7 +219,7 @@ func (k *Kernel) count(s Step) error {
 // checkCount compares the number of entries of a filled set with the plan.
 func (s Step) checkCount(h Header) error {
 	if int(h.Elements) != s.Entries {
-		return &opError{Op: "count", Set: s.Set, Err: fmt.Errorf("%w: %d entries, not %d", ErrWrongContent, h.Elements, s.Entries)}
+		return &opError{Op: "count", Set: s.Set, Err: fmt.Errorf("%w: %d entries, not %d", errWrongContent, h.Elements, s.Entries)}
 	}
 	return nil
 }

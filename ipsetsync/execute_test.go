@@ -25,14 +25,14 @@ func TestReadBackIsChecked(t *testing.T) {
 	} {
 		h := good
 		change(&h)
-		if err := s.checkCreated(cidr.IPv4, h); !errors.Is(err, ErrWrongContent) {
+		if err := s.checkCreated(cidr.IPv4, h); !errors.Is(err, errWrongContent) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 	for entries := range uint32(6) {
 		h := good
 		h.Elements = entries
-		if err := s.checkCount(h); (err == nil) != (entries == 3) || err != nil && !errors.Is(err, ErrWrongContent) {
+		if err := s.checkCount(h); (err == nil) != (entries == 3) || err != nil && !errors.Is(err, errWrongContent) {
 			t.Errorf("%d entries, where there are to be 3: %v", entries, err)
 		}
 	}

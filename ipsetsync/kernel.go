@@ -38,7 +38,7 @@ func Open() (*Kernel, error) {
 	sock, err := nl.Subscribe(unix.NETLINK_NETFILTER)
 	if err != nil {
 		if errors.Is(err, unix.EPROTONOSUPPORT) {
-			err = ErrNoIPSet
+			err = errNoIPSet
 		}
 		return nil, &opError{Op: "open", Err: err}
 	}
@@ -64,7 +64,7 @@ func (k *Kernel) probe() error {
 	if err := k.do(protocolRequest(), nil); err != nil {
 		// Without the subsystem nfnetlink answers EINVAL (nfnetlink.c).
 		if errors.Is(err, unix.EINVAL) {
-			err = ErrNoIPSet
+			err = errNoIPSet
 		}
 		return &opError{Op: "open", Err: err}
 	}
@@ -75,7 +75,7 @@ func (k *Kernel) probe() error {
 			return err
 		})
 		if err == nil && highest < minRevision {
-			err = ErrNoType
+			err = errNoType
 		}
 		if err != nil {
 			return &opError{Op: "find type hash:net", Err: err}

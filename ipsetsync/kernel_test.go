@@ -327,7 +327,7 @@ func TestRefusedEntry(t *testing.T) {
 	p.Build[0].Maxelem = most
 	_, err = k.Execute(p)
 	var opErr *opError
-	if !errors.Is(err, ErrFull) || !errors.As(err, &opErr) || opErr.Entry == "" {
+	if !errors.Is(err, errFull) || !errors.As(err, &opErr) || opErr.Entry == "" {
 		t.Fatalf("got %v, want an entry refused because the set is full", err)
 	}
 	// The kernel estimates the size first (mtype_add), so it may refuse a later entry
@@ -353,7 +353,7 @@ func TestCountIsReadBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Build[2].Entries = 2
-	if _, err := k.Execute(p); !errors.Is(err, ErrWrongContent) {
+	if _, err := k.Execute(p); !errors.Is(err, errWrongContent) {
 		t.Errorf("got %v", err)
 	}
 	if names := ipset(t, "", "list", "-name"); names != "" {
@@ -381,8 +381,8 @@ func TestAllOrNone(t *testing.T) {
 				plans = append(plans, p)
 			}
 			plans[1].Switch[0].Other = "gone"
-			plans[1].Switch[0].Op = OpSwap
-			if _, err := k.Execute(plans...); !errors.Is(err, ErrExistsOrGone) {
+			plans[1].Switch[0].Op = opSwap
+			if _, err := k.Execute(plans...); !errors.Is(err, errExistsOrGone) {
 				t.Errorf("got %v", err)
 			}
 			if after := ipset(t, "", "list", "-output", "save"); after != before {
@@ -437,8 +437,8 @@ func TestNotSwitchedBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second.Switch = []Step{{Op: OpSwap, Set: "voip_bl6-next", Other: "gone"}}
-	if _, err := k.Execute(first, second); !errors.Is(err, ErrExistsOrGone) {
+	second.Switch = []Step{{Op: opSwap, Set: "voip_bl6-next", Other: "gone"}}
+	if _, err := k.Execute(first, second); !errors.Is(err, errExistsOrGone) {
 		t.Errorf("got %v", err)
 	}
 	if names := strings.Fields(ipset(t, "", "list", "-name")); !slices.Equal(names, []string{"voip_bl"}) {
@@ -454,12 +454,12 @@ func TestErrorsOfTheKernel(t *testing.T) {
 	ipset(t, "create a hash:net\ncreate b hash:ip\ncreate c list:set\nadd c a\n", "restore")
 	for name, test := range map[string]struct{ err, want error }{
 		"destroy of nothing":                       {k.Destroy("x"), ErrNotFound},
-		"destroy of a used one":                    {k.Destroy("a"), ErrBusy},
-		"rename of a used one":                     {k.op("rename", "a", renameRequest("a", "y")), ErrReferenced},
-		"swap with nothing":                        {k.op("swap", "a", swapRequest("a", "x")), ErrExistsOrGone},
-		"swap with another type":                   {k.op("swap", "a", swapRequest("a", "b")), ErrMismatch},
-		"create of a known name":                   {k.op("create", "a", createRequest(spec{"a", cidr.IPv4, 6, 64, 64})), ErrExists},
-		"create of a revision that does not exist": {k.op("create", "z", createRequest(spec{"z", cidr.IPv4, 99, 64, 64})), ErrNoType},
+		"destroy of a used one":                    {k.Destroy("a"), errBusy},
+		"rename of a used one":                     {k.op("rename", "a", renameRequest("a", "y")), errReferenced},
+		"swap with nothing":                        {k.op("swap", "a", swapRequest("a", "x")), errExistsOrGone},
+		"swap with another type":                   {k.op("swap", "a", swapRequest("a", "b")), errMismatch},
+		"create of a known name":                   {k.op("create", "a", createRequest(spec{"a", cidr.IPv4, 6, 64, 64})), errExists},
+		"create of a revision that does not exist": {k.op("create", "z", createRequest(spec{"z", cidr.IPv4, 99, 64, 64})), errNoType},
 	} {
 		if !errors.Is(test.err, test.want) {
 			t.Errorf("%s: %v", name, test.err)

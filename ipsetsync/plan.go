@@ -56,12 +56,12 @@ func (p *Plan) Steps() []Step { return slices.Concat(p.Build, p.Switch, p.Clean)
 type Op string
 
 const (
-	OpCreate  Op = "create"  // create Set
-	OpAdd     Op = "add"     // add all entries to Set
-	OpCount   Op = "count"   // read back how many entries Set has
-	OpSwap    Op = "swap"    // exchange the contents of Set and Other
-	OpRename  Op = "rename"  // give Set the name Other
-	OpDestroy Op = "destroy" // remove Set
+	opCreate  Op = "create"  // create Set
+	opAdd     Op = "add"     // add all entries to Set
+	opCount   Op = "count"   // read back how many entries Set has
+	opSwap    Op = "swap"    // exchange the contents of Set and Other
+	opRename  Op = "rename"  // give Set the name Other
+	opDestroy Op = "destroy" // remove Set
 )
 
 // Step is one operation of a Plan.
@@ -69,22 +69,22 @@ type Step struct {
 	Op       Op
 	Set      string
 	Other    string
-	Entries  int    // of OpAdd and OpCount
-	Hashsize uint32 // of OpCreate
-	Maxelem  uint32 // of OpCreate
+	Entries  int    // of opAdd and opCount
+	Hashsize uint32 // of opCreate
+	Maxelem  uint32 // of opCreate
 }
 
 func (s Step) String() string {
 	switch s.Op {
-	case OpCreate:
+	case opCreate:
 		return fmt.Sprintf("create %s hash:net hashsize %d maxelem %d counters", s.Set, s.Hashsize, s.Maxelem)
-	case OpAdd:
+	case opAdd:
 		return fmt.Sprintf("add %d entries to %s", s.Entries, s.Set)
-	case OpCount:
+	case opCount:
 		return fmt.Sprintf("read back that %s has %d entries", s.Set, s.Entries)
-	case OpSwap:
+	case opSwap:
 		return fmt.Sprintf("swap %s and %s", s.Set, s.Other)
-	case OpRename:
+	case opRename:
 		return fmt.Sprintf("rename %s to %s", s.Set, s.Other)
 	}
 	return fmt.Sprintf("%s %s", s.Op, s.Set)
@@ -134,12 +134,12 @@ func NewPlan(name string, family cidr.Family, desired cidr.Set, live *Live) (*Pl
 	p := &Plan{Name: name, Family: family, entries: desired, Added: desired.Len()}
 	temp := TempName(name)
 	build := []Step{
-		{Op: OpCreate, Set: temp, Hashsize: hashsize(desired.Len()), Maxelem: maxelem(desired.Len())},
-		{Op: OpAdd, Set: temp, Entries: desired.Len()},
-		{Op: OpCount, Set: temp, Entries: desired.Len()},
+		{Op: opCreate, Set: temp, Hashsize: hashsize(desired.Len()), Maxelem: maxelem(desired.Len())},
+		{Op: opAdd, Set: temp, Entries: desired.Len()},
+		{Op: opCount, Set: temp, Entries: desired.Len()},
 	}
 	if live == nil {
-		p.Build, p.Switch = build, []Step{{Op: OpRename, Set: temp, Other: name}}
+		p.Build, p.Switch = build, []Step{{Op: opRename, Set: temp, Other: name}}
 		return p, nil
 	}
 	p.Live = &live.Header
@@ -149,7 +149,7 @@ func NewPlan(name string, family cidr.Family, desired cidr.Set, live *Live) (*Pl
 		}
 		p.Why = fmt.Sprintf("it was a %s of %s", live.Type, live.Family)
 		p.Removed = int(live.Elements)
-		p.Build, p.Switch = build, []Step{{Op: OpDestroy, Set: name}, {Op: OpRename, Set: temp, Other: name}}
+		p.Build, p.Switch = build, []Step{{Op: opDestroy, Set: name}, {Op: opRename, Set: temp, Other: name}}
 		return p, nil
 	}
 	p.Kept, p.Added, p.Removed = diff(desired, live.Prefixes)
@@ -158,7 +158,7 @@ func NewPlan(name string, family cidr.Family, desired cidr.Set, live *Live) (*Pl
 		return p, nil
 	}
 	p.counts = carryCounts(desired, live.Counts)
-	p.Build, p.Switch, p.Clean = build, []Step{{Op: OpSwap, Set: temp, Other: name}}, []Step{{Op: OpDestroy, Set: temp}}
+	p.Build, p.Switch, p.Clean = build, []Step{{Op: opSwap, Set: temp, Other: name}}, []Step{{Op: opDestroy, Set: temp}}
 	return p, nil
 }
 

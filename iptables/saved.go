@@ -205,8 +205,8 @@ func (s *Saved) SameRules(other *Saved) bool {
 // HasChain reports whether a table has a chain.
 func (s *Saved) HasChain(table, chain string) bool { return s.Tables[table][chain] != nil }
 
-// Jumps reports whether a rule of a chain goes to a chain whose name begins with prefix.
-func (s *Saved) Jumps(table, chain, prefix string) bool {
+// jumps reports whether a rule of a chain goes to a chain whose name begins with prefix.
+func (s *Saved) jumps(table, chain, prefix string) bool {
 	return slices.ContainsFunc(s.Rules(table, chain), func(r SavedRule) bool { return strings.HasPrefix(Target(r.Text), prefix) })
 }
 
@@ -286,7 +286,7 @@ func StandsLast(rule string) bool {
 
 // HasBase reports whether the base rules are in the kernel.
 func (s *Saved) HasBase() bool {
-	return s.HasChain("filter", BaseChain) && s.Jumps("filter", "INPUT", BaseChain)
+	return s.HasChain("filter", BaseChain) && s.jumps("filter", "INPUT", BaseChain)
 }
 
 // Where returns the rules of all tables for which which is true, except those in voipbl's chains,
@@ -368,13 +368,13 @@ func (s *Saved) Foreign() []string {
 	if len(s.Rules("filter", "ufw-before-input"))+len(s.Rules("filter", "ufw6-before-input")) > 0 {
 		owners = append(owners, "ufw")
 	}
-	if s.Jumps("filter", "INPUT", "INPUT_ZONES") || s.Jumps("filter", "INPUT", "INPUT_direct") {
+	if s.jumps("filter", "INPUT", "INPUT_ZONES") || s.jumps("filter", "INPUT", "INPUT_direct") {
 		owners = append(owners, "firewalld")
 	}
 	if s.HasChain("filter", freePBXChain) {
 		owners = append(owners, "FreePBX's firewall")
 	}
-	if s.Jumps("filter", "INPUT", "LOCALINPUT") {
+	if s.jumps("filter", "INPUT", "LOCALINPUT") {
 		owners = append(owners, "csf")
 	}
 	return owners

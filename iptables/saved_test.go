@@ -67,8 +67,8 @@ func TestParseSave(t *testing.T) {
 		{"chains of ours", s.OwnChains("filter"), []string{"VOIPBL-INPUT"}},
 		{"chains with a rule of ours", s.Hooked("filter"), []string{"INPUT", "OUTPUT"}},
 		{"base", s.HasBase(), true},
-		{"jumps to a chain that begins so", s.Jumps("filter", "INPUT", "f2b-"), true},
-		{"jumps to a chain that does not", s.Jumps("filter", "FORWARD", "f2b-"), false},
+		{"jumps to a chain that begins so", s.jumps("filter", "INPUT", "f2b-"), true},
+		{"jumps to a chain that does not", s.jumps("filter", "FORWARD", "f2b-"), false},
 		{"policy", s.Tables["filter"]["INPUT"].Policy, "DROP"},
 		{"policy of a chain that is not the kernel's", s.Tables["filter"]["f2b-sshd"].Policy, "-"},
 	} {

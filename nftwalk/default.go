@@ -27,7 +27,7 @@ func BySource(r *nft.Ruleset, p Packet) (all []DropPlace, cut bool) {
 func bySource(r *nft.Ruleset, p Packet) (all []DropPlace, cut bool) {
 	r = metBy(r, p)
 	f := FateOf(r, p)
-	known := f.BySource()
+	known := f.bySource()
 	if f.parted == nil || len(f.Drops) == len(known) || p.stranger() {
 		return known, f.Cut
 	}

@@ -70,12 +70,12 @@ type DropPlace struct {
 	listed bool // a rule on the way looked the source up in a named set
 }
 
-// All reports whether a place certainly drops all of the packets, whatever their addresses,
+// all reports whether a place certainly drops all of the packets, whatever their addresses,
 // protocol and ports.
-func (d DropPlace) All() bool { return d.Certain && !d.Part && d.Proto == "" && d.Ports == nil }
+func (d DropPlace) all() bool { return d.Certain && !d.Part && d.Proto == "" && d.Ports == nil }
 
-// BySource returns the places that drop packets because of their source.
-func (f Fate) BySource() []DropPlace {
+// bySource returns the places that drop packets because of their source.
+func (f Fate) bySource() []DropPlace {
 	return slices.DeleteFunc(slices.Clone(f.Drops), func(d DropPlace) bool { return !d.BySource })
 }
 

@@ -13,7 +13,7 @@ func StopsForwarded(r *nft.Ruleset, p Packet) (all []string) {
 	p.Forwarded, p.left = true, new(maxStepsInAll)
 	for range maxStops {
 		drops := FateOf(r, p).Drops
-		i := slices.IndexFunc(drops, DropPlace.All)
+		i := slices.IndexFunc(drops, DropPlace.all)
 		if i < 0 {
 			break
 		}

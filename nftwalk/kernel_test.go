@@ -33,7 +33,7 @@ func TestReadIPTables(t *testing.T) {
 		t.Errorf("%v", r.Tables)
 	}
 	r := testnft.Read(t, nft.Options{IPTables: func(f nft.Family, name string) bool { return f == nft.IPv4 && name == "filter" }})
-	if d := FateOf(r, from("45.95.0.1")).Drops; len(d) != 1 || !d[0].All() || !d[0].BySource {
+	if d := FateOf(r, from("45.95.0.1")).Drops; len(d) != 1 || !d[0].all() || !d[0].BySource {
 		t.Errorf("%+v", d)
 	}
 }
@@ -55,10 +55,10 @@ func TestReadBesideIPTables(t *testing.T) {
 	if len(o) != 1 || o[0].Name != "nftables (ip filter input)" || !o[0].Closes {
 		t.Errorf("%+v", o)
 	}
-	if d := FateOf(r, from("45.95.0.2")).BySource(); len(d) != 1 || !d[0].Certain || d[0].Set != "bad" {
+	if d := FateOf(r, from("45.95.0.2")).bySource(); len(d) != 1 || !d[0].Certain || d[0].Set != "bad" {
 		t.Errorf("%+v", d)
 	}
-	if d := FateOf(r, from("45.95.0.3")).BySource(); len(d) != 0 {
+	if d := FateOf(r, from("45.95.0.3")).bySource(); len(d) != 0 {
 		t.Errorf("what iptables shows is counted here too: %+v", d)
 	}
 }

@@ -75,7 +75,7 @@ func countRules(r *nft.Ruleset) (n int) {
 // stop returns the first place where all of the packets end.
 func stop(r *nft.Ruleset, p Packet) (s Stop, found bool) {
 	for _, d := range FateOf(r, p).Drops {
-		if d.All() {
+		if d.all() {
 			return Stop{Of: nft.Named(d.Table, d.Base), ForSource: d.BySource || d.listed}, true
 		}
 	}

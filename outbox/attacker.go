@@ -56,16 +56,16 @@ func (e *refusedReportError) Error() string {
 }
 
 // Remedy says what to do about it.
-func (e *refusedReportError) Remedy() string { return Forbidden.Remedy() }
+func (e *refusedReportError) Remedy() string { return reasonForbidden.Remedy() }
 
 // ReportAttacker reports an address to VoIPBL that was banned or unbanned here. It writes the
 // report down, and then sends what is due for at most a few seconds. The next call, or the
 // agent, sends the rest.
 func ReportAttacker(ctx context.Context, cfg config.Config, prefix netip.Prefix, opts Options) (*Report, error) {
 	a := prefix.Addr()
-	entry := Entry{Addr: a, Kind: Ban, Count: opts.Count}
+	entry := Entry{Addr: a, Kind: kindBan, Count: opts.Count}
 	if opts.Unban {
-		entry.Kind = Unban
+		entry.Kind = kindUnban
 	}
 	report := &Report{Verdict: Verdict{Addr: a, Kind: entry.Kind, Outcome: None}, DryRun: opts.DryRun, Others: []Verdict{}, Warnings: []string{}}
 	if !cfg.Report.Enabled {
@@ -101,7 +101,7 @@ func ReportAttacker(ctx context.Context, cfg config.Config, prefix netip.Prefix,
 	if !report.Waits() {
 		return report, nil
 	}
-	report.Request = reportServer(cfg).Shown(entry)
+	report.Request = reportServer(cfg).shown(entry)
 	s := NewSender(cfg, "voipbl report", opts.Version, report.tell, report.warn)
 	s.each, s.all = commandRequest, commandRound
 	sendErr := s.Round(ctx)
@@ -145,10 +145,10 @@ func whySpared(a netip.Addr, protected *exempt.Protection) string {
 }
 
 func take(b *Box, e Entry, now time.Time) []Verdict {
-	if e.Kind == Unban {
-		return b.Unban(e.Addr, e.Count, now)
+	if e.Kind == kindUnban {
+		return b.unban(e.Addr, e.Count, now)
 	}
-	return b.Ban(e.Addr, e.Count, now)
+	return b.ban(e.Addr, e.Count, now)
 }
 
 // Waits reports whether the report will be sent later.
@@ -180,7 +180,7 @@ func (r *Report) try(cfg config.Config, entry Entry) error {
 		r.tell(v)
 	}
 	if r.Outcome == Queued {
-		r.Request, r.Due = reportServer(cfg).Shown(entry), b.Due(Limits{PerHour: cfg.Report.PerHour}, now)
+		r.Request, r.Due = reportServer(cfg).shown(entry), b.due(Limits{PerHour: cfg.Report.PerHour}, now)
 	}
 	return nil
 }
@@ -198,8 +198,8 @@ func (r *Report) settle(cfg config.Config, err error) error {
 	now := time.Now().UTC().Round(0)
 	b, lost := loadOutbox(cfg, now)
 	waits := slices.ContainsFunc(b.Queue, func(e Entry) bool { return e.Addr == r.Addr && e.Kind == r.Kind })
-	_, sent := map[Kind]map[netip.Addr]time.Time{Ban: b.Standing, Unban: b.Withdrawn}[r.Kind][r.Addr]
-	switch r.Due = b.Due(Limits{PerHour: cfg.Report.PerHour}, now); {
+	_, sent := map[Kind]map[netip.Addr]time.Time{kindBan: b.Standing, kindUnban: b.Withdrawn}[r.Kind][r.Addr]
+	switch r.Due = b.due(Limits{PerHour: cfg.Report.PerHour}, now); {
 	case lost == nil && !waits && sent:
 		r.Outcome, r.Due, r.Why = Sent, time.Time{}, ""
 	case lost == nil && !waits:

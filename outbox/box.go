@@ -40,8 +40,8 @@ type Kind string
 
 // The kinds, in the words that VoIPBL's requests use.
 const (
-	Ban   Kind = "ban"   // the address attacked this host
-	Unban Kind = "unban" // this host unbanned it
+	kindBan   Kind = "ban"   // the address attacked this host
+	kindUnban Kind = "unban" // this host unbanned it
 )
 
 // Entry is a report that waits to be sent.
@@ -109,7 +109,7 @@ func (v Verdict) Words() string {
 		Cancelled: "nothing is sent",
 		None:      "not reported",
 	}[v.Outcome]
-	if v.Kind == Unban && v.Outcome == Sent {
+	if v.Kind == kindUnban && v.Outcome == Sent {
 		words = "taken back at VoIPBL"
 	}
 	if v.Why != "" {
@@ -122,40 +122,40 @@ func verdict(a netip.Addr, k Kind, o Outcome, format string, args ...any) Verdic
 	return Verdict{a, k, o, fmt.Sprintf(format, args...)}
 }
 
-// Ban adds a report. The first verdict is about it; the others are about entries that had to
+// ban adds a report. The first verdict is about it; the others are about entries that had to
 // make room.
-func (b *Box) Ban(a netip.Addr, count int, now time.Time) []Verdict {
-	if i := b.find(a, Unban); i >= 0 {
+func (b *Box) ban(a netip.Addr, count int, now time.Time) []Verdict {
+	if i := b.find(a, kindUnban); i >= 0 {
 		b.Queue = slices.Delete(b.Queue, i, i+1)
-		return []Verdict{verdict(a, Ban, Cancelled, "it stays reported: the unban had not been sent yet")}
+		return []Verdict{verdict(a, kindBan, Cancelled, "it stays reported: the unban had not been sent yet")}
 	}
-	if i := b.find(a, Ban); i >= 0 {
+	if i := b.find(a, kindBan); i >= 0 {
 		b.Queue[i].Count = max(b.Queue[i].Count, count)
-		return []Verdict{verdict(a, Ban, Queued, "it was waiting already")}
+		return []Verdict{verdict(a, kindBan, Queued, "it was waiting already")}
 	}
 	for _, told := range []map[netip.Addr]time.Time{b.Standing, b.Withdrawn} {
 		if at, yes := told[a]; yes && now.Sub(at) < once {
-			return []Verdict{verdict(a, Ban, None, "it was reported within the last day")}
+			return []Verdict{verdict(a, kindBan, None, "it was reported within the last day")}
 		}
 	}
-	return b.add(Entry{Addr: a, Kind: Ban, Count: count, At: now})
+	return b.add(Entry{Addr: a, Kind: kindBan, Count: count, At: now})
 }
 
-// Unban adds the report that an address was unbanned.
-func (b *Box) Unban(a netip.Addr, count int, now time.Time) []Verdict {
-	if i := b.find(a, Ban); i >= 0 {
+// unban adds the report that an address was unbanned.
+func (b *Box) unban(a netip.Addr, count int, now time.Time) []Verdict {
+	if i := b.find(a, kindBan); i >= 0 {
 		b.Queue = slices.Delete(b.Queue, i, i+1)
 		if _, yes := b.Standing[a]; !yes {
-			return []Verdict{verdict(a, Unban, Cancelled, "it had not been reported yet, and will not be")}
+			return []Verdict{verdict(a, kindUnban, Cancelled, "it had not been reported yet, and will not be")}
 		}
 	}
-	if b.find(a, Unban) >= 0 {
-		return []Verdict{verdict(a, Unban, Queued, "it was waiting already")}
+	if b.find(a, kindUnban) >= 0 {
+		return []Verdict{verdict(a, kindUnban, Queued, "it was waiting already")}
 	}
 	if _, yes := b.Standing[a]; !yes {
-		return []Verdict{verdict(a, Unban, None, "this host has not reported it, or that was taken back")}
+		return []Verdict{verdict(a, kindUnban, None, "this host has not reported it, or that was taken back")}
 	}
-	return b.add(Entry{Addr: a, Kind: Unban, Count: count, At: now})
+	return b.add(Entry{Addr: a, Kind: kindUnban, Count: count, At: now})
 }
 
 // add puts an entry into the queue. If the queue is full, the oldest report makes room, since
@@ -164,7 +164,7 @@ func (b *Box) add(e Entry) []Verdict {
 	told := []Verdict{verdict(e.Addr, e.Kind, Queued, "")}
 	b.Queue = append(b.Queue, e)
 	for len(b.Queue) > maxQueue {
-		i := max(0, slices.IndexFunc(b.Queue, func(e Entry) bool { return e.Kind == Ban }))
+		i := max(0, slices.IndexFunc(b.Queue, func(e Entry) bool { return e.Kind == kindBan }))
 		old := b.Queue[i]
 		b.Queue = slices.Delete(b.Queue, i, i+1)
 		gone := verdict(old.Addr, old.Kind, Dropped, "more than %d were waiting, and it was the oldest", maxQueue)
@@ -180,8 +180,8 @@ func (b *Box) find(a netip.Addr, k Kind) int {
 	return slices.IndexFunc(b.Queue, func(e Entry) bool { return e.Addr == a && e.Kind == k })
 }
 
-// Due is when the next entry may be sent, at the earliest now; zero if none may be.
-func (b *Box) Due(l Limits, now time.Time) time.Time {
+// due is when the next entry may be sent, at the earliest now; zero if none may be.
+func (b *Box) due(l Limits, now time.Time) time.Time {
 	if !slices.ContainsFunc(b.Queue, l.allow) {
 		return time.Time{}
 	}
@@ -193,14 +193,14 @@ func (b *Box) Due(l Limits, now time.Time) time.Time {
 	return due
 }
 
-func (l Limits) allow(e Entry) bool { return !l.OnlyUnbans || e.Kind == Unban }
+func (l Limits) allow(e Entry) bool { return !l.OnlyUnbans || e.Kind == kindUnban }
 
 // afterPause is when the next request to the server may be made.
 func (b *Box) afterPause(l Limits, now time.Time) time.Time {
 	if !b.NotBefore.After(now) {
 		return now
 	}
-	if f, n := b.LastError, len(b.Requests); f != nil && f.Reason == Unreachable && n > 0 && l.Network.After(b.Requests[n-1]) {
+	if f, n := b.LastError, len(b.Requests); f != nil && f.Reason == reasonUnreachable && n > 0 && l.Network.After(b.Requests[n-1]) {
 		if early := web.Later(l.Network, b.Requests[n-1].Add(NetworkPause)); early.Before(b.NotBefore) {
 			return early
 		}
@@ -219,11 +219,11 @@ func (b *Box) recent(now time.Time) []time.Time {
 	return b.Requests[i:]
 }
 
-// Begin chooses the entry to send now, and counts the request; false if nothing is due. It
+// begin chooses the entry to send now, and counts the request; false if nothing is due. It
 // takes the oldest of those tried least often, so that an entry on which the server fails does
 // not hold up the others.
-func (b *Box) Begin(l Limits, now time.Time) (Entry, bool) {
-	if due := b.Due(l, now); due.IsZero() || due.After(now) {
+func (b *Box) begin(l Limits, now time.Time) (Entry, bool) {
+	if due := b.due(l, now); due.IsZero() || due.After(now) {
 		return Entry{}, false
 	}
 	i := -1
@@ -237,13 +237,13 @@ func (b *Box) Begin(l Limits, now time.Time) (Entry, bool) {
 	return b.Queue[i], true
 }
 
-// Finish takes the result for the entry that Begin chose. If the entry was cancelled meanwhile
-// but VoIPBL has accepted it, Finish queues its unban.
-func (b *Box) Finish(e Entry, r Result, now time.Time) Verdict {
+// finish takes the result for the entry that begin chose. If the entry was cancelled meanwhile
+// but VoIPBL has accepted it, finish queues its unban.
+func (b *Box) finish(e Entry, r Result, now time.Time) Verdict {
 	i := b.find(e.Addr, e.Kind)
 	if r.Err == nil {
 		b.Failures, b.NotBefore, b.LastError, b.LastSent, b.Talked, b.Tried = 0, time.Time{}, nil, now, r.Talked, nil
-		if e.Kind == Ban {
+		if e.Kind == kindBan {
 			remember(&b.Standing, e.Addr, now)
 		} else if at, yes := b.Standing[e.Addr]; yes {
 			delete(b.Standing, e.Addr)
@@ -251,14 +251,14 @@ func (b *Box) Finish(e Entry, r Result, now time.Time) Verdict {
 		}
 		if i >= 0 {
 			b.Queue = slices.Delete(b.Queue, i, i+1)
-		} else if e.Kind == Ban && b.find(e.Addr, Unban) < 0 {
-			b.add(Entry{Addr: e.Addr, Kind: Unban, Count: e.Count, At: now})
+		} else if e.Kind == kindBan && b.find(e.Addr, kindUnban) < 0 {
+			b.add(Entry{Addr: e.Addr, Kind: kindUnban, Count: e.Count, At: now})
 		}
 		return verdict(e.Addr, e.Kind, Sent, "")
 	}
 	b.LastError = &Failure{At: now, Reason: r.Err.Reason, Error: r.Err.Error()}
 	b.Tried = r.Talked
-	if r.Err.Reason == Forbidden {
+	if r.Err.Reason == reasonForbidden {
 		b.Failures, b.NotBefore = 0, time.Time{} // the server answers
 		if i >= 0 {
 			b.Queue = slices.Delete(b.Queue, i, i+1)
@@ -276,26 +276,26 @@ func (b *Box) Finish(e Entry, r Result, now time.Time) Verdict {
 	return verdict(e.Addr, e.Kind, Queued, "%v", r.Err)
 }
 
-// Drop takes out reports that must not be sent after all. why is called for each, and returns
+// drop takes out reports that must not be sent after all. why is called for each, and returns
 // "" for those that may be sent.
-func (b *Box) Drop(why func(netip.Addr) string) (told []Verdict) {
+func (b *Box) drop(why func(netip.Addr) string) (told []Verdict) {
 	b.Queue = slices.DeleteFunc(b.Queue, func(e Entry) bool {
-		if e.Kind != Ban {
+		if e.Kind != kindBan {
 			return false
 		}
 		words := why(e.Addr)
 		if words != "" {
-			told = append(told, verdict(e.Addr, Ban, None, "%s", words))
+			told = append(told, verdict(e.Addr, kindBan, None, "%s", words))
 		}
 		return words != ""
 	})
 	return told
 }
 
-// Settle takes out what is too old, and reports whether anything changed. Times in the future
+// settle takes out what is too old, and reports whether anything changed. Times in the future
 // are from before the clock was set back. They become now, which makes too few requests rather
 // than too many.
-func (b *Box) Settle(now time.Time) (told []Verdict, changed bool) {
+func (b *Box) settle(now time.Time) (told []Verdict, changed bool) {
 	past := func(at *time.Time) {
 		if at.After(now) {
 			*at, changed = now, true
@@ -312,7 +312,7 @@ func (b *Box) Settle(now time.Time) (told []Verdict, changed bool) {
 		b.NotBefore, changed = now.Add(web.MaxPause), true
 	}
 	b.Queue = slices.DeleteFunc(b.Queue, func(e Entry) bool {
-		over := now.Sub(e.At) >= map[Kind]time.Duration{Ban: worth, Unban: worthUnban}[e.Kind]
+		over := now.Sub(e.At) >= map[Kind]time.Duration{kindBan: worth, kindUnban: worthUnban}[e.Kind]
 		if over {
 			told = append(told, verdict(e.Addr, e.Kind, Dropped, "it has waited since %s, and is too old now", e.At.UTC().Format(time.RFC3339)))
 		}
@@ -350,8 +350,8 @@ func remember(told *map[netip.Addr]time.Time, a netip.Addr, at time.Time) {
 	(*told)[a] = at
 }
 
-// Check returns an error if the box, read from a file, has something that no box can have.
-func (b *Box) Check() error {
+// check returns an error if the box, read from a file, has something that no box can have.
+func (b *Box) check() error {
 	type who struct {
 		Addr netip.Addr
 		Kind Kind
@@ -361,7 +361,7 @@ func (b *Box) Check() error {
 		switch {
 		case !e.Addr.IsValid() || e.Addr != e.Addr.Unmap().WithZone(""):
 			return fmt.Errorf("number %d of the queue has no address", i+1)
-		case e.Kind != Ban && e.Kind != Unban:
+		case e.Kind != kindBan && e.Kind != kindUnban:
 			return fmt.Errorf("number %d of the queue is neither a ban nor an unban", i+1)
 		case seen[who{e.Addr, e.Kind}]:
 			return fmt.Errorf("number %d of the queue is there twice", i+1)

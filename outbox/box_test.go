@@ -29,11 +29,11 @@ func text(b *Box) string {
 // sendOne sends the entry that is due, with the given result, and returns its address.
 func sendOne(t *testing.T, b *Box, now time.Time, r Result) Entry {
 	t.Helper()
-	e, ok := b.Begin(sixty, now)
+	e, ok := b.begin(sixty, now)
 	if !ok {
 		t.Fatalf("nothing is due of %s", text(b))
 	}
-	b.Finish(e, r, now)
+	b.finish(e, r, now)
 	return e
 }
 
@@ -77,21 +77,21 @@ func TestTake(t *testing.T) {
 			for _, step := range test.steps {
 				switch step {
 				case 'b':
-					got = append(got, string(b.Ban(addr(1), 1, now)[0].Outcome))
+					got = append(got, string(b.ban(addr(1), 1, now)[0].Outcome))
 				case 'u':
-					got = append(got, string(b.Unban(addr(1), 1, now)[0].Outcome))
+					got = append(got, string(b.unban(addr(1), 1, now)[0].Outcome))
 				case 's':
 					sendOne(t, &b, now, Result{})
 				case 'f':
-					sendOne(t, &b, now, failed(Status))
+					sendOne(t, &b, now, failed(reasonStatus))
 				case 'x':
-					sendOne(t, &b, now, failed(Forbidden))
+					sendOne(t, &b, now, failed(reasonForbidden))
 				case 'h':
 					now = now.Add(time.Hour)
 				case 'd':
 					now = now.Add(day)
 				}
-				b.Settle(now)
+				b.settle(now)
 			}
 			if s := strings.Join(got, " "); s != test.want {
 				t.Errorf("%s gave %s, want %s", test.steps, s, test.want)
@@ -107,21 +107,21 @@ func TestTake(t *testing.T) {
 func TestMeanwhile(t *testing.T) {
 	t.Run("a report is cancelled that arrives all the same", func(t *testing.T) {
 		var b Box
-		b.Ban(addr(1), 7, start)
-		e, _ := b.Begin(sixty, start)
-		b.Unban(addr(1), 7, start)
-		b.Finish(e, Result{}, start)
+		b.ban(addr(1), 7, start)
+		e, _ := b.begin(sixty, start)
+		b.unban(addr(1), 7, start)
+		b.finish(e, Result{}, start)
 		if text(&b) != "unban 1" || b.Queue[0].Count != 7 {
 			t.Errorf("what waits is %v: it is not taken back", b.Queue)
 		}
 	})
 	t.Run("a report is cancelled that does not arrive", func(t *testing.T) {
-		for _, reason := range []Reason{Status, Forbidden} {
+		for _, reason := range []Reason{reasonStatus, reasonForbidden} {
 			var b Box
-			b.Ban(addr(1), 1, start)
-			e, _ := b.Begin(sixty, start)
-			b.Unban(addr(1), 1, start)
-			b.Finish(e, failed(reason), start)
+			b.ban(addr(1), 1, start)
+			e, _ := b.begin(sixty, start)
+			b.unban(addr(1), 1, start)
+			b.finish(e, failed(reason), start)
 			if text(&b) != "" || len(b.Standing) > 0 {
 				t.Errorf("%s: %q waits, %v stands", reason, text(&b), b.Standing)
 			}
@@ -129,28 +129,28 @@ func TestMeanwhile(t *testing.T) {
 	})
 	t.Run("the second report of an address that stands is cancelled", func(t *testing.T) {
 		var b Box
-		b.Ban(addr(1), 1, start)
+		b.ban(addr(1), 1, start)
 		sendOne(t, &b, start, Result{})
 		now := start.Add(25 * time.Hour)
-		b.Ban(addr(1), 1, now)
-		e, _ := b.Begin(sixty, now)
-		b.Unban(addr(1), 1, now)
-		b.Finish(e, Result{}, now)
+		b.ban(addr(1), 1, now)
+		e, _ := b.begin(sixty, now)
+		b.unban(addr(1), 1, now)
+		b.finish(e, Result{}, now)
 		if text(&b) != "unban 1" {
 			t.Errorf("what waits is %q", text(&b))
 		}
-		if err := b.Check(); err != nil {
+		if err := b.check(); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Run("an address is banned again while its unban is sent", func(t *testing.T) {
 		var b Box
-		b.Ban(addr(1), 1, start)
+		b.ban(addr(1), 1, start)
 		sendOne(t, &b, start, Result{})
-		b.Unban(addr(1), 1, start)
-		e, _ := b.Begin(sixty, start)
-		b.Ban(addr(1), 1, start)
-		b.Finish(e, Result{}, start)
+		b.unban(addr(1), 1, start)
+		e, _ := b.begin(sixty, start)
+		b.ban(addr(1), 1, start)
+		b.finish(e, Result{}, start)
 		if text(&b) != "" || len(b.Standing) > 0 || len(b.Withdrawn) != 1 {
 			t.Errorf("%q waits, %v stands, %v is withdrawn", text(&b), b.Standing, b.Withdrawn)
 		}
@@ -162,37 +162,37 @@ func TestRate(t *testing.T) {
 	var b Box
 	l := Limits{PerHour: 3}
 	for i := range 10 {
-		b.Ban(addr(i), 1, start)
+		b.ban(addr(i), 1, start)
 	}
 	for i := range 3 {
 		now := start.Add(time.Duration(i) * 10 * time.Minute)
-		e, ok := b.Begin(l, now)
+		e, ok := b.begin(l, now)
 		if !ok {
 			t.Fatalf("request %d is not allowed", i)
 		}
 		r := Result{}
 		if i == 1 {
-			r = failed(Status)
+			r = failed(reasonStatus)
 		}
-		b.Finish(e, r, now)
+		b.finish(e, r, now)
 	}
 	now := start.Add(20 * time.Minute)
-	if due := b.Due(l, now); !due.Equal(start.Add(time.Hour)) {
+	if due := b.due(l, now); !due.Equal(start.Add(time.Hour)) {
 		t.Errorf("the fourth is due at %v", due)
 	}
 	for _, at := range []time.Duration{20 * time.Minute, time.Hour - 1} {
-		if _, ok := b.Begin(l, start.Add(at)); ok {
+		if _, ok := b.begin(l, start.Add(at)); ok {
 			t.Errorf("a fourth request within %v", at)
 		}
 	}
-	if _, ok := b.Begin(l, start.Add(time.Hour)); !ok {
+	if _, ok := b.begin(l, start.Add(time.Hour)); !ok {
 		t.Error("none is allowed after an hour")
 	}
-	if due := b.Due(l, start.Add(time.Hour)); !due.Equal(start.Add(70 * time.Minute)) {
+	if due := b.due(l, start.Add(time.Hour)); !due.Equal(start.Add(70 * time.Minute)) {
 		t.Errorf("the fifth is due at %v", due)
 	}
 	// The limit is lowered at once: requests already made count.
-	if due := b.Due(Limits{PerHour: 1}, start.Add(time.Hour)); !due.Equal(start.Add(2 * time.Hour)) {
+	if due := b.due(Limits{PerHour: 1}, start.Add(time.Hour)); !due.Equal(start.Add(2 * time.Hour)) {
 		t.Errorf("of one an hour, the next is due at %v", due)
 	}
 }
@@ -200,20 +200,20 @@ func TestRate(t *testing.T) {
 // TestPauses: a server that fails is left alone, longer each time.
 func TestPauses(t *testing.T) {
 	var b Box
-	b.Ban(addr(1), 1, start)
+	b.ban(addr(1), 1, start)
 	now := start
 	for i, want := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
-		sendOne(t, &b, now, failed(Status))
-		due := b.Due(sixty, now)
+		sendOne(t, &b, now, failed(reasonStatus))
+		due := b.due(sixty, now)
 		if got := due.Sub(now); got != want*time.Minute {
 			t.Errorf("after %d failures the pause is %v, not %v minutes", i+1, got, int(want))
 		}
 		now = due
 	}
 	sendOne(t, &b, now, Result{})
-	b.Ban(addr(2), 1, now)
-	sendOne(t, &b, now, failed(Status))
-	if got := b.Due(sixty, now).Sub(now); got != time.Minute {
+	b.ban(addr(2), 1, now)
+	sendOne(t, &b, now, failed(reasonStatus))
+	if got := b.due(sixty, now).Sub(now); got != time.Minute {
 		t.Errorf("after a success and a failure the pause is %v", got)
 	}
 }
@@ -223,11 +223,11 @@ func TestRetryAfterIsKept(t *testing.T) {
 		{0, time.Minute}, {30 * time.Second, time.Minute}, {3 * time.Hour, 3 * time.Hour}, {1000 * time.Hour, 24 * time.Hour},
 	} {
 		var b Box
-		b.Ban(addr(1), 1, start)
-		r := failed(Busy)
+		b.ban(addr(1), 1, start)
+		r := failed(reasonBusy)
 		r.NotBefore = start.Add(test.asked)
 		sendOne(t, &b, start, r)
-		if got := b.Due(Limits{PerHour: 60, Network: start.Add(1)}, start.Add(2)).Sub(start); got != test.want {
+		if got := b.due(Limits{PerHour: 60, Network: start.Add(1)}, start.Add(2)).Sub(start); got != test.want {
 			t.Errorf("asked for %v, the pause is %v, not %v", test.asked, got, test.want)
 		}
 	}
@@ -241,19 +241,19 @@ func TestNetwork(t *testing.T) {
 		network time.Duration // after the failure
 		want    time.Duration
 	}{
-		{Unreachable, -time.Second, time.Minute},
-		{Unreachable, time.Second, NetworkPause},
-		{Unreachable, 20 * time.Second, 20 * time.Second},
-		{Unreachable, 2 * time.Minute, time.Minute},
-		{Status, time.Second, time.Minute},
-		{TooSlow, time.Second, time.Minute},
-		{TLS, time.Second, time.Minute},
+		{reasonUnreachable, -time.Second, time.Minute},
+		{reasonUnreachable, time.Second, NetworkPause},
+		{reasonUnreachable, 20 * time.Second, 20 * time.Second},
+		{reasonUnreachable, 2 * time.Minute, time.Minute},
+		{reasonStatus, time.Second, time.Minute},
+		{reasonTooSlow, time.Second, time.Minute},
+		{reasonTLS, time.Second, time.Minute},
 	} {
 		var b Box
-		b.Ban(addr(1), 1, start)
+		b.ban(addr(1), 1, start)
 		sendOne(t, &b, start, failed(test.reason))
 		l := Limits{PerHour: 60, Network: start.Add(test.network)}
-		if got := b.Due(l, start.Add(2*time.Second)).Sub(start); got != test.want {
+		if got := b.due(l, start.Add(2*time.Second)).Sub(start); got != test.want {
 			t.Errorf("%s, the network changes after %v: due after %v, not %v", test.reason, test.network, got, test.want)
 		}
 	}
@@ -263,21 +263,21 @@ func TestNetwork(t *testing.T) {
 func TestOrder(t *testing.T) {
 	var b Box
 	for i := range 3 {
-		b.Ban(addr(i), 1, start.Add(time.Duration(i)))
+		b.ban(addr(i), 1, start.Add(time.Duration(i)))
 	}
 	var got []string
 	now := start.Add(time.Second)
 	for len(b.Queue) > 0 {
-		e, ok := b.Begin(sixty, now)
+		e, ok := b.begin(sixty, now)
 		if !ok {
-			now = b.Due(sixty, now)
+			now = b.due(sixty, now)
 			continue
 		}
 		r := Result{}
 		if e.Addr == addr(0) && e.Tries < 3 {
-			r = failed(Status)
+			r = failed(reasonStatus)
 		}
-		b.Finish(e, r, now)
+		b.finish(e, r, now)
 		got = append(got, fmt.Sprint(e.Addr.As4()[3]))
 	}
 	if s := strings.Join(got, " "); s != "0 1 2 0 0" {
@@ -287,17 +287,17 @@ func TestOrder(t *testing.T) {
 
 func TestOnlyUnbans(t *testing.T) {
 	var b Box
-	b.Ban(addr(1), 1, start)
+	b.ban(addr(1), 1, start)
 	sendOne(t, &b, start, Result{})
-	b.Ban(addr(2), 1, start)
-	b.Unban(addr(1), 1, start)
+	b.ban(addr(2), 1, start)
+	b.unban(addr(1), 1, start)
 	l := Limits{PerHour: 60, OnlyUnbans: true}
-	if e, ok := b.Begin(l, start); !ok || e.Kind != Unban {
+	if e, ok := b.begin(l, start); !ok || e.Kind != kindUnban {
 		t.Fatalf("begun is %v", e)
 	} else {
-		b.Finish(e, Result{}, start)
+		b.finish(e, Result{}, start)
 	}
-	if e, ok := b.Begin(l, start); ok || !b.Due(l, start).IsZero() {
+	if e, ok := b.begin(l, start); ok || !b.due(l, start).IsZero() {
 		t.Errorf("begun is %v", e)
 	}
 }

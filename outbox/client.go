@@ -25,8 +25,8 @@ type Server struct {
 // hidden replaces the serial wherever a request is shown.
 const hidden = "xxxxx"
 
-// Shown is the URL of the request for an entry, with the serial hidden.
-func (s Server) Shown(e Entry) string {
+// shown is the URL of the request for an entry, with the serial hidden.
+func (s Server) shown(e Entry) string {
 	if s.Serial != "" {
 		s.Serial = hidden
 	}
@@ -62,10 +62,10 @@ type Client struct {
 	userAgent string
 }
 
-// NewClient returns a client that calls itself voipbl/version. It takes its proxy from the
+// newClient returns a client that calls itself voipbl/version. It takes its proxy from the
 // environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY) and its certificate authorities from
 // the system.
-func NewClient(version string) *Client {
+func newClient(version string) *Client {
 	return &Client{
 		http: &http.Client{Transport: &http.Transport{
 			Proxy:                  web.Proxy,
@@ -83,7 +83,7 @@ func NewClient(version string) *Client {
 func (c *Client) Send(ctx context.Context, s Server, e Entry) Result {
 	u, err := url.Parse(s.request(e))
 	if err != nil {
-		return s.failed(Status, "report.url is not a URL")
+		return s.failed(reasonStatus, "report.url is not a URL")
 	}
 	var peers web.Peers
 	result := c.send(peers.Begin(ctx, u), s, e, &peers)
@@ -96,7 +96,7 @@ func (c *Client) send(ctx context.Context, s Server, e Entry, peers *web.Peers) 
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.request(e), nil)
 	if err != nil {
-		return s.failed(Status, "report.url is not a URL")
+		return s.failed(reasonStatus, "report.url is not a URL")
 	}
 	r.Header.Set("User-Agent", c.userAgent)
 	once := *c.http
@@ -118,17 +118,17 @@ func (c *Client) send(ctx context.Context, s Server, e Entry, peers *web.Peers) 
 // judge turns the server's answer into a Result.
 func (s Server) judge(resp *http.Response, now time.Time) Result {
 	code := resp.StatusCode
-	reason := Status
+	reason := reasonStatus
 	switch {
 	case code >= 200 && code < 300:
 		return Result{}
 	case code == http.StatusTooManyRequests:
-		reason = Busy
+		reason = reasonBusy
 	case code >= 400 && code < 500:
-		reason = Forbidden
+		reason = reasonForbidden
 	}
 	result := s.failed(reason, "the answer is "+web.StatusWords(code))
-	if wait, ok := web.RetryAfter(resp.Header.Get("Retry-After"), now); ok && reason != Forbidden {
+	if wait, ok := web.RetryAfter(resp.Header.Get("Retry-After"), now); ok && reason != reasonForbidden {
 		result.NotBefore = now.Add(wait)
 	}
 	return result
@@ -174,15 +174,15 @@ func (s Server) transportError(ctx context.Context, err error, connected bool) R
 	)
 	switch {
 	case errors.As(err, &redirected):
-		return s.failed(BadRedirect, redirected.words)
+		return s.failed(reasonBadRedirect, redirected.words)
 	case web.IsBadLocation(err):
-		return s.failed(BadRedirect, "redirect to what is no URL")
+		return s.failed(reasonBadRedirect, "redirect to what is no URL")
 	case web.IsTLS(err):
-		return s.failed(TLS, err.Error())
+		return s.failed(reasonTLS, err.Error())
 	case ctx.Err() != nil && !connected:
-		return s.failed(Unreachable, "no connection in time")
+		return s.failed(reasonUnreachable, "no connection in time")
 	case ctx.Err() != nil, errors.As(err, &netErr) && netErr.Timeout():
-		return s.failed(TooSlow, "no answer in time")
+		return s.failed(reasonTooSlow, "no answer in time")
 	}
-	return s.failed(Unreachable, err.Error())
+	return s.failed(reasonUnreachable, err.Error())
 }

@@ -15,14 +15,14 @@ import (
 
 const secret = "s3cret/+ %&"
 
-var attacker = Entry{Addr: netip.MustParseAddr("5.5.5.5"), Kind: Ban, Count: 3}
+var attacker = Entry{Addr: netip.MustParseAddr("5.5.5.5"), Kind: kindBan, Count: 3}
 
 // serve starts a server, and returns it with a client that knows its certificate.
 func serve(t *testing.T, handler http.HandlerFunc) (*httptest.Server, *Client) {
 	t.Helper()
 	s := httptest.NewTLSServer(handler)
 	t.Cleanup(s.Close)
-	c := NewClient("1.2.3")
+	c := newClient("1.2.3")
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
 	tr := c.http.Transport.(*http.Transport)
@@ -45,7 +45,7 @@ func TestRequest(t *testing.T) {
 		want  string
 	}{
 		{attacker, "/x/ban/?serial=s3cret%2F%2B+%25%26&ip=5.5.5.5&count=3"},
-		{Entry{Addr: netip.MustParseAddr("2a00:1::7"), Kind: Unban}, "/x/unban/?serial=s3cret%2F%2B+%25%26&ip=2a00%3A1%3A%3A7&count=0"},
+		{Entry{Addr: netip.MustParseAddr("2a00:1::7"), Kind: kindUnban}, "/x/unban/?serial=s3cret%2F%2B+%25%26&ip=2a00%3A1%3A%3A7&count=0"},
 	} {
 		server := Server{URL: s.URL + "/x", Serial: secret}
 		if r := c.Send(quick(t), server, test.entry); r.Err != nil {
@@ -54,12 +54,12 @@ func TestRequest(t *testing.T) {
 		if got.Method != "GET" || got.RequestURI != test.want || got.FormValue("serial") != secret || got.UserAgent() != "voipbl/1.2.3 (+https://voipbl.org/)" {
 			t.Errorf("%s %s from %s, want %s", got.Method, got.RequestURI, got.UserAgent(), test.want)
 		}
-		shown := server.Shown(test.entry)
+		shown := server.shown(test.entry)
 		if strings.Contains(shown, "s3cret") || !strings.Contains(shown, "serial=xxxxx&") {
 			t.Errorf("shown as %s", shown)
 		}
 	}
-	if shown := (Server{URL: "https://voipbl.org"}).Shown(attacker); shown != "https://voipbl.org/ban/?serial=&ip=5.5.5.5&count=3" {
+	if shown := (Server{URL: "https://voipbl.org"}).shown(attacker); shown != "https://voipbl.org/ban/?serial=&ip=5.5.5.5&count=3" {
 		t.Errorf("without a serial it is shown as %s", shown)
 	}
 }
@@ -74,15 +74,15 @@ func TestAnswers(t *testing.T) {
 	}{
 		{200, "", "", "", 0},
 		{204, "10", "", "", 0},
-		{304, "", Status, "the answer is 304 Not Modified", 0},
-		{400, "", Forbidden, "the answer is 400 Bad Request", 0},
-		{403, "3600", Forbidden, "the answer is 403 Forbidden", 0},
-		{404, "", Forbidden, "the answer is 404 Not Found", 0},
-		{429, "3600", Busy, "the answer is 429 Too Many Requests", time.Hour},
-		{429, "soon", Busy, "the answer is 429 Too Many Requests", 0},
-		{500, "", Status, "the answer is 500 Internal Server Error", 0},
-		{503, "120", Status, "the answer is 503 Service Unavailable", 2 * time.Minute},
-		{599, "-5", Status, "the answer is 599", 0},
+		{304, "", reasonStatus, "the answer is 304 Not Modified", 0},
+		{400, "", reasonForbidden, "the answer is 400 Bad Request", 0},
+		{403, "3600", reasonForbidden, "the answer is 403 Forbidden", 0},
+		{404, "", reasonForbidden, "the answer is 404 Not Found", 0},
+		{429, "3600", reasonBusy, "the answer is 429 Too Many Requests", time.Hour},
+		{429, "soon", reasonBusy, "the answer is 429 Too Many Requests", 0},
+		{500, "", reasonStatus, "the answer is 500 Internal Server Error", 0},
+		{503, "120", reasonStatus, "the answer is 503 Service Unavailable", 2 * time.Minute},
+		{599, "-5", reasonStatus, "the answer is 599", 0},
 	} {
 		s, c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			if test.header != "" {
@@ -132,10 +132,10 @@ func TestRedirects(t *testing.T) {
 		words    string
 	}{
 		{"/there", false, "", ""},
-		{plain.URL, false, BadRedirect, "redirect to " + plain.Listener.Addr().String() + ": http, where https is required"},
-		{"ftp://example.net", true, BadRedirect, `redirect to example.net: scheme "ftp" is not http or https`},
-		{"/around", false, BadRedirect, "more than 5 redirects"},
-		{"echo", false, BadRedirect, "redirect to what is no URL"},
+		{plain.URL, false, reasonBadRedirect, "redirect to " + plain.Listener.Addr().String() + ": http, where https is required"},
+		{"ftp://example.net", true, reasonBadRedirect, `redirect to example.net: scheme "ftp" is not http or https`},
+		{"/around", false, reasonBadRedirect, "more than 5 redirects"},
+		{"echo", false, reasonBadRedirect, "redirect to what is no URL"},
 		{plain.URL, true, "", ""},
 	} {
 		to, referer = test.to, "none yet"
@@ -203,13 +203,13 @@ func TestTroubles(t *testing.T) {
 		reason Reason
 		words  string
 	}{
-		{"silent", c, silent.URL, TooSlow, "no answer in time"},
-		{"closed", c, "https://" + closed.Addr().String(), Unreachable, "connection refused"},
-		{"deaf", c, "https://" + deaf.Addr().String(), Unreachable, "no connection in time"},
-		{"cut", c, cut.URL, Unreachable, "EOF"},
-		{"not TLS", c, strings.Replace(mute.URL, "http:", "https:", 1), TLS, "HTTP response to HTTPS client"},
-		{"unknown authority", NewClient("x"), silent.URL, TLS, "certificate"},
-		{"no URL", c, "https://[", Status, "report.url is not a URL"},
+		{"silent", c, silent.URL, reasonTooSlow, "no answer in time"},
+		{"closed", c, "https://" + closed.Addr().String(), reasonUnreachable, "connection refused"},
+		{"deaf", c, "https://" + deaf.Addr().String(), reasonUnreachable, "no connection in time"},
+		{"cut", c, cut.URL, reasonUnreachable, "EOF"},
+		{"not TLS", c, strings.Replace(mute.URL, "http:", "https:", 1), reasonTLS, "HTTP response to HTTPS client"},
+		{"unknown authority", newClient("x"), silent.URL, reasonTLS, "certificate"},
+		{"no URL", c, "https://[", reasonStatus, "report.url is not a URL"},
 	} {
 		ctx := quick(t)
 		switch test.name {

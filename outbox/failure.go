@@ -6,27 +6,27 @@ import "time"
 type Reason string
 
 const (
-	Unreachable Reason = "unreachable" // no name, no route, refused, or the connection died
-	TLS         Reason = "tls"         // the certificate or the handshake was not acceptable
-	TooSlow     Reason = "too-slow"    // no answer within the time allowed
-	Busy        Reason = "retry-later" // 429: the server asks for a pause
-	Status      Reason = "status"      // 5xx, and any other status that is no answer to a report
-	BadRedirect Reason = "bad-redirect"
-	Forbidden   Reason = "refused" // any other 4xx: the same request would be refused again
+	reasonUnreachable Reason = "unreachable" // no name, no route, refused, or the connection died
+	reasonTLS         Reason = "tls"         // the certificate or the handshake was not acceptable
+	reasonTooSlow     Reason = "too-slow"    // no answer within the time allowed
+	reasonBusy        Reason = "retry-later" // 429: the server asks for a pause
+	reasonStatus      Reason = "status"      // 5xx, and any other status that is no answer to a report
+	reasonBadRedirect Reason = "bad-redirect"
+	reasonForbidden   Reason = "refused" // any other 4xx: the same request would be refused again
 )
 
 // Remedy says what an admin can do about the failure.
 func (r Reason) Remedy() string {
 	switch r {
-	case Unreachable, TooSlow:
+	case reasonUnreachable, reasonTooSlow:
 		return "check this host's network and its DNS; if it needs a proxy, write HTTPS_PROXY=http://PROXY:PORT into /etc/default/voipbl and restart voipbl; it is tried again by itself"
-	case TLS:
+	case reasonTLS:
 		return "check this host's clock and its ca-certificates package, and whether a proxy intercepts TLS"
-	case Busy, Status:
+	case reasonBusy, reasonStatus:
 		return "nothing, if it is rare: it is tried again by itself"
-	case BadRedirect:
+	case reasonBadRedirect:
 		return "set report.url to where VoIPBL takes reports now"
-	case Forbidden:
+	case reasonForbidden:
 		return "check report.url and report.serial"
 	}
 	return ""

@@ -26,7 +26,7 @@ func readOutbox(store *fetch.Store) (Box, error) {
 	if err := store.ReadJSON(exempt.OutboxFile, &b); err != nil && !problem.IsAbsent(err) {
 		return Box{}, err
 	}
-	if err := b.Check(); err != nil {
+	if err := b.check(); err != nil {
 		return Box{}, &fetch.DamagedError{Path: exempt.OutboxFile + ".json", Why: err.Error()}
 	}
 	return b, nil
@@ -43,7 +43,7 @@ func loadOutbox(cfg config.Config, now time.Time) (Box, error) {
 	}
 	b, err := readOutbox(store)
 	if err == nil {
-		b.Settle(now)
+		b.settle(now)
 	}
 	return b, err
 }
@@ -72,7 +72,7 @@ func changeOutbox(ctx context.Context, cfg config.Config, verb string, tell func
 		return err
 	}
 	now := time.Now().UTC().Round(0) // wall clock only, as in the file
-	told, settled := b.Settle(now)
+	told, settled := b.settle(now)
 	if changed := change(&b, now); !changed && !settled {
 		return nil
 	}
@@ -120,7 +120,7 @@ func LookAtOutbox(cfg config.Config, limits Limits, now time.Time) *OutboxStatus
 		return s
 	}
 	s.Queue = append(s.Queue, b.Queue...)
-	s.Due, s.Standing = b.Due(limits, now), len(b.Standing)
+	s.Due, s.Standing = b.due(limits, now), len(b.Standing)
 	s.LastSent, s.LastError = b.LastSent, b.LastError
 	return s
 }

@@ -44,7 +44,7 @@ const (
 // NewSender returns a sender for the outbox of cfg. tell gets the verdicts, and lost the message
 // about a damaged outbox.
 func NewSender(cfg config.Config, verb, version string, tell func(Verdict), lost func(string)) *sender {
-	return &sender{cfg: cfg, verb: verb, client: NewClient(version), tell: tell, lost: lost, each: agentRequest, all: agentRound}
+	return &sender{cfg: cfg, verb: verb, client: newClient(version), tell: tell, lost: lost, each: agentRequest, all: agentRound}
 }
 
 func reportServer(cfg config.Config) Server {
@@ -141,12 +141,12 @@ func (s *sender) step(ctx context.Context, limits Limits, spare spared, last Ent
 	// Write down what was sent even if this process is being stopped.
 	err = changeOutbox(context.WithoutCancel(ctx), s.cfg, s.verb, s.tell, s.lost, func(b *Box, now time.Time) bool {
 		if result != nil {
-			told = append(told, b.Finish(last, *result, now))
+			told = append(told, b.finish(last, *result, now))
 		}
 		// Somebody may have logged in from one of these addresses since.
-		told = append(told, b.Drop(spare.of)...)
+		told = append(told, b.drop(spare.of)...)
 		if goOn && ctx.Err() == nil {
-			e, more = b.Begin(limits, now)
+			e, more = b.begin(limits, now)
 		}
 		return more || len(told) > 0
 	})

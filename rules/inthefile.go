@@ -27,8 +27,8 @@ var (
 	hadAlready = regexp.MustCompile(` \("voipbl setup" does\)`)
 )
 
-// InTheFile reports whether a file has all that a remedy says to write into it.
-func InTheFile(file config.Config, remedy string) bool {
+// inTheFile reports whether a file has all that a remedy says to write into it.
+func inTheFile(file config.Config, remedy string) bool {
 	said := 0
 	for _, m := range addsService.FindAllStringSubmatch(remedy, -1) {
 		if said++; !hasService(file, m[1], m[2], m[3]) {

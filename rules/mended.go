@@ -63,9 +63,9 @@ func TakenOver(remedy string) string {
 // the remedy says to write may be there already.
 func ByTheFile(remedy string, file *config.Config, refused bool) string {
 	switch {
-	case file != nil && InTheFile(*file, remedy) && (refused || strings.HasPrefix(remedy, TakeFirst)):
+	case file != nil && inTheFile(*file, remedy) && (refused || strings.HasPrefix(remedy, TakeFirst)):
 		return strings.TrimSuffix(TakeFirst, ", then ")
-	case file != nil && InTheFile(*file, remedy):
+	case file != nil && inTheFile(*file, remedy):
 		return "run \"voipbl reload\""
 	case refused:
 		return TakenOver(remedy)

@@ -90,7 +90,7 @@ func Follow(ctx context.Context, cfg config.Config, how Following) (*Followed, e
 			return nil, err
 		}
 	}
-	refused, err := ReloadGently(ctx, cfg, how.Timeout, how.MayLose)
+	refused, err := reloadGently(ctx, cfg, how.Timeout, how.MayLose)
 	if err != nil {
 		return nil, err
 	}
@@ -105,9 +105,9 @@ func Follow(ctx context.Context, cfg config.Config, how Following) (*Followed, e
 	return &Followed{Now: true, Taken: append([]string{}, TakenAway(theirs, cfg)...)}, nil
 }
 
-// ReloadGently makes the agent reload its file. The agent refuses one that takes away
+// reloadGently makes the agent reload its file. The agent refuses one that takes away
 // more than may allows.
-func ReloadGently(ctx context.Context, cfg config.Config, wait time.Duration, may state.MayLose) (refused *problem.Problem, err error) {
+func reloadGently(ctx context.Context, cfg config.Config, wait time.Duration, may state.MayLose) (refused *problem.Problem, err error) {
 	path := state.ReloadPath
 	if value := state.Gentle[may]; value != "" {
 		path += "?" + url.Values{state.Gently: {value}}.Encode()
@@ -121,7 +121,7 @@ func ReloadGently(ctx context.Context, cfg config.Config, wait time.Duration, ma
 // [TakesAway].
 func ReloadAgent(ctx context.Context, cfg config.Config, wait time.Duration) (taken []string, refused *problem.Problem, err error) {
 	before, unknown := state.AgentConfig(ctx, cfg.RunDir)
-	refused, err = ReloadGently(ctx, cfg, wait, state.LoseAny)
+	refused, err = reloadGently(ctx, cfg, wait, state.LoseAny)
 	if err == nil && refused == nil && unknown == nil {
 		if now, err := state.AgentConfig(ctx, cfg.RunDir); err == nil {
 			taken = TakenAway(before, now)

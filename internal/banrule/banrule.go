@@ -19,15 +19,15 @@ const (
 )
 
 // IsFail2ban reports whether name is one that only chains and sets of fail2ban have. Sets
-// of voipbl-set have no such name: see [Is].
+// of voipbl-set have no such name: see isOurs.
 func IsFail2ban(name string) bool {
 	return slices.ContainsFunc([]string{SetChains, SSH, Common, Stock}, func(begin string) bool { return strings.HasPrefix(name, begin) })
 }
 
-// Is reports whether a rule was made by one of our actions: its chain has such a name, or
+// isOurs reports whether a rule was made by one of our actions: its chain has such a name, or
 // the rule has a form that only they write (own_chain= allows any name for the chain). words
 // are the words of a saved rule, "-A CHAIN ...", with or without counters before it.
-func Is(words []string) bool {
+func isOurs(words []string) bool {
 	if len(words) > 0 && strings.HasPrefix(words[0], "[") {
 		words = words[1:]
 	}
@@ -46,7 +46,7 @@ func SetsOf(words []string) (sets []string) {
 			continue
 		}
 		name := words[i+1]
-		if strings.HasPrefix(name, Common) || strings.HasPrefix(name, SSH) || strings.HasPrefix(name, Sets) && Is(words) {
+		if strings.HasPrefix(name, Common) || strings.HasPrefix(name, SSH) || strings.HasPrefix(name, Sets) && isOurs(words) {
 			sets = append(sets, name)
 		}
 	}

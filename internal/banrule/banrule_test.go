@@ -28,7 +28,7 @@ func TestIs(t *testing.T) {
 		"-A": false,
 		"":   false,
 	} {
-		if got := Is(strings.Fields(rule)); got != want {
+		if got := isOurs(strings.Fields(rule)); got != want {
 			t.Errorf("%q: %v, not %v", rule, got, want)
 		}
 	}

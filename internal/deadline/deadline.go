@@ -30,15 +30,15 @@ func (c Clock) After(d time.Duration) Clock {
 	return Clock{c.Boot, c.Up + d, c.Wall.Add(d)}
 }
 
-// MostAway is the longest time that may pass by the wall clock between the last write and a
+// mostAway is the longest time that may pass by the wall clock between the last write and a
 // later boot. A clock that is further ahead counts as wrong, as after an empty battery, and
 // then no time has passed. So on a host that was off, or wrote nothing, for longer than
 // that, things last as long as they had left at the last write.
-const MostAway = 180 * 24 * time.Hour
+const mostAway = 180 * 24 * time.Hour
 
 // since returns the time since another moment by the wall clock.
 func (c Clock) since(last Clock) time.Duration {
-	if away := c.Wall.Sub(last.Wall); away > 0 && away <= MostAway {
+	if away := c.Wall.Sub(last.Wall); away > 0 && away <= mostAway {
 		return away
 	}
 	return 0
@@ -55,7 +55,7 @@ func (c Clock) Passed(since Clock) time.Duration {
 
 // Left returns the time from now to a written end. last is the time of the last write.
 // Until then the clock of that boot counts, and after it the wall clock, but never
-// backwards nor more than MostAway. The result is never longer than said, the time for
+// backwards nor more than mostAway. The result is never longer than said, the time for
 // which it was made.
 func (end Clock) Left(now, last Clock, said time.Duration) time.Duration {
 	var left time.Duration

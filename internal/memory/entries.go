@@ -4,18 +4,18 @@
 package memory
 
 const (
-	// PerEntry is the most bytes that an entry takes while a new list replaces the old
+	// perEntry is the most bytes that an entry takes while a new list replaces the old
 	// one: 110 in voipbl and 70 in each of two sets of the kernel (IPv6, measured with 2
 	// million entries; IPv4 takes 88 and 48).
-	PerEntry = 250
+	perEntry = 250
 
 	// share is the divisor for the memory that one list may take. The rest is for the PBX,
 	// other lists and everything else.
 	share = 8
 
-	// Fewest is twice the VoIPBL list, without which there is little protection; it
+	// fewest is twice the VoIPBL list, without which there is little protection; it
 	// takes 50 MB.
-	Fewest = 200_000
+	fewest = 200_000
 
 	// Most is twenty times the VoIPBL list, for hosts with 4 GB or more.
 	Most = 2_000_000
@@ -31,6 +31,6 @@ func Entries(bytes uint64) int {
 	if bytes == 0 {
 		return Most
 	}
-	n := bytes / share / PerEntry / step * step
-	return int(min(max(n, Fewest), Most))
+	n := bytes / share / perEntry / step * step
+	return int(min(max(n, fewest), Most))
 }

@@ -13,10 +13,10 @@ func TestEntries(t *testing.T) {
 		want  int
 	}{
 		{0, Most}, // unknown
-		{1, Fewest},
-		{64 * mb, Fewest},
-		{256 * mb, Fewest},
-		{384 * mb, Fewest},
+		{1, fewest},
+		{64 * mb, fewest},
+		{256 * mb, fewest},
+		{384 * mb, fewest},
 		{512 * mb, 260_000},
 		{1 * gb, 530_000},
 		{1*gb + mb, 530_000},
@@ -31,7 +31,7 @@ func TestEntries(t *testing.T) {
 		}
 		// One list never takes more than a fifth of the memory, except on very small
 		// hosts.
-		if got := uint64(Entries(c.bytes)) * PerEntry; c.bytes >= 384*mb && got > c.bytes/5 {
+		if got := uint64(Entries(c.bytes)) * perEntry; c.bytes >= 384*mb && got > c.bytes/5 {
 			t.Errorf("%d bytes: a list takes %d", c.bytes, got)
 		}
 	}
