@@ -58,13 +58,6 @@ func FromNetip(p netip.Prefix) Prefix {
 	return newPrefix(familyOf(a), addrBits(a), n)
 }
 
-// FromAddr returns the prefix that holds a alone.
-func FromAddr(a netip.Addr) Prefix {
-	a = a.Unmap()
-	f := familyOf(a)
-	return Prefix{addr: addrBits(a), bits: f.Bits(), fam: f}
-}
-
 // ParsePrefix reads an address, or a prefix whose host bits may be set.
 func ParsePrefix(s string) (Prefix, error) {
 	r, why := parseRange([]byte(s))

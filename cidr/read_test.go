@@ -2,7 +2,6 @@ package cidr
 
 import (
 	"errors"
-	"net/netip"
 	"strings"
 	"testing"
 )
@@ -92,13 +91,13 @@ func TestSpecialSpace(t *testing.T) {
 	outside := "1.0.0.1 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 126.1.1.1 128.0.0.1 172.15.255.255 172.32.0.0 192.0.1.1 192.0.3.1 192.167.0.1 192.169.0.1 " +
 		"198.17.255.255 198.20.0.0 223.255.255.255 2000::1 2001:200::1 2001:db9::1 2003::1 2a00::1 3ffe::1 3fff:1000::1"
 	for s := range strings.FieldsSeq(inside) {
-		p := FromAddr(netip.MustParseAddr(s))
+		p := MustParsePrefix(s)
 		if _, ok := FindSpecial(p); !ok || !SpecialSpace.Contains(p) {
 			t.Errorf("%s is not special", s)
 		}
 	}
 	for s := range strings.FieldsSeq(outside) {
-		p := FromAddr(netip.MustParseAddr(s))
+		p := MustParsePrefix(s)
 		if row, ok := FindSpecial(p); ok || SpecialSpace.Overlaps(p) {
 			t.Errorf("%s is special: %v", s, row)
 		}

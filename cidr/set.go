@@ -4,7 +4,6 @@ import (
 	"iter"
 	"math"
 	"slices"
-	"sort"
 )
 
 // Set is the smallest list of prefixes that covers some addresses of one family:
@@ -75,16 +74,6 @@ func (s Set) Narrow(bits uint8) Set {
 		return s
 	}
 	return Set{slices.DeleteFunc(slices.Clone(s.ps), wide)}
-}
-
-// Within returns the prefixes of the set that p contains.
-func (s Set) Within(p Prefix) []Prefix {
-	from := sort.Search(len(s.ps), func(i int) bool { return !s.ps[i].less(p) })
-	to := from
-	for to < len(s.ps) && p.Contains(s.ps[to]) {
-		to++
-	}
-	return s.ps[from:to:to]
 }
 
 // Equal reports whether both sets cover the same addresses.

@@ -51,7 +51,7 @@ func TestGetFresh(t *testing.T) {
 				if got != int64(len(body)) || total != int64(len(body)) {
 					t.Errorf("progress ended at %d of %d, want %d on the wire", got, total, len(body))
 				}
-				if body := content(t, st.Reader()); body != list {
+				if body := content(t, st.section(0, st.size)); body != list {
 					t.Errorf("staged %q", body)
 				}
 				for part := range st.Parts() {
@@ -92,7 +92,7 @@ func TestGetNotModified(t *testing.T) {
 	if diff := cmp.Diff(want, resp, cmpopts.IgnoreFields(Response{}, "Talked")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := content(t, st.Reader()); got != "as it was" {
+	if got := content(t, st.section(0, st.size)); got != "as it was" {
 		t.Errorf("something was written: %q", got)
 	}
 
@@ -186,7 +186,7 @@ func TestGetProxy(t *testing.T) {
 		_, err := client(t).Get(t.Context(), Request{URL: u, Insecure: true}, st)
 		if os.Getenv("http_proxy") == "http://user:s3cret@bad host" {
 			wantReason(t, err, ReasonUnreachable)
-		} else if got := content(t, st.Reader()); err != nil || got != list {
+		} else if got := content(t, st.section(0, st.size)); err != nil || got != list {
 			t.Fatalf("got %q, %v", got, err)
 		}
 		return

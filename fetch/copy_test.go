@@ -89,7 +89,7 @@ func TestCopyProperties(t *testing.T) {
 			st.Part(fmt.Sprint(i))
 			st.Write(p)
 		}
-		if got, err := io.ReadAll(st.Reader()); err != nil || !bytes.Equal(got, want) {
+		if got, err := io.ReadAll(st.section(0, st.size)); err != nil || !bytes.Equal(got, want) {
 			t.Fatalf("staged %q, %v, want %q", got, err, want)
 		}
 		if err := st.Commit(Meta{Entries: rapid.Int().Draw(t, "entries")}); err != nil {

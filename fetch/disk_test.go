@@ -89,7 +89,7 @@ func TestFullDisk(t *testing.T) {
 				st.Write(make([]byte, 220<<10))
 				_, err = st.Write(make([]byte, 30<<10))
 				if err == nil {
-					_, err = io.ReadAll(st.Reader())
+					_, err = io.ReadAll(st.section(0, st.size))
 				}
 			case "trailer":
 				// Fill all free pages, so that not one byte more fits.

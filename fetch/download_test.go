@@ -77,7 +77,7 @@ func TestGetRetriesAndStartsAfresh(t *testing.T) {
 				if resp.Attempts != 2 || resp.Bytes != int64(len(list)) {
 					t.Errorf("got %+v, want the list at the second attempt", resp)
 				}
-				if got := content(t, st.Reader()); got != list {
+				if got := content(t, st.section(0, st.size)); got != list {
 					t.Errorf("staged %.80q…, want only the second body", got)
 				}
 			})

@@ -10,7 +10,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -156,9 +155,6 @@ func notRegular(path string, info fs.FileInfo) *fetchError {
 	return &fetchError{Object: path, Reason: ReasonNotRegular, Err: fmt.Errorf("%s, not a regular file", kind)}
 }
 
-// Names returns the full paths of the files.
-func (f *Files) Names() []string { return slices.Clone(f.names) }
-
 // Parts opens the files one after another. A part's name is the file's full path, its
 // size that of the file when it was opened; a file that grows is read further, up to
 // the limit. Each reader is valid until the next iteration. All errors, also of opening
@@ -183,26 +179,6 @@ func (f *Files) Parts() iter.Seq2[Part, io.Reader] {
 			}
 		}
 	}
-}
-
-// CopyTo stages the files in to, a part for each. It replaces what was staged there
-// before. On an error the contents of to are undefined.
-func (f *Files) CopyTo(to *Staged) error {
-	if err := to.reset(); err != nil {
-		return err
-	}
-	buf := make([]byte, bufferSize)
-	for part, r := range f.Parts() {
-		to.Part(part.Name)
-		if _, err := io.CopyBuffer(to, r, buf); err != nil {
-			var e *fetchError
-			if errors.As(err, &e) {
-				e.Feed = to.name
-			}
-			return err
-		}
-	}
-	return to.flush()
 }
 
 // openRegular opens a regular file for reading. If it has become a FIFO since it was

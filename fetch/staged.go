@@ -103,9 +103,6 @@ func (st *Staged) Size() int64 { return st.size }
 // Sum returns the SHA-256 of the bytes written since the start or the last reset.
 func (st *Staged) Sum() [sha256.Size]byte { return [sha256.Size]byte(st.sum.Sum(nil)) }
 
-// Reader returns a reader of everything written so far.
-func (st *Staged) Reader() io.Reader { return st.section(0, st.size) }
-
 // Parts reads everything written so far, part by part. The readers are independent of
 // each other.
 func (st *Staged) Parts() iter.Seq2[Part, io.Reader] {

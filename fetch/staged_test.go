@@ -29,7 +29,7 @@ func TestCommitOpen(t *testing.T) {
 	}
 	parts[0] += "\n" // added by Part, so that two lines are not read as one
 	body := strings.Join(parts, "")
-	if got := content(t, st.Reader()); got != body {
+	if got := content(t, st.section(0, st.size)); got != body {
 		t.Errorf("staged %q, want %q", got, body)
 	}
 	i := 0

@@ -18,7 +18,7 @@ func (fw *Firewall) RemoveBanChain(ctx context.Context, f iptables.Family) (remo
 	for _, g := range iptables.Families {
 		plans[g] = &Plan{Family: g}
 	}
-	plans[f].text = "*filter\n-X " + iptables.SSHChain + "\nCOMMIT\n"
+	plans[f].Text = "*filter\n-X " + iptables.SSHChain + "\nCOMMIT\n"
 	err = fw.restore(ctx, plans, false)[f]
 	if refused := (*ToolError)(nil); errors.As(err, &refused) {
 		// Another program has begun to use it, or the tool has failed.

@@ -207,12 +207,12 @@ func TestPlanOnModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before, want := modelKernels().Draw(t, "kernel"), modelWants().Draw(t, "want")
 		plan := NewPlan(want, before, nil)
-		if plan.Unchanged() != (plan.Text() == "") {
-			t.Fatalf("%d changes, and the text\n%s", len(plan.Changes), plan.Text())
+		if plan.Unchanged() != (plan.Text == "") {
+			t.Fatalf("%d changes, and the text\n%s", len(plan.Changes), plan.Text)
 		}
-		after, err := restored(before, plan.Text())
+		after, err := restored(before, plan.Text)
 		if err != nil {
-			t.Fatalf("refused: %v\n%s", err, plan.Text())
+			t.Fatalf("refused: %v\n%s", err, plan.Text)
 		}
 		if again := NewPlan(want, after, nil); !again.Unchanged() {
 			t.Fatalf("a second plan has %v", again.Changes)

@@ -15,20 +15,16 @@ type Plan struct {
 	Changes []Change // empty if the kernel is as wanted
 	Made    []string // missing chains of other programs, to be created
 	Stays   []string // what should go but has to stay because others use it
-
-	text string // the input of restore
+	Text    string   // the input of iptables-restore; empty if there is nothing to do
 }
 
 // Unchanged reports whether there is nothing to do.
 func (p *Plan) Unchanged() bool { return len(p.Changes) == 0 }
 
-// Text returns the input of iptables-restore; it is empty if there is nothing to do.
-func (p *Plan) Text() string { return p.text }
-
 // shape returns the text without counters, which change while packets come in.
 func (p *Plan) shape() string {
 	var b strings.Builder
-	for line := range strings.Lines(p.text) {
+	for line := range strings.Lines(p.Text) {
 		if _, rule, counted := strings.Cut(line, "] "); counted && line[0] == '[' {
 			line = rule
 		}
@@ -57,7 +53,7 @@ func newPlan(want []iptables.Table, saved *iptables.Saved, known map[string]stri
 			fmt.Fprintf(&text, "*%s\n%sCOMMIT\n", name, part)
 		}
 	}
-	p.text = text.String()
+	p.Text = text.String()
 	return p
 }
 

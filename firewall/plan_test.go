@@ -120,7 +120,7 @@ func TestPlanText(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := NewPlan(test.want, testrules.Parsed(t, iptables.IPv4, test.save), test.known)
-			if diff := diff(test.text, p.Text()); diff != "" {
+			if diff := diff(test.text, p.Text); diff != "" {
 				t.Errorf("the text is not as wanted (-want +got):\n%s", diff)
 			}
 			if p.Unchanged() != (test.text == "") {
@@ -156,7 +156,7 @@ func TestPlanOrder(t *testing.T) {
 		}
 		s := testrules.DropOnly()
 		s.DropAt = place
-		if got := NewPlan(s.Tables(iptables.IPv4), testrules.Parsed(t, iptables.IPv4, at[from]), nil).Text(); got != want {
+		if got := NewPlan(s.Tables(iptables.IPv4), testrules.Parsed(t, iptables.IPv4, at[from]), nil).Text; got != want {
 			t.Errorf("from %s to %s:\n%s", from, place, got)
 		}
 	}
@@ -165,12 +165,12 @@ func TestPlanOrder(t *testing.T) {
 // TestPlanNeeds makes fail2ban's chain where it is missing, and nowhere else.
 func TestPlanNeeds(t *testing.T) {
 	made := NewPlan(testrules.Full().Tables(iptables.IPv4), testrules.Empty(t, iptables.IPv4), nil)
-	if !slices.Equal(made.Made, []string{iptables.SSHChain}) || strings.Count(made.Text(), "-N fail2ban-ssh\n") != 1 {
-		t.Errorf("made %q by\n%s", made.Made, made.Text())
+	if !slices.Equal(made.Made, []string{iptables.SSHChain}) || strings.Count(made.Text, "-N fail2ban-ssh\n") != 1 {
+		t.Errorf("made %q by\n%s", made.Made, made.Text)
 	}
 	there := NewPlan(testrules.Full().Tables(iptables.IPv4), testrules.Parsed(t, iptables.IPv4, "*filter\n:fail2ban-ssh - [0:0]\n-A fail2ban-ssh -s 203.0.113.9/32 -j DROP\nCOMMIT\n"), nil)
-	if there.Made != nil || strings.Contains(there.Text(), "-N ") || strings.Contains(there.Text(), ":fail2ban-ssh") {
-		t.Errorf("made %q by\n%s", there.Made, there.Text())
+	if there.Made != nil || strings.Contains(there.Text, "-N ") || strings.Contains(there.Text, ":fail2ban-ssh") {
+		t.Errorf("made %q by\n%s", there.Made, there.Text)
 	}
 	elsewhere := NewPlan(testrules.Full().Tables(iptables.IPv4), testrules.Parsed(t, iptables.IPv4, "*raw\n:fail2ban-ssh - [0:0]\nCOMMIT\n"), nil)
 	if !slices.Equal(elsewhere.Made, []string{iptables.SSHChain}) {
@@ -186,8 +186,8 @@ func TestPlanNeeds(t *testing.T) {
 func TestPlanStays(t *testing.T) {
 	p := NewPlan(nil, testrules.Parsed(t, iptables.IPv4, "*filter\n:INPUT ACCEPT [0:0]\n:theirs - [0:0]\n:VOIPBL-INPUT - [0:0]\n:VOIPBL-DROP - [0:0]\n"+
 		"-A INPUT "+jumpHook+"\n-A theirs -p tcp -g VOIPBL-INPUT\n-A VOIPBL-INPUT -j DROP\nCOMMIT\n"), nil)
-	if want := "*filter\n-D INPUT " + jumpHook + "\n-F VOIPBL-DROP\n-X VOIPBL-DROP\nCOMMIT\n"; p.Text() != want {
-		t.Errorf("the text is\n%s", p.Text())
+	if want := "*filter\n-D INPUT " + jumpHook + "\n-F VOIPBL-DROP\n-X VOIPBL-DROP\nCOMMIT\n"; p.Text != want {
+		t.Errorf("the text is\n%s", p.Text)
 	}
 	want := []Change{
 		{Family: "IPv4", Table: "filter", Chain: "INPUT", Op: OpRemove, Rule: jumpHook},
@@ -206,8 +206,8 @@ func TestPlanStays(t *testing.T) {
 func TestPlanStaysTogether(t *testing.T) {
 	h := kernelText(iptables.FindTable(testrules.Full().Tables(iptables.IPv4), "filter"))
 	p := NewPlan(testrules.DropOnly().Tables(iptables.IPv4), testrules.Parsed(t, iptables.IPv4, strings.Replace(h, "COMMIT\n", ":theirs - [0:0]\n-A theirs -p tcp -g VOIPBL-INPUT\nCOMMIT\n", 1)), nil)
-	if strings.Contains(p.Text(), "-X ") {
-		t.Errorf("chains go:\n%s", p.Text())
+	if strings.Contains(p.Text, "-X ") {
+		t.Errorf("chains go:\n%s", p.Text)
 	}
 	if len(p.Stays) != 2 || !strings.Contains(p.Stays[0], "chain VOIPBL-INPUT ") || !strings.Contains(p.Stays[1], "chain VOIPBL-SIP ") {
 		t.Errorf("stays: %q", p.Stays)
@@ -322,7 +322,7 @@ func TestMoves(t *testing.T) {
 
 // TestShape: a plan has the same shape whatever its rules have counted.
 func TestShape(t *testing.T) {
-	p := Plan{text: "*filter\n:X - [0:0]\n[5:500] -A X -m comment --comment \"a] b\" -j DROP\n-I INPUT 1 -m comment --comment \"[1] c\" -j X\nCOMMIT\n"}
+	p := Plan{Text: "*filter\n:X - [0:0]\n[5:500] -A X -m comment --comment \"a] b\" -j DROP\n-I INPUT 1 -m comment --comment \"[1] c\" -j X\nCOMMIT\n"}
 	want := "*filter\n:X - [0:0]\n-A X -m comment --comment \"a] b\" -j DROP\n-I INPUT 1 -m comment --comment \"[1] c\" -j X\nCOMMIT\n"
 	if got := p.shape(); got != want {
 		t.Errorf("the shape is\n%s", got)
@@ -332,8 +332,8 @@ func TestShape(t *testing.T) {
 // TestNothingToPlan: where there is no IPv6, or its rules cannot be listed, nothing is planned.
 func TestNothingToPlan(t *testing.T) {
 	for what, saved := range map[string]*iptables.Saved{"absent": {Family: iptables.IPv6, Absent: true}, "in trouble": {Family: iptables.IPv6, Trouble: errors.New("no")}} {
-		if p := NewPlan(testrules.Full().Tables(iptables.IPv6), saved, nil); !p.Unchanged() || p.Text() != "" {
-			t.Errorf("%s: %s", what, p.Text())
+		if p := NewPlan(testrules.Full().Tables(iptables.IPv6), saved, nil); !p.Unchanged() || p.Text != "" {
+			t.Errorf("%s: %s", what, p.Text)
 		}
 	}
 }

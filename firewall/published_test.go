@@ -110,7 +110,7 @@ func TestPublished(t *testing.T) {
 		"--set --name VOIPINV --rsource", "--set --name VOIPINV --mask 255.255.255.255 --rsource")
 	want := replaced(replaced(replaced(dropFirst(t, published(t)), placeholders[iptables.IPv4]), mask), anyCase)
 
-	text := NewPlan(testrules.Full().Tables(iptables.IPv4), testrules.Empty(t, iptables.IPv4), nil).Text()
+	text := NewPlan(testrules.Full().Tables(iptables.IPv4), testrules.Empty(t, iptables.IPv4), nil).Text
 	inserted := strings.NewReplacer("-I INPUT 1 ", "-A INPUT ", "-I INPUT 2 ", "-A INPUT ").Replace(text)
 	got := unfolded(t, rulesOf(inserted, "filter", "INPUT"), rulesOf(text, "filter", iptables.BaseChain))
 	for _, r := range rulesOf(text, "filter", "OUTPUT") {

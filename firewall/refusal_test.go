@@ -120,7 +120,7 @@ func TestLocked(t *testing.T) {
 // TestRemedies are what the tools say on hosts that cannot be staged here, as they
 // were recorded: a kernel without a match, a table or rights.
 func TestRemedies(t *testing.T) {
-	text := NewPlan(testrules.Full().Tables(iptables.IPv4), testrules.Parsed(t, iptables.IPv4, ""), nil).Text()
+	text := NewPlan(testrules.Full().Tables(iptables.IPv4), testrules.Parsed(t, iptables.IPv4, ""), nil).Text
 	line := func(word string) string {
 		for i, l := range strings.Split(text, "\n") {
 			if strings.Contains(l, word) {

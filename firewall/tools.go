@@ -173,14 +173,14 @@ func (fw *Firewall) restore(ctx context.Context, plans [2]*Plan, test bool) (err
 	}
 	var runs [2]*running
 	for _, f := range iptables.Families {
-		if plans[f].text == "" {
+		if plans[f].Text == "" {
 			continue
 		}
 		if fw.Backend == Legacy && errors.Is(errs[iptables.IPv4], ErrLocked) {
 			errs[f] = errs[iptables.IPv4] // they share the lock, which has been waited for
 			continue
 		}
-		runs[f] = start(ctx, plans[f].text, fw.tool(f, "restore"), args...)
+		runs[f] = start(ctx, plans[f].Text, fw.tool(f, "restore"), args...)
 		if fw.Backend == Legacy {
 			_, errs[f] = runs[f].wait()
 			runs[f] = nil

@@ -17,7 +17,7 @@ func BenchmarkLoad(b *testing.B) {
 	desired := randomSet(cidr.IPv4, 71_642)
 	var elapsed, kernel time.Duration
 	for b.Loop() {
-		p, err := k.Plan("voip_bl", cidr.IPv4, desired)
+		p, err := plan(k, "voip_bl", cidr.IPv4, desired)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -8,15 +8,6 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 )
 
-// Plan reads the set called name and compares it with the desired entries.
-func (k *Kernel) Plan(name string, family cidr.Family, desired cidr.Set) (*Plan, error) {
-	live, err := k.Dump(name)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return nil, err
-	}
-	return NewPlan(name, family, desired, live)
-}
-
 // Execute carries out all plans or none. It fills and counts every temporary set before it
 // touches the first live set. If one set cannot be switched, those before it are switched
 // back. After an error the kernel is as before, or the error names the set that could not be

@@ -36,7 +36,7 @@ func TestSwapsUnderFire(t *testing.T) {
 		for p := range randomSet(cidr.IPv4, 200+100*i).All() {
 			b.Add(p)
 		}
-		b.Add(cidr.FromAddr(blocked))
+		b.Add(cidr.MustParsePrefix(blocked.String()))
 		lists[i] = b.Sets()[cidr.IPv4].Subtract(cidr.SetOf(cidr.MustParsePrefix("8.0.0.0/24"))[cidr.IPv4])
 	}
 	apply(t, k, "voip_bl", cidr.IPv4, lists[0])

@@ -160,6 +160,7 @@ func TestBatchFits(t *testing.T) {
 		b.Add(p)
 	}
 	set := b.Sets()[cidr.IPv6]
+	const maxNameLength = 31 // ip_set.h: IPSET_MAXNAMELEN without the NUL
 	adding := batch{name: strings.Repeat("x", maxNameLength), entries: set}
 	for p := range set.All() {
 		adding.counts = append(adding.counts, Count{p, 1, 1})

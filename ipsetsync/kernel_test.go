@@ -61,10 +61,19 @@ func saved(t testing.TB, name string) (header string, entries []string) {
 	return header, entries
 }
 
+// plan reads the set called name and compares it with the desired entries.
+func plan(k *Kernel, name string, f cidr.Family, desired cidr.Set) (*Plan, error) {
+	live, err := k.Dump(name)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	return NewPlan(name, f, desired, live)
+}
+
 // apply plans and executes a change.
 func apply(t testing.TB, k *Kernel, name string, f cidr.Family, desired cidr.Set) *Plan {
 	t.Helper()
-	p, err := k.Plan(name, f, desired)
+	p, err := plan(k, name, f, desired)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +285,7 @@ func TestForeignSetInUse(t *testing.T) {
 	k := openKernel(t)
 	ipset(t, "create voip_bl hash:ip\nadd voip_bl 192.0.2.9\ncreate all list:set\nadd all voip_bl\n", "restore")
 	before := ipset(t, "", "save")
-	_, err := k.Plan("voip_bl", cidr.IPv4, setOf("192.0.2.1"))
+	_, err := plan(k, "voip_bl", cidr.IPv4, setOf("192.0.2.1"))
 	if inUse := (*InUseError)(nil); !errors.As(err, &inUse) || inUse.Header.References != 1 {
 		t.Errorf("got %v", err)
 	}
@@ -319,7 +328,7 @@ func TestRefusedEntry(t *testing.T) {
 	k := openKernel(t)
 	apply(t, k, "voip_bl", cidr.IPv4, setOf("192.0.2.1"))
 	desired := randomSet(cidr.IPv4, 5_000)
-	p, err := k.Plan("voip_bl", cidr.IPv4, desired)
+	p, err := plan(k, "voip_bl", cidr.IPv4, desired)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,7 +357,7 @@ func TestRefusedEntry(t *testing.T) {
 
 func TestCountIsReadBack(t *testing.T) {
 	k := openKernel(t)
-	p, err := k.Plan("voip_bl", cidr.IPv4, setOf("192.0.2.1"))
+	p, err := plan(k, "voip_bl", cidr.IPv4, setOf("192.0.2.1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -374,7 +383,7 @@ func TestAllOrNone(t *testing.T) {
 			before := ipset(t, "", "list", "-output", "save")
 			var plans []*Plan
 			for _, f := range cidr.Families {
-				p, err := k.Plan(map[cidr.Family]string{cidr.IPv4: "voip_bl", cidr.IPv6: "voip_bl6"}[f], f, randomSet(f, 100))
+				p, err := plan(k, map[cidr.Family]string{cidr.IPv4: "voip_bl", cidr.IPv6: "voip_bl6"}[f], f, randomSet(f, 100))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -429,11 +438,11 @@ func TestBusySetIsWaitedFor(t *testing.T) {
 func TestNotSwitchedBack(t *testing.T) {
 	k := openKernel(t)
 	ipset(t, "create voip_bl hash:ip\n", "restore")
-	first, err := k.Plan("voip_bl", cidr.IPv4, setOf("192.0.2.1"))
+	first, err := plan(k, "voip_bl", cidr.IPv4, setOf("192.0.2.1"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := k.Plan("voip_bl6", cidr.IPv6, setOf("2001:db8::1"))
+	second, err := plan(k, "voip_bl6", cidr.IPv6, setOf("2001:db8::1"))
 	if err != nil {
 		t.Fatal(err)
 	}

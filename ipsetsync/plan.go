@@ -22,10 +22,6 @@ const (
 	tempSuffix = "-next"
 )
 
-// MaxNameLength is the longest name of a set that voipbl makes: the kernel's 31 characters
-// without the suffix of the temporary set.
-const MaxNameLength = maxNameLength - len(tempSuffix)
-
 // TempName returns the name of the temporary set that is filled and then swapped with
 // name.
 func TempName(name string) string { return name + tempSuffix }

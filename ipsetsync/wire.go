@@ -37,11 +37,8 @@ const (
 	cmdType     = 13
 )
 
-// ip_set.h: IPSET_PROTOCOL, and IPSET_MAXNAMELEN without the NUL.
-const (
-	protocol      = 7
-	maxNameLength = 31
-)
+// protocol is IPSET_PROTOCOL of ip_set.h.
+const protocol = 7
 
 // ip_set.h: attributes at command level.
 const (

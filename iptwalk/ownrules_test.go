@@ -15,7 +15,7 @@ import (
 func TestOwnRulesAreNoShadows(t *testing.T) {
 	for name, s := range testrules.Configurations() {
 		for _, f := range iptables.Families {
-			kernel, err := iptables.ParseSaved(f, []byte(asListed(firewall.NewPlan(s.Tables(f), testrules.Empty(t, f), nil).Text())))
+			kernel, err := iptables.ParseSaved(f, []byte(asListed(firewall.NewPlan(s.Tables(f), testrules.Empty(t, f), nil).Text)))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -33,7 +33,7 @@ func TestGolden(t *testing.T) {
 			file := goldenFile(name, f)
 			golden[file] = true
 			t.Run(filepath.Base(file), func(t *testing.T) {
-				got := firewall.NewPlan(s.Tables(f), testrules.Empty(t, f), nil).Text()
+				got := firewall.NewPlan(s.Tables(f), testrules.Empty(t, f), nil).Text
 				if *update {
 					if err := errors.Join(os.MkdirAll(goldenFolder, 0o755), os.WriteFile(file, []byte(got), 0o644)); err != nil {
 						t.Fatal(err)
