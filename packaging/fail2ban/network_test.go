@@ -25,13 +25,13 @@ func TestNetworkIsRefused(t *testing.T) {
 						h.banSSH(neighbour.String())
 					} else {
 						h.attack(neighbour)
-						h.eventually("the neighbour is banned", func() bool { return h.in(owns[f], neighbour) })
+						h.eventually("the neighbour is banned", func() bool { return h.in(owns[f], neighbour) && h.in(sets[f], neighbour) })
 					}
-					before := h.sh("iptables-save; ip6tables-save; ipset save | sed 's/ timeout [1-9].*//' | sort")
+					before := h.settled()
 					h.client("set " + jail + " banip " + network.String())
 					h.says(network.String() + " is a network")
 					h.client("set " + jail + " unbanip " + network.String())
-					if after := h.sh("iptables-save; ip6tables-save; ipset save | sed 's/ timeout [1-9].*//' | sort"); cut(after) != cut(before) {
+					if after := h.settled(); cut(after) != cut(before) {
 						h.Errorf("banning %s changes\n%s\ninto\n%s", network, before, after)
 					}
 					complaints := h.complaints()
@@ -79,4 +79,16 @@ func TestUnbanWithOneSetGone(t *testing.T) {
 		}
 		h.stop()
 	})
+}
+
+// settled lists sets and rules once fail2ban has carried out what it was asked for: an action
+// writes one after the other, so a listing in between is of neither state.
+func (h *host) settled() (listing string) {
+	h.Helper()
+	h.eventually("sets and rules stay as they are", func() bool {
+		before := listing
+		listing = h.sh("iptables-save; ip6tables-save; ipset save | sed 's/ timeout [1-9].*//' | sort")
+		return cut(listing) == cut(before)
+	})
+	return listing
 }
