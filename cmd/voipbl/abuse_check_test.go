@@ -14,7 +14,7 @@ import (
 	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
-// becomes polls until nothing is wrong any more, and tells when that was.
+// becomes polls until nothing is wrong any more, and logs how long that took.
 func (a *abuse) becomes(what string, within time.Duration, wrong func() string) {
 	a.t.Helper()
 	start, found := time.Now(), ""

@@ -12,8 +12,8 @@ import (
 	"github.com/voipbl/voipbl/internal/genfeed"
 )
 
-// versions is a list that changes all the time: two bodies alternate, and each
-// version has a marker of its own, by which it is told in the kernel.
+// versions is a list that changes all the time. Two bodies alternate, and each version has its own
+// marker, by which the kernel's content shows which version it is.
 type versions struct {
 	feed    int
 	file    string
@@ -38,7 +38,7 @@ func (v *versions) marker6(n int) netip.Addr {
 	return netip.MustParseAddr(fmt.Sprintf(markerSpace6, v.feed, n))
 }
 
-// text ends with the markers: who has read them has read everything.
+// text returns a version. Its markers are at the end, so a kernel that has them has everything.
 func (v *versions) text(n int) string {
 	return fmt.Sprintf("%s%s\n%s\n", v.bodies[n%2], v.marker(n), v.marker6(n))
 }

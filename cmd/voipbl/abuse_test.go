@@ -167,8 +167,8 @@ metrics: {listen: "%[2]s"}
 	return a
 }
 
-// startAgent starts "voipbl run" and tells on the channel when it has ended. It does
-// not outlive the test, even if that is killed.
+// startAgent starts "voipbl run". The channel gets its error when it has ended. It does not outlive
+// the test, even if the test is killed.
 func startAgent(h *host, cfg, log string) (*exec.Cmd, chan error) {
 	h.t.Helper()
 	out, err := os.Create(log)

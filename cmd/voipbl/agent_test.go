@@ -74,8 +74,7 @@ func (h *host) startAgent(config string, env ...string) *runningAgent {
 	return r
 }
 
-// told waits until the agent tells systemd a line, and returns how long that took
-// since the start.
+// told waits until the agent sends systemd a line, and returns the time since the start.
 func (r *runningAgent) told(line string, within time.Duration) time.Duration {
 	r.t.Helper()
 	buf := make([]byte, 4096)
@@ -207,7 +206,7 @@ func TestAgentStart(t *testing.T) {
 			if !strings.Contains(h.rules(), "-A INPUT -m set --match-set voip_bl src") {
 				t.Errorf("ready, and no rule:\n%s", h.rules())
 			}
-			// Also while it fetches, it answers at once, and ends when it is told to.
+			// Even while it fetches, it answers at once, and ends on a signal.
 			if s := r.status(); s.Agent == nil || s.Agent.PID != r.cmd.Process.Pid || !s.Protected {
 				t.Errorf("status: %+v", s)
 			}
@@ -251,7 +250,7 @@ func TestAgentFirstStart(t *testing.T) {
 	h.eventually("the list is in force", 30*time.Second, func() bool { return len(h.members("voip_bl")) == 1 })
 }
 
-// TestOneSwap: feeds that finish together are put in force together.
+// TestOneSwap: feeds that finish together are applied together.
 func TestOneSwap(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, "nft")
@@ -273,8 +272,7 @@ func TestOneSwap(t *testing.T) {
 	}
 }
 
-// TestStaleIsShouted: a list that silently stopped is told about by everything that
-// can tell.
+// TestStaleIsShouted: every command that reports on lists reports one that has silently stopped.
 func TestStaleIsShouted(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, "nft")
@@ -320,7 +318,7 @@ func TestStaleIsShouted(t *testing.T) {
 	}
 }
 
-// TestAgentRepairs has others change what is ours, while the agent runs.
+// TestAgentRepairs changes voipbl's rules and sets while the agent runs.
 func TestAgentRepairs(t *testing.T) {
 	for _, backend := range []string{"nft", "legacy"} {
 		t.Run(backend, func(t *testing.T) {

@@ -28,7 +28,7 @@ type answer struct {
 	other   int    // and how that ends
 }
 
-// hostAnswers are all that is said of a host at one time.
+// hostAnswers are all answers about a host at one time.
 type hostAnswers struct {
 	Row trouble
 

@@ -119,7 +119,7 @@ func (s *stage) switchOff(string) {
 	}
 }
 
-// fillList writes addresses into the list, and runs a sync if that is said: an agent sees
+// fillList writes addresses into the list, and runs a sync if the remedy says so: an agent notices
 // by itself that the list has changed.
 func (s *stage) fillList(remedy string) {
 	s.t.Helper()
@@ -152,7 +152,7 @@ func (s *stage) moveSecond(remedy string) {
 // third is a list that no configuration names yet.
 func (s *stage) third() { replaceFile(s.t, filepath.Join(s.dir, "third"), secondList) }
 
-// mendSecond brings the second list back, and runs a sync if that is said.
+// mendSecond brings the second list back, and runs a sync if the remedy says so.
 func (s *stage) mendSecond(remedy string) {
 	s.t.Helper()
 	s.second(secondList)

@@ -58,8 +58,8 @@ func oneExitCode(a *hostAnswers) string {
 	return ""
 }
 
-// wordsAsJSON: what programs are told is in the words for people, but for counts, which
-// change from one answer to the next.
+// wordsAsJSON: what is in the JSON is also in the words for people, except counts, which change
+// from one answer to the next.
 func wordsAsJSON(a *hostAnswers) string {
 	type line struct{ by, words, text string }
 	var want []line
@@ -215,7 +215,7 @@ func letInIsTold(a *hostAnswers) string {
 	return ""
 }
 
-// ofTheState are the findings of doctor that are about what status tells of.
+// ofTheState are the findings of doctor about things that status reports, too.
 var ofTheState = []string{
 	advise.NotProtected, advise.StaleFeed, advise.FeedTrouble, advise.FrozenFeed, advise.UnresolvedName, advise.SetChanged,
 	advise.BanTrouble, advise.RulesNotAsSet, advise.RulesDrift, advise.PendingTrial, advise.AgentTrouble, advise.ConfigRefused,
@@ -245,7 +245,7 @@ func worriedTogether(a *hostAnswers) string {
 	return ""
 }
 
-// findingOf is which finding of doctor tells what a problem of status is.
+// findingOf maps problems of status to findings of doctor.
 var findingOf = []struct {
 	problem *regexp.Regexp
 	codes   []string
@@ -305,7 +305,7 @@ func (a *hostAnswers) drops() bool {
 	return set.Exists && set.Ours && set.Entries > 0 && set.Drops
 }
 
-// elsewhere is a row where others drop what comes in, whoever it is from.
+// elsewhere reports a row where other rules drop everybody's packets.
 func (a *hostAnswers) elsewhere() bool { return a.Row.Rules == "shadowed" || a.Row.Rules == "native" }
 
 func checkAsStatus(a *hostAnswers) string {
@@ -428,7 +428,7 @@ func agentAsOne(a *hostAnswers) string {
 	return ""
 }
 
-// saysOther is what a command says that goes by something else than the file has.
+// saysOther matches what a command says if it uses another configuration than the file's.
 var saysOther = regexp.MustCompile(`(?i)agent uses|old configuration|has a mistake|has not reloaded it|voipbl\.yaml:|does not answer`)
 
 // saysToolless is a command that can do nothing at all.

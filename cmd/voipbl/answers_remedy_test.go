@@ -10,9 +10,8 @@ import (
 	"github.com/voipbl/voipbl/reach"
 )
 
-// ways are how the remedies are carried out that the table meets, each as an admin does
-// who reads it. The first that matches counts. Where a remedy leaves the choice, rows choose
-// in turn: see choose.
+// ways are how to carry out the remedies that the table meets, as an admin would after reading
+// them. The first match counts. If a remedy leaves a choice, rows choose in turn: see choose.
 var ways []way
 
 // way is one of them.
@@ -90,8 +89,8 @@ func (s *stage) follow(a hostAnswers) {
 	}
 }
 
-// letIn does what check says lets the listed address in, if it is blocked, and takes that
-// back. Each is in force once it is said to be.
+// letIn does what check says to let the listed address in, if it is blocked, and undoes it. Each
+// step must have its effect as soon as the command reports it.
 func (s *stage) letIn(a hostAnswers) {
 	s.t.Helper()
 	remedies := lettingIn(a.Listed.out)
@@ -139,8 +138,8 @@ func (s *stage) carryOut(remedy string) bool {
 	return false
 }
 
-// askUntilEnded asks for all remedies. While there is an agent that may need its time to
-// end a trouble, whoever told it is asked about that first.
+// askUntilEnded asks for all remedies. While an agent may still need time to end a trouble, it
+// first repeats only the question whose answer had the trouble.
 func (s *stage) askUntilEnded(r told) hostAnswers {
 	s.t.Helper()
 	a := s.ask(tellsRemedies)
@@ -170,9 +169,9 @@ func (s *stage) told(a hostAnswers, r told) bool {
 
 var mendsFirst = regexp.MustCompile(`^mend the configuration \(.*?\), then `)
 
-// choose takes one of n things that a remedy says may be done. Callers begin with different
-// ones, so that each is done in some row, and who meets a remedy again does the next one:
-// doing and undoing the same two things would lead nowhere.
+// choose takes one of n things that a remedy offers. Callers begin with different ones, so that
+// each is done in some row. A row that meets a remedy again takes the next one, since doing and
+// undoing the same two things would lead nowhere.
 func (s *stage) choose(remedy string, n int) int {
 	first := slices.Index([]string{"terminal", "ssh", "neither"}, s.row.Caller)
 	s.met[remedy]++

@@ -162,9 +162,9 @@ func covering(rows []combination, n int) (chosen []trouble) {
 	return chosen
 }
 
-// knownTroubles are rows in which answers contradicted each other once: base rules that the
-// agent finds in the file, which it does not install by itself, whoever asks about that; and
-// what is to be written into a file that has a mistake, or that the agent refuses then.
+// knownTroubles are rows in which answers contradicted each other once: base rules in the file that
+// the agent does not install by itself, for every caller; and remedies that change a file that has
+// a mistake, or that the agent then refuses.
 func knownTroubles() (rows []trouble) {
 	rows = append(rows,
 		trouble{"running", "off", "legacy", "auto", "neither", "edited", "foreign", "native", "IPv6", "good"},
@@ -266,7 +266,7 @@ func issueTroubles(all []combination) (chosen []trouble) {
 	return chosen
 }
 
-// eachPair tells each two values that a row has in two columns.
+// eachPair calls tell with each pair of values that a row has in two columns.
 func eachPair(row trouble, tell func(string)) {
 	for i, f := range factors {
 		for _, g := range factors[:i] {

@@ -349,7 +349,7 @@ func (s *stage) heal() {
 	s.healthy = s.rules()
 }
 
-// edited is the configuration of an admin who has added something.
+// edited is the configuration after an admin has added something.
 func (s *stage) edited() string {
 	if s.base == "on" {
 		return s.text("allow: ["+onAllow+"]\n", true, "  services: [{name: ssh, proto: tcp, ports: \"22\", from: lan}]\n")
@@ -357,7 +357,7 @@ func (s *stage) edited() string {
 	return s.text("allow: ["+onAllow+"]\n", true, "")
 }
 
-// lessened is one of an admin who has taken away what protects.
+// lessened is the configuration after an admin has removed something that protects.
 func (s *stage) lessened() string {
 	if s.base == "on" {
 		return s.text("allow: ["+onAllow+"]\n", false, "")

@@ -102,8 +102,8 @@ func TestAsPrinted(t *testing.T) {
 	}
 }
 
-// printedCommands are the lines of README, docs and all helps that begin with "voipbl",
-// without what is said about them and where their output goes.
+// printedCommands are the lines of README, docs and all help texts that begin with "voipbl",
+// without comments and redirections.
 func printedCommands(t *testing.T) (lines []string) {
 	t.Helper()
 	command := regexp.MustCompile(`(?m)^(?:    |  |\t)(voipbl(?: [^ ].*)?)$`)

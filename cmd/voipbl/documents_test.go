@@ -61,9 +61,9 @@ func (d document) anchors() map[string]bool {
 	return all
 }
 
-// TestLinks: each link of README, the pages below docs and the other pages for people leads
-// to a file of this repository and to a heading in it; and whoever begins with README comes
-// to each page.
+// TestLinks: each link of README, the pages below docs and the other pages for people leads to a
+// file of this repository and to a heading in it. Links from README lead, directly or not, to every
+// page.
 func TestLinks(t *testing.T) {
 	pages := documents(t)
 	for _, file := range []string{"../../CONTRIBUTING.md", "../../CHANGELOG.md", "../../SECURITY.md"} {

@@ -17,7 +17,7 @@ import (
 
 const module = "github.com/voipbl/voipbl/"
 
-// room is a package as docs/architecture.md tells it.
+// room is a package as docs/architecture.md describes it.
 type room struct {
 	imports []string // packages of ours that it may import
 	pure    bool     // it does nothing outside of itself

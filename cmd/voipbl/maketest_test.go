@@ -83,8 +83,7 @@ func TestMakeTestAsksBeforeItInstalls(t *testing.T) {
 	if code != 1 || strings.Contains(out, "Reading package lists") {
 		t.Errorf("it ends with %d:\n%s", code, out)
 	}
-	// Without a terminal nobody is asked: it says so and goes on, here to where apt has no
-	// mirror.
+	// Without a terminal it asks nobody: it says so and goes on, here until apt finds no mirror.
 	out, code = inChroot(t, "", "sh /testdata/install.sh ipset")
 	if code == 0 || !strings.HasPrefix(out, "these packages are missing, and are installed on this machine by apt-get:\n  ipset\n") || strings.Contains(out, "[Y/n]") || strings.Contains(out, "systemctl") {
 		t.Errorf("without a terminal it ends with %d:\n%s", code, out)

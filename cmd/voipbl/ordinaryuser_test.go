@@ -27,8 +27,8 @@ var harmless = []string{"voipbl", "voipbl config", "voipbl config check", "voipb
 // looks are the commands that only look: that they could not is 2, as 1 is an answer.
 var looks = []string{"voipbl status", "voipbl doctor", "voipbl top", "voipbl check", "voipbl exempt", "voipbl bans", "voipbl allowed", "voipbl firewall show", "voipbl firewall diff"}
 
-// TestOrdinaryUser: whoever is not root, and types a command that needs it, is told so,
-// whatever file, folder, socket or tool it is that refuses.
+// TestOrdinaryUser: a command that needs root says so to other users, whatever file, folder, socket
+// or tool refuses them.
 func TestOrdinaryUser(t *testing.T) {
 	testns.Enter(t)
 	dir, err := os.MkdirTemp("", "voipbl-ordinary") // other than the test's own folder open for everybody

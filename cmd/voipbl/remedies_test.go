@@ -16,9 +16,9 @@ import (
 	"github.com/voipbl/voipbl/rules"
 )
 
-// remediesIn are the texts of a file that are printed as remedies, or are parts of them:
-// what methods and functions of that name return, what is assigned to variables and fields
-// of that name, and what those who note a trouble are given as its remedy.
+// remediesIn are the texts of a file that are printed as remedies or are parts of them: results of
+// methods and functions of that name, values of variables and fields of that name, and remedies
+// passed to functions that note a trouble.
 func remediesIn(file *ast.File) (texts []string) {
 	isName := func(e ast.Node) bool {
 		switch e := e.(type) {

@@ -10,9 +10,9 @@ import (
 	"github.com/voipbl/voipbl/internal/testskip"
 )
 
-// TestBesideRenamingSync stops a command at one of its calls, lets another one run to its end
-// and then go on the first: a sync that gives the sets other names, and what changes who is
-// blocked. However they meet, the rules ask sets that have it.
+// TestBesideRenamingSync stops one command at one of its calls, runs another one to its end, and
+// then lets the first go on. One is a sync that renames the sets, the other changes what is
+// blocked. In any order, the rules end up with sets that have that change.
 func TestBesideRenamingSync(t *testing.T) {
 	testskip.UnlessRoot(t)
 	sync := faultVerb{name: "sync", args: []string{"sync", "--wait", "20s"}, config: "renamed"}

@@ -18,9 +18,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testsshd"
 )
 
-// TestSessionsAreExempt lists everybody who has to do with SSH on a host: only who is
-// logged in is exempt. What others claim, connect to or call sshd exempts nobody, and
-// keeps no base rules away.
+// TestSessionsAreExempt has everybody who may use SSH on a host: only those who are logged in are
+// exempt. Claims, connections and programs called sshd exempt nobody, and hold no base rules back.
 func TestSessionsAreExempt(t *testing.T) {
 	host := netip.MustParseAddr("81.2.69.142")
 	loggedIn, connected, claimed, contained := netip.MustParseAddr("20.0.0.7"), netip.MustParseAddr("20.0.0.8"), netip.MustParseAddr("20.0.0.9"), netip.MustParseAddr("20.0.0.10")

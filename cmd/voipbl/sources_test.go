@@ -173,7 +173,7 @@ func TestListNeverBlocksItsSource(t *testing.T) {
 		bareServer:  "source of feed list, redirect",
 	})
 
-	// But whoever runs the list cannot have as many hosts exempt as he likes.
+	// But those who run the list cannot have any number of hosts exempt.
 	many := []string{cdnServer}
 	for i := range 40 {
 		many = append(many, fmt.Sprintf("20.0.1.%d", i))

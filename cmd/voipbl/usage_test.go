@@ -17,8 +17,8 @@ var notOurs = regexp.MustCompile(`(?i)arg\(s\)|unknown (flag|shorthand|command)|
 
 var whatToDo = regexp.MustCompile(`\n  try: |expected |such as `)
 
-// TestUsageErrors makes every mistake with every command that can be made on a command
-// line, and reads what is said.
+// TestUsageErrors makes every possible mistake on the command line of every command, and checks the
+// message.
 func TestUsageErrors(t *testing.T) {
 	read := func(words ...string) {
 		t.Helper()
@@ -105,8 +105,8 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
-// TestSuggestions: who types the word of another program, or a slip, is told ours. What
-// stands behind "try:" is there.
+// TestSuggestions: a word of another program, or a misspelling, gets voipbl's command as the
+// remedy. Each command behind "try:" exists.
 func TestSuggestions(t *testing.T) {
 	a := newApp(new(bytes.Buffer), new(bytes.Buffer))
 	root := a.command()
