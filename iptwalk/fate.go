@@ -43,19 +43,50 @@ func both(a, b fate) fate {
 // anything.
 const maxDepth = 32
 
+// fates are the fates of the chains of a table, each found once: chains that jump to each other
+// have many more ways through them than rules.
+type fates struct {
+	saved *iptables.Saved
+	table string
+	ended map[string]ended
+	lasts map[string]lastFate
+}
+
+type ended struct {
+	all     fate
+	certain bool
+}
+
+type lastFate struct {
+	fate
+	unclear bool
+}
+
+func fatesOf(s *iptables.Saved, table string) *fates {
+	return &fates{s, table, make(map[string]ended), make(map[string]lastFate)}
+}
+
 // ends returns what becomes of packets that a rule sends to a target: of all of them if certain,
 // else some come back. In a chain it is certain if a rule matches and ends every packet, and none
-// above it can send one back.
-func ends(s *iptables.Saved, table, target string, depth int) (all fate, certain bool) {
+// above it can send one back. The kernel refuses loops, but a listing may contain anything: a
+// chain that comes back to itself is mixed.
+func (k *fates) ends(target string) (all fate, certain bool) {
 	if f := fateOf(target); f != goesOn {
 		return f, true
 	}
-	if depth == maxDepth {
-		return mixed, false
+	if e, known := k.ended[target]; known {
+		return e.all, e.certain
 	}
-	for _, r := range s.Rules(table, target) {
+	k.ended[target] = ended{mixed, false}
+	all, certain = k.endsIn(target)
+	k.ended[target] = ended{all, certain}
+	return all, certain
+}
+
+func (k *fates) endsIn(chain string) (all fate, certain bool) {
+	for _, r := range k.saved.Rules(k.table, chain) {
 		m := readMatch(r.Text)
-		f, sure := ends(s, table, m.target, depth+1)
+		f, sure := k.ends(m.target)
 		switch {
 		case m.target == "RETURN", m.goTo && !sure:
 			return both(all, f), false
@@ -63,7 +94,7 @@ func ends(s *iptables.Saved, table, target string, depth int) (all fate, certain
 			return both(all, f), true
 		}
 		all = both(all, f)
-		if m.target != "" && f == goesOn && !s.HasChain(table, m.target) && !passive(m.target) {
+		if m.target != "" && f == goesOn && !k.saved.HasChain(k.table, m.target) && !passive(m.target) {
 			all = mixed // an unknown target, such as NFQUEUE
 		}
 	}
@@ -80,15 +111,22 @@ func passive(target string) bool {
 
 // last returns what becomes of a packet that no rule of a chain names by source, port or the
 // like: a stranger's, to a port that nobody has opened. unclear means that this is not known.
-func last(s *iptables.Saved, table, chain string, depth int) (f fate, unclear bool) {
-	if depth == maxDepth {
-		return goesOn, true
+func (k *fates) last(chain string) (f fate, unclear bool) {
+	if l, known := k.lasts[chain]; known {
+		return l.fate, l.unclear
 	}
-	for _, r := range s.Rules(table, chain) {
+	k.lasts[chain] = lastFate{goesOn, true} // for a chain that comes back to itself
+	f, unclear = k.lastIn(chain)
+	k.lasts[chain] = lastFate{f, unclear}
+	return f, unclear
+}
+
+func (k *fates) lastIn(chain string) (f fate, unclear bool) {
+	for _, r := range k.saved.Rules(k.table, chain) {
 		m := readMatch(r.Text)
 		end, doubt := fateOf(m.target), false
-		if end == goesOn && s.HasChain(table, m.target) {
-			end, doubt = last(s, table, m.target, depth+1)
+		if end == goesOn && k.saved.HasChain(k.table, m.target) {
+			end, doubt = k.last(m.target)
 		}
 		switch {
 		case m.everything() && m.target == "RETURN", m.everything() && m.goTo:
@@ -153,7 +191,7 @@ func ReceptionOf(s *iptables.Saved) Reception {
 	if c == nil {
 		return LetsIn
 	}
-	f, unclear := last(s, "filter", "INPUT", 0)
+	f, unclear := fatesOf(s, "filter").last("INPUT")
 	switch {
 	case f == closed, f == goesOn && c.Policy == "DROP":
 		return KeepsOut

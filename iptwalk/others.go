@@ -37,7 +37,7 @@ func DropsAnywhere(s *iptables.Saved, sets ...string) []iptables.DropRule {
 
 // closes reports whether a target drops or rejects all that reaches it.
 func closes(s *iptables.Saved, table, target string) bool {
-	f, certain := ends(s, table, target, 0)
+	f, certain := fatesOf(s, table).ends(target)
 	return certain && f == closed
 }
 

@@ -28,7 +28,7 @@ type Shadow struct {
 func Shadowed(s *iptables.Saved) []Shadow {
 	var found []Shadow
 	for _, at := range []struct{ table, chain string }{{"raw", "PREROUTING"}, {"filter", "INPUT"}} {
-		w := shadows{saved: s, table: at.table}
+		w := shadows{saved: s, table: at.table, fates: fatesOf(s, at.table)}
 		w.walk(at.chain, box{}, nil)
 		found = append(found, w.found...)
 	}
@@ -39,6 +39,7 @@ func Shadowed(s *iptables.Saved) []Shadow {
 type shadows struct {
 	saved *iptables.Saved
 	table string
+	fates *fates
 	found []Shadow
 }
 
@@ -62,12 +63,12 @@ func (w *shadows) walk(chain string, from box, above []cover) {
 		if iptables.IsOurChain(m.target) && w.comesFrom(m.target) == 1 {
 			w.walk(m.target, here, above)
 		}
-		f, certain := ends(w.saved, w.table, m.target, 0)
+		f, certain := w.fates.ends(m.target)
 		if m.target == "RETURN" {
 			f, certain = mixed, true // they return to the caller or the policy, not to a rule below it
 		}
 		if m.exact && certain {
-			rest, _ := last(w.saved, w.table, m.target, 0)
+			rest, _ := w.fates.last(m.target)
 			above = append(above, cover{m.box, chain, r.Text, f, both(rest, fateOf(m.target))})
 		}
 	}
@@ -107,7 +108,7 @@ func (w *shadows) note(chain, rule string, m match, by *cover) {
 	if s.Ours && s.ByOurs {
 		return
 	}
-	f, _ := ends(w.saved, w.table, m.target, 0)
+	f, _ := w.fates.ends(m.target)
 	switch {
 	case f == by.fate && f != mixed:
 		s.Same = f == closed || !limited(rule) // packets above the limit are let in now

@@ -167,3 +167,34 @@ func TestReception(t *testing.T) {
 		t.Errorf("no IPv6 at all: %s", got)
 	}
 }
+
+// TestManyWays: chains that jump to each other have more ways through them than anybody can
+// follow, and a chain may come back to itself. Each chain is looked at once.
+func TestManyWays(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("*filter\n:INPUT ACCEPT [0:0]\n")
+	const deep, wide = 12, 40
+	for c := range deep + 1 {
+		fmt.Fprintf(&b, ":C%d - [0:0]\n", c)
+	}
+	fmt.Fprintln(&b, "-A INPUT -j C0\n-A INPUT -s 9.9.9.9/32 -j ACCEPT")
+	for c := range deep {
+		for i := range wide {
+			fmt.Fprintf(&b, "-A C%d -s 4.%d.%d.0/24 -j C%d\n", c, c, i, c+1)
+		}
+	}
+	fmt.Fprintf(&b, "-A C%d -s 5.5.5.5/32 -j C0\n-A C%d -j DROP\nCOMMIT\n", deep, deep)
+	s, err := iptables.ParseSaved(iptables.IPv4, []byte(b.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := Shadowed(s); len(found) != 0 {
+		t.Errorf("shadowed: %v", found)
+	}
+	if r := ReceptionOf(s); r != LetsIn {
+		t.Errorf("INPUT is %s", r)
+	}
+	if f, certain := fatesOf(s, "filter").ends(fmt.Sprint("C", deep)); f != mixed || !certain {
+		t.Errorf("what the last chain gets ends %v, %v", f, certain)
+	}
+}
