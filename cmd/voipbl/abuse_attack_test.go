@@ -39,7 +39,7 @@ type result struct {
 	took time.Duration
 }
 
-// makeLanes are the commands that are given beside the agent.
+// makeLanes returns the commands that run beside the agent.
 func (a *abuse) makeLanes() {
 	voipbl := func(args ...string) []string { return append([]string{"voipbl", "--config", a.cfg}, args...) }
 	turn := 0
@@ -73,7 +73,7 @@ func (a *abuse) makeLanes() {
 	}
 }
 
-// banOrUnban takes one back of three that it bans.
+// banOrUnban bans two addresses, then unbans one, and so on.
 func (a *abuse) banOrUnban() job {
 	if a.nextBan++; a.nextBan%3 == 0 && len(a.banned) > 0 {
 		addr := a.banned[0]
@@ -83,7 +83,7 @@ func (a *abuse) banOrUnban() job {
 	return job{args: []string{"voipbl", "--config", a.cfg, "ban", addr.String()}, then: func() { a.banned = append(a.banned, addr) }}
 }
 
-// attack does it all for a time, and returns when what it has started has ended.
+// attack runs all kinds of abuse for a time, and returns when everything that it started has ended.
 func (a *abuse) attack(length time.Duration) {
 	a.t.Helper()
 	tick := time.NewTicker(abuseTick)

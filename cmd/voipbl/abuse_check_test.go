@@ -110,7 +110,7 @@ func (a *abuse) addresses(texts []string) map[netip.Addr]bool {
 	return all
 }
 
-// sameAgent makes sure that nobody has taken the agent's place.
+// sameAgent checks that the agent is still the same process.
 func (a *abuse) sameAgent() {
 	a.t.Helper()
 	select {
@@ -151,7 +151,7 @@ func (a *abuse) lastLines() string {
 	return strings.Join(lines[max(0, len(lines)-30):], "")
 }
 
-// tell says how much there was of everything, and holds it to what proves something.
+// tell logs how much abuse there was, and fails if it was too little to prove anything.
 func (a *abuse) tell() {
 	a.t.Helper()
 	a.t.Logf("%d SIGHUPs; %d connections opened; metrics: %d answers, %d times busy, the slowest took %v; bans left: %d", a.hangups, a.opened, a.metricsOK, a.metricsBusy, a.slowest, len(a.banned))

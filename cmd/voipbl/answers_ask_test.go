@@ -205,8 +205,8 @@ func (s *stage) standing() string {
 	return standing(a.status)
 }
 
-// standing is all that a step of the agent changes, with its own counters of them, or ""
-// if that is not known.
+// standing returns everything that a step of the agent changes, including the agent's counters, or
+// "" if that is not known.
 func standing(s *blocklist.Status) string {
 	if s == nil || s.Agent == nil {
 		return ""

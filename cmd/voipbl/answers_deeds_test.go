@@ -102,7 +102,7 @@ func (s *stage) otherBackend(string) {
 	s.strayed = true
 }
 
-// letInThere lets in beside the base rules what they let in.
+// letInThere changes the other rules so that they let in what the base rules let in.
 func (s *stage) letInThere(string) {
 	s.must("nft", "insert", "rule", "inet", "filter", "input", "accept")
 }

@@ -14,7 +14,7 @@ import (
 // them. The first match counts. If a remedy leaves a choice, rows choose in turn: see choose.
 var ways []way
 
-// way is one of them.
+// way is one way to carry out a remedy.
 type way struct {
 	remedy *regexp.Regexp
 	do     []func(s *stage, remedy string)

@@ -15,9 +15,9 @@ type trouble struct {
 	Agent, Base, Backend, Drop, Caller, Config, Sets, Rules, Family, Lists string
 }
 
-// factors are the columns of the table, and what may stand in each. The trouble of the
-// sets and of the rules is in one family, and is asked about by an address of it. By
-// "toolless" no tools of iptables are there, or those of IPv6 are not: see takeTools.
+// factors are the columns of the table and their values. The trouble of the sets and of the rules
+// concerns one family, and the questions are about an address of that family. With "toolless" the
+// tools of iptables are missing, or only those of IPv6: see takeTools.
 var factors = []struct {
 	name   string
 	values []string
@@ -137,8 +137,8 @@ func (u *uncovered) cover(c combination) {
 	}
 }
 
-// covering are so many rows that each combination of values of n columns is in one of
-// them. Most mistakes need no more than two things to come together.
+// covering chooses rows so that each combination of values of n columns is in one of them. Most
+// mistakes need only two things to come together.
 func covering(rows []combination, n int) (chosen []trouble) {
 	u := newUncovered(n)
 	// What a row would add only shrinks, so what it was is a bound.

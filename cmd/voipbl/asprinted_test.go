@@ -19,7 +19,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
-// printedCodes are what an example may end with on the host of TestAsPrinted, beside 0.
+// printedCodes are the exit codes, besides 0, that an example may have on the host of
+// TestAsPrinted.
 var printedCodes = []struct {
 	line  *regexp.Regexp
 	codes []int

@@ -18,8 +18,8 @@ import (
 	"github.com/voipbl/voipbl/bans"
 )
 
-// A flood is ten thousand attackers, each of whom is banned: some one by one, as by
-// fail2ban, most of them many in one call.
+// A flood is ten thousand attackers, all of whom get banned: some one by one, as by fail2ban, most
+// of them many in one call.
 const (
 	flooding    = 10_000
 	oneByOne    = 200
@@ -44,8 +44,8 @@ func floodCalls() (calls [][]string) {
 	return calls
 }
 
-// flood makes the calls, several at a time, and returns the addresses of those that
-// said that it was done. During the flood something may happen.
+// flood makes the calls, several at a time, and returns the addresses of the calls that reported
+// success. Something else may happen during the flood.
 func (r *runningAgent) flood(calls [][]string, during func(done int)) (acknowledged []string) {
 	r.t.Helper()
 	var waiting sync.WaitGroup

@@ -149,10 +149,9 @@ func (s *syncBench) measure(b *testing.B, empty bool) {
 	b.ReportMetric(float64(ours.peak)*1024/1e6, "peak-MB")
 }
 
-// BenchmarkBan measures whole processes: "voipbl ban" of one address, without an agent
-// and beside one, on a host whose list is empty, has a million entries, and has them and
-// 60,000 bans. The metrics are the time, the processor's time and its ratio to the same on
-// a host with an empty list, each with what is to hold.
+// BenchmarkBan measures whole processes: "voipbl ban" of one address, with and without an agent, on
+// hosts whose list is empty, has a million entries, or has these and 60,000 bans. The metrics are
+// the time, the CPU time, and its ratio to that on a host with an empty list, each with its limit.
 func BenchmarkBan(b *testing.B) {
 	hosts := []struct {
 		name          string

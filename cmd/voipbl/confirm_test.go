@@ -151,8 +151,8 @@ func (h *host) window(command string) (typed func() (string, int)) {
 	}
 }
 
-// TestStateLost has the state damaged or removed while base rules are on trial:
-// they are taken back all the same.
+// TestStateLost damages or removes the state while base rules are on trial: they are still rolled
+// back.
 func TestStateLost(t *testing.T) {
 	for _, c := range []struct{ what, command string }{
 		{"damaged", "echo nonsense >DIR/state/firewall.json"},
@@ -171,9 +171,8 @@ func TestStateLost(t *testing.T) {
 	}
 }
 
-// TestLostSession loses the SSH session while base rules are on trial: they are
-// taken back in time, what others have changed meanwhile stays, and they do not
-// come back by themselves.
+// TestLostSession loses the SSH session while base rules are on trial. They are rolled back in
+// time, changes that others made meanwhile stay, and the rules do not come back by themselves.
 func TestLostSession(t *testing.T) {
 	for _, backend := range []string{"nft", "legacy"} {
 		t.Run(backend, func(t *testing.T) {
@@ -274,8 +273,8 @@ func TestKilledInApply(t *testing.T) {
 	}
 }
 
-// TestTakenBackBesideHangingSync has a sync wait for a server that never answers
-// while base rules are on trial: they are taken back in time all the same.
+// TestTakenBackBesideHangingSync has a sync wait for a server that never answers while base rules
+// are on trial: they are still rolled back in time.
 func TestTakenBackBesideHangingSync(t *testing.T) {
 	h := newHost(t, "nft")
 	server, err := startFeedServer(h.dir)

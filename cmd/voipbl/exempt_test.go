@@ -7,9 +7,9 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
-// BenchmarkExempt is how long "voipbl exempt" takes as a process, beside one that does
-// nothing ("version"), with a list in the kernel: fail2ban waits for it at each line
-// that it counts. To reach: 15 ms.
+// BenchmarkExempt measures "voipbl exempt" as a process, compared with one that does nothing
+// ("version"), with a list in the kernel. fail2ban waits for it at each line that it counts. The
+// goal is 15 ms.
 func BenchmarkExempt(b *testing.B) {
 	testns.Enter(b)
 	s := newSyncBench(b, 77_068)

@@ -75,7 +75,7 @@ func (h *faultHost) read(name string, args ...string) string {
 	return string(out)
 }
 
-// beside says which parts are in none of the others; "" if all are.
+// beside returns the parts that none of the others has; "" if there are none.
 func (k kernelText) beside(others ...kernelText) string {
 	names := map[string]bool{}
 	for _, o := range append(others, k) {
@@ -97,8 +97,8 @@ func (k kernelText) beside(others ...kernelText) string {
 	return strings.Join(wrong, "\n")
 }
 
-// mixed are those of the list's sets that hold what two others have in common, and
-// nothing that neither has.
+// mixed returns the sets of the list that hold what two others have in common, and nothing that
+// neither has.
 func (k kernelText) mixed(a, b kernelText) kernelText {
 	m := kernelText{}
 	for _, name := range []string{"set voip_bl", "set voip_bl6"} {
@@ -114,8 +114,8 @@ func (k kernelText) mixed(a, b kernelText) kernelText {
 	return m
 }
 
-// settled leaves out what comes and goes in steps of its own and blocks nobody:
-// sets that are built to be switched in, and what is made for fail2ban and empty.
+// settled leaves out sets that come and go by themselves and block nobody: those being built for a
+// swap, and empty ones made for fail2ban.
 func (k kernelText) settled() kernelText {
 	s := maps.Clone(k)
 	maps.DeleteFunc(s, func(name, text string) bool {

@@ -9,8 +9,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testskip"
 )
 
-// TestBansOutliveFaultsAtBoot: a file that cannot be opened while a host starts costs
-// nobody's ban: the list of bans stays, and is in force as soon as it can be read.
+// TestBansOutliveFaultsAtBoot: a file that cannot be opened during boot must not lose a ban. The
+// list of bans stays, and is in force as soon as it can be read.
 func TestBansOutliveFaultsAtBoot(t *testing.T) {
 	testskip.UnlessRoot(t)
 	verb := faultVerb{name: "boot", args: []string{"sync", "--offline", "--sets-only"}, config: "old", prepare: []string{"ban 8.8.8.8 2a00:1450::/64"}}

@@ -88,9 +88,9 @@ func sessions(r blocklist.SyncReport) (list []netip.Prefix) {
 	return list
 }
 
-// checkPackets sends from what is blocked and then from all that must get
-// through. The wire keeps their order, so when the last of these is there, what
-// was sent before and is not there was dropped.
+// checkPackets sends packets from blocked sources, and then from all sources that must get through.
+// The wire keeps their order: once the last of these has arrived, earlier packets that are missing
+// were dropped.
 func (h *hostileHost) checkPackets(kind string, blocked, free []netip.Prefix) {
 	open := slices.Clone(friends)
 	for _, p := range free {

@@ -14,8 +14,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// hostileFeed is one case: a feed and what must come of it. Counts, blocked
-// and free hold wherever its body is in force; elsewhere the good list is.
+// hostileFeed is one case: a feed and its expected result. Counts, blocked and free apply where its
+// body is in force; elsewhere the good list is in force.
 type hostileFeed struct {
 	url, path  string // the feed's state: fresh, held or stale
 	reason     string // of the state that is not fresh
@@ -138,8 +138,8 @@ func generated(body []byte, directive string) ([]byte, error) {
 	return nil, fmt.Errorf("unknown directive")
 }
 
-// An addrRange is addresses of one family. Lists of them that functions return
-// are sorted, and nothing in them touches.
+// addrRange is a range of addresses of one family. Functions return lists of ranges sorted, without
+// ranges that touch.
 type addrRange struct{ first, last netip.Addr }
 
 func (r addrRange) String() string { return r.first.String() + "-" + r.last.String() }

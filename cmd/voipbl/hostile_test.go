@@ -23,10 +23,9 @@ import (
 	"github.com/voipbl/voipbl/internal/testskip"
 )
 
-// The host of these tests: a PBX with a public address, a LAN in private and
-// one in public space, its trunks, gateways, a resolver and an admin at work.
-// All that is public here is protected by its role alone and not because it is
-// special-purpose space.
+// The host of these tests is a PBX with a public address, a LAN in private and one in public space,
+// trunks, gateways, a resolver and an admin at work. All public addresses here are exempt only by
+// their role, not because they are special-purpose space.
 var (
 	hostAddrs = addrs("81.2.69.142 192.168.77.1 2a02:26f0::142")
 	gateways  = addrs("81.2.69.1 2a02:26f0::1")

@@ -36,8 +36,8 @@ func writeMan(t *testing.T, zone string) string {
 	return dir
 }
 
-// readSources reads what the pages are made from, beside this package: go test
-// remembers which files were read, and runs the test anew when one has changed.
+// readSources reads the sources of the pages, which are outside this package. go test remembers
+// which files were read, and repeats the test when one has changed.
 func readSources(t *testing.T) {
 	t.Helper()
 	sources, err := filepath.Glob("../../internal/manpage/*.go")

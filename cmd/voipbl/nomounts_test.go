@@ -11,9 +11,9 @@ import (
 	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
-// TestWithoutMounts has a host on which nobody may mount anything, where the units as they
-// are end in 226/NAMESPACE. It is protected all the same, from before the network is up,
-// also if the generator cannot find it out; where mounts are allowed nothing is left out.
+// TestWithoutMounts has a host on which mounting is forbidden, where unchanged units end with
+// 226/NAMESPACE. The host is still protected from before the network is up, even if the generator
+// cannot detect this. Where mounts are allowed, the units lose nothing.
 func TestWithoutMounts(t *testing.T) {
 	t.Run("Debian 12", func(t *testing.T) { t.Parallel(); withoutMounts(t, testhost.Debian12) })
 	for _, suite := range []string{testhost.Debian12, testhost.Debian13} {
@@ -70,7 +70,7 @@ func withoutMounts(t *testing.T, suite string) {
 		t.Errorf("the journal says\n%s", log)
 	}
 
-	// At boot nobody has to help.
+	// At boot it works without help.
 	h.Reboot()
 	if !protected() {
 		t.Error("not protected after a boot")

@@ -13,9 +13,8 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
-// TestSetupEndsTheSame: what setup ends with, and what it says that came of it, does not
-// hang on whether it is asked for on a terminal or with --yes; and beside a running agent
-// it is not undone by an older configuration of the agent's.
+// TestSetupEndsTheSame: the exit code and the outcome of setup are the same on a terminal and with
+// --yes. Beside a running agent, the agent's older configuration does not undo them.
 func TestSetupEndsTheSame(t *testing.T) {
 	const local = "local_networks: [192.168.7.0/24]"
 	for _, c := range []struct {

@@ -26,9 +26,9 @@ func installProgram(t *testing.T, h *testhost.Host) (config string) {
 	return config
 }
 
-// TestSystemd tries base rules on a whole host with systemd, where a timer takes
-// them back: it survives the death of everything that the session has started, the
-// rules on trial do not survive a boot, and confirmed ones do.
+// TestSystemd tries base rules on a whole host with systemd, where a timer rolls them back. The
+// timer survives the end of everything that the session has started. Rules on trial do not survive
+// a boot; confirmed ones do.
 func TestSystemd(t *testing.T) {
 	h := testhost.Boot(t)
 	config := installProgram(t, h)
@@ -61,7 +61,7 @@ func TestSystemd(t *testing.T) {
 		session.Wait()
 	}
 
-	// Base rules that are new are none of an agent's business.
+	// The agent does not install new base rules.
 	writeFile(t, config, "feeds: [{name: mine, path: /etc/voipbl/list}]\nfirewall: {base: true, local_networks: [192.168.1.0/24]}\n")
 	h.CopyIn(config, "/etc/voipbl/voipbl.yaml", 0o644)
 	eventually("the agent has seen the new configuration", func() bool {
