@@ -40,7 +40,7 @@ func (l *lab) sip(c caller) *testsip.Client {
 	return client
 }
 
-// stopped is how many packets the limits have dropped.
+// stopped returns how many packets the limits have dropped.
 func (l *lab) stopped() int {
 	l.t.Helper()
 	return l.countedBy(func(rule string) bool {
@@ -49,8 +49,8 @@ func (l *lab) stopped() int {
 	})
 }
 
-// answers sends as many requests at once, and waits for the answers to all that the
-// limits have let in. It returns how many that are.
+// answers sends n requests at once, waits for the answers to all that the limits have let in, and
+// returns their number.
 func (l *lab) answers(c *testsip.Client, n int, request func() testsip.Request) int {
 	l.t.Helper()
 	before := l.stopped()
@@ -74,15 +74,15 @@ func (l *lab) answers(c *testsip.Client, n int, request func() testsip.Request) 
 	return let
 }
 
-// spelled is a request that Asterisk challenges, with another first line.
+// spelled returns a request that Asterisk challenges, with another first line.
 func spelled(c *testsip.Client, method, line string) testsip.Request {
 	r := c.Request(strings.ToUpper(method), number(0))
 	r.Line = strings.Replace(line, "sip:pbx", strings.Fields(r.Line)[1], 1)
 	return r
 }
 
-// TestAsteriskSpellings is how often Asterisk answers each spelling to one address: as
-// often as docs/firewall.md says, and no more.
+// TestAsteriskSpellings: Asterisk answers each spelling to one address as often as docs/firewall.md
+// says, and no more.
 func TestAsteriskSpellings(t *testing.T) {
 	const sent = firstDropped + 3
 	inEachLab(t, func(l *lab) {
@@ -101,8 +101,8 @@ func TestAsteriskSpellings(t *testing.T) {
 	})
 }
 
-// TestAsteriskFlowOfChoice lets Asterisk begin a flow to where a stranger's Via says.
-// What comes back on it counts like everything else.
+// TestAsteriskFlowOfChoice has Asterisk begin a flow to the address in a stranger's Via. What comes back
+// on it counts like everything else.
 func TestAsteriskFlowOfChoice(t *testing.T) {
 	const sent = firstDropped + 3
 	for _, backend := range []string{"nft", "legacy"} {
@@ -124,9 +124,8 @@ func TestAsteriskFlowOfChoice(t *testing.T) {
 	}
 }
 
-// TestAsteriskOffice lets an office of phones behind one address register: all of them
-// if it is in the local networks, and five if it is a stranger's. What a phone has
-// begun goes on either way.
+// TestAsteriskOffice has an office of phones behind one address register: all succeed if it is in the
+// local networks, and five if it is a stranger's. What a phone has begun goes on either way.
 func TestAsteriskOffice(t *testing.T) {
 	const fit = 5 // each sends two REGISTER, one with its password
 	inEachLab(t, func(l *lab) {
@@ -134,7 +133,7 @@ func TestAsteriskOffice(t *testing.T) {
 		l.startAsterisk()
 		tooMany := "sip: too many REGISTER in a minute"
 		inside, outside := l.fresh(l.phone), l.fresh(l.roamer)
-		l.ban(inside.addr) // which a spoofer may have brought about
+		l.ban(inside.addr) // as a forger may have caused
 		for i := range officePhones {
 			if got := l.sip(inside).Register(number(i), testasterisk.Password); got.Status != 200 {
 				l.t.Errorf("phone %d in the local network: %d", i+1, got.Status)
@@ -157,7 +156,7 @@ func TestAsteriskOffice(t *testing.T) {
 		if got, want := l.counted(tooMany), officePhones-fit-1; got != want {
 			l.t.Errorf("%d of the next %d REGISTER were dropped, want all but one", got, officePhones-fit)
 		}
-		// The lamps of a phone that is registered, and of a PBX that starts anew.
+		// The lamps of a registered phone, and of a PBX that restarts.
 		const lamps = 100
 		if got := l.answers(registered, lamps, func() testsip.Request { return registered.Request("SUBSCRIBE", number(0)) }); got != lamps {
 			l.t.Errorf("%d of %d SUBSCRIBE of a registered phone were let in", got, lamps)
@@ -165,9 +164,9 @@ func TestAsteriskOffice(t *testing.T) {
 	})
 }
 
-// TestAsteriskNetwork has a stranger use many addresses of his IPv6 /64, one for each
-// request: Asterisk answers no more of them than of one address. Each begins a flow of
-// its own, so the limit on these lets in what may come at once, and may hold the others.
+// TestAsteriskNetwork: a stranger uses a different address of one IPv6 /64 for each request. Asterisk
+// answers no more of them than for one address. Each begins its own flow, so the limit on flows lets in
+// what may come at once, and may stop the others.
 func TestAsteriskNetwork(t *testing.T) {
 	const sent = 2 * firstDropped
 	for _, backend := range []string{"nft", "legacy"} {

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// edit is one line of what diffRules lists.
+// edit is one line of diffRules' output.
 type edit struct {
 	op   Op
 	rule string
@@ -21,8 +21,7 @@ func edits(have, want []string) []edit {
 	return list
 }
 
-// explains reports whether the edits, in their order, turn have into want. It
-// tries all ways.
+// explains reports whether the edits, in order, turn have into want. It tries all possibilities.
 func explains(list []edit, have, want []string) bool {
 	if len(list) == 0 {
 		return slices.Equal(have, want)
@@ -39,7 +38,7 @@ func explains(list []edit, have, want []string) bool {
 	return false
 }
 
-// fewest is how many rules have to be removed and added, by trying all ways.
+// fewest returns how many rules have to be removed and added, by trying all possibilities.
 func fewest(have, want []string) int {
 	if len(have) == 0 || len(want) == 0 {
 		return len(have) + len(want)
@@ -51,8 +50,7 @@ func fewest(have, want []string) int {
 	return n
 }
 
-// TestDiffRules compares with a slow oracle: the list is right, and no shorter
-// one is.
+// TestDiffRules compares with a slow oracle: the list is right, and none is shorter.
 func TestDiffRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rules := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "c", "d"}), 0, 7)
@@ -67,8 +65,8 @@ func TestDiffRules(t *testing.T) {
 	})
 }
 
-// TestDiffRulesOfMany is beyond what is compared rule by rule: still right, and
-// it still leaves out what is the same at both ends.
+// TestDiffRulesOfMany: for lists too long to compare rule by rule, the result is still right, and still
+// leaves out what is the same at both ends.
 func TestDiffRulesOfMany(t *testing.T) {
 	var have, want []string
 	for i := range 1200 {
@@ -79,7 +77,7 @@ func TestDiffRulesOfMany(t *testing.T) {
 	if len(list) != 2400 || list[0] != (edit{OpRemove, "old 0"}) || list[2399] != (edit{OpAdd, "new 1199"}) {
 		t.Fatalf("%d changes, from %v to %v", len(list), list[0], list[len(list)-1])
 	}
-	// Below that, one rule that changed among a thousand is one line.
+	// In a shorter list, one changed rule among a thousand is one line.
 	have = have[:1000]
 	changed := slices.Clone(have)
 	changed[500] = "another"

@@ -8,8 +8,8 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// TestCheckComplete has somebody add a rule between a listing and the count of the kernel:
-// that is no lack of memory.
+// TestCheckComplete adds a rule between a listing and the kernel's count: that does not look like a lack
+// of memory.
 func TestCheckComplete(t *testing.T) {
 	h := newHost(t, NFT)
 	h.sh("iptables-nft -A INPUT -s 192.0.2.1 -j DROP")

@@ -13,7 +13,7 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// residents are what other people have in the tables before we come.
+// residents are other programs' rules, which were in the tables before voipbl's.
 const residents = `*raw
 -A PREROUTING -s HOST -j ACCEPT
 COMMIT
@@ -28,15 +28,15 @@ COMMIT
 COMMIT
 `
 
-// drift is something that happens to our rules behind our back.
+// drift is something that others do to voipbl's rules.
 type drift struct {
 	name     string
 	from, to *ruleset.Settings // what was applied, and what is wanted; nil for full
 	script   string            // in the words of a family
 	changes  []string          // what is wrong, in the words of a family; a line for each Change
-	input    []string          // what stands between our rules in INPUT afterwards; nil for what the residents had
-	raw      []string          // what stands above the residents' rule in raw afterwards
-	remade   bool              // fail2ban's chain was gone, and is made again
+	input    []string          // the rules between voipbl's in INPUT afterwards; nil for the residents'
+	raw      []string          // the rules above the residents' rule in raw afterwards
+	remade   bool              // fail2ban's chain was gone, and is created again
 }
 
 var (
@@ -233,7 +233,7 @@ var drifts = []drift{
 	},
 }
 
-// words fills in what our rules are called in a drift.
+// words replaces the placeholders for voipbl's rules in a drift.
 func (d drift) words(f iptables.Family, text string) string {
 	dropTo := `-m set --match-set VOIP_BL src -m comment --comment "voipbl: drop what comes from blocked addresses" -j `
 	bansTo := `-m set --match-set VOIP_BAN src -m comment --comment "voipbl: drop what comes from banned addresses" -j `
@@ -243,13 +243,13 @@ func (d drift) words(f iptables.Family, text string) string {
 	).Replace(text))
 }
 
-// baseRule is the number of the base rule that is for something.
+// baseRule returns the number of the base rule with a purpose.
 func baseRule(f iptables.Family, purpose string) string {
 	i := slices.IndexFunc(testrules.Full().Base.Rules(f), func(r ruleset.Rule) bool { return r.For == purpose })
 	return strconv.Itoa(i + 1)
 }
 
-// expected are the lines about both families.
+// expected returns the lines for both families.
 func (d drift) expected(base [2]iptables.Table) []string {
 	var lines []string
 	for _, f := range iptables.Families {
@@ -271,13 +271,13 @@ func (d drift) expected(base [2]iptables.Table) []string {
 	return lines
 }
 
-// lineOf is all that a change says.
+// lineOf returns all of a change as a line.
 func lineOf(c Change) string {
 	return strings.Join(append([]string{c.Family + " " + c.Table + ": " + c.String()}, c.Others...), " | ")
 }
 
-// TestDrift stages what can happen to our rules, with the tools of those who do
-// it. The plan says precisely what is wrong, and the repair leaves all else alone.
+// TestDrift does to voipbl's rules what others may do, with their tools. The plan says precisely what is
+// wrong, and the repair leaves all else alone.
 func TestDrift(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.load(residents)
@@ -297,7 +297,7 @@ func TestDrift(t *testing.T) {
 	})
 }
 
-// orFull are the settings of a drift that says nothing about them.
+// orFull returns the settings of a drift, or the full ones.
 func orFull(s *ruleset.Settings) ruleset.Settings {
 	if s == nil {
 		return testrules.Full()
@@ -305,7 +305,7 @@ func orFull(s *ruleset.Settings) ruleset.Settings {
 	return *s
 }
 
-// happens is one case, from what was applied before.
+// happens runs one case, from what was applied before.
 func (d drift) happens(h *host) {
 	h.Helper()
 	to := orFull(d.to)
@@ -357,7 +357,7 @@ func linesOf(plans [2]*Plan) []string {
 	return lines
 }
 
-// check says what is not as it should be after the repair.
+// check returns what is wrong after the repair.
 func (d drift) check(dump string, f iptables.Family, s ruleset.Settings) string {
 	drops, input := []string{d.words(f, "{drop}"), d.words(f, "{bans}")}, residentsInput
 	if d.input != nil {
@@ -393,8 +393,8 @@ func (d drift) check(dump string, f iptables.Family, s ruleset.Settings) string 
 	return ""
 }
 
-// lostCounters are the rules that had counted something and now have not, of
-// those that are in the same chain before and after.
+// lostCounters returns the rules whose counts are lost, of those that are in the same chain before and
+// after.
 func lostCounters(before, after string) []string {
 	var lost []string
 	read := func(save string) map[string][]iptables.SavedRule {

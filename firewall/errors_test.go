@@ -37,8 +37,8 @@ func TestPassing(t *testing.T) {
 	}
 }
 
-// TestRemediesWhilePassing: what keeps rules from being listed for the moment has a remedy of its
-// own, the same for both families.
+// TestRemediesWhilePassing: a reason that keeps rules from being listed only for the moment has its own
+// remedy, the same for both families.
 func TestRemediesWhilePassing(t *testing.T) {
 	for _, err := range []error{errListings, &slowToolError{Tool: "iptables-legacy-save"}} {
 		var own interface{ Remedy() string }

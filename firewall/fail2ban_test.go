@@ -21,17 +21,16 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// fail2ban is a real one, in the namespace of a host and with a configuration of
-// its own: Debian's filter for Asterisk and Debian's actions.
+// fail2ban is a real one, in a host's namespace and with its own configuration: Debian's filter for
+// Asterisk and Debian's actions.
 type fail2ban struct {
 	h      *host
 	dir    string
 	server *exec.Cmd
 }
 
-// The two ways in which people let fail2ban ban: rules in a chain, and members of
-// a set. Each has a file that the stock action "dummy" writes a line to when the
-// ban is in the kernel.
+// The two usual ways to ban with fail2ban: rules in a chain, and members of a set. For each, the stock
+// action "dummy" writes a line to a file once the ban is in the kernel.
 const jails = `[DEFAULT]
 backend = polling
 usedns = no
@@ -53,8 +52,8 @@ action = asterisk-set[name=ASTERISK, type=multiport, port="5060,5061", protocol=
 	dummy[target=DIR/set.bans]
 `
 
-// setAction is the stock action for sets, with the names of the sets that the
-// published ruleset refers to, and with bans that the kernel ends.
+// setAction is the stock action for sets, with the set names of the published ruleset, and with bans that
+// the kernel ends.
 const setAction = `[INCLUDES]
 before = iptables-ipset.conf
 [Init]
@@ -67,7 +66,7 @@ ipmset = fail2ban-ASTERISK6
 // patience is how long a fail2ban may take on a busy machine.
 const patience = time.Minute
 
-// newFail2ban writes the configuration. Debian's own is read and not changed.
+// newFail2ban writes the configuration. Debian's own is only read.
 func newFail2ban(h *host) *fail2ban {
 	h.Helper()
 	b := &fail2ban{h: h, dir: testfail2ban.New(h, map[string]string{
@@ -76,8 +75,7 @@ func newFail2ban(h *host) *fail2ban {
 	return b
 }
 
-// start runs the server until stop, or until the test ends. It has told nothing
-// yet.
+// start runs the server until stop, or until the test ends. Its files are still empty.
 func (b *fail2ban) start() {
 	b.h.Helper()
 	for _, name := range []string{"chain.bans", "set.bans", "fail2ban.log"} {
@@ -86,8 +84,7 @@ func (b *fail2ban) start() {
 	b.server = testfail2ban.Start(b.h, b.h.env, testfail2ban.Options(b.dir, b.dir)...)
 }
 
-// stop ends the server as its service does, and waits until it has taken back
-// what it did.
+// stop ends the server as its service does, and waits until it has taken back its bans.
 func (b *fail2ban) stop() {
 	b.h.Helper()
 	timer := time.AfterFunc(patience, func() { b.server.Process.Kill() })
@@ -100,7 +97,7 @@ func (b *fail2ban) stop() {
 	}
 }
 
-// attack lets Asterisk tell of wrong passwords.
+// attack writes wrong passwords into Asterisk's log.
 func (b *fail2ban) attack(attackers ...netip.Addr) {
 	b.h.Helper()
 	log, err := os.OpenFile(filepath.Join(b.dir, "messages.log"), os.O_APPEND|os.O_WRONLY, 0)
@@ -118,7 +115,7 @@ func (b *fail2ban) attack(attackers ...netip.Addr) {
 	}
 }
 
-// banned waits until the bans are in the kernel, by both ways.
+// banned waits until the kernel has the bans, in both ways.
 func (b *fail2ban) banned(attackers ...netip.Addr) {
 	b.h.Helper()
 	for _, file := range []string{"chain.bans", "set.bans"} {
@@ -165,13 +162,13 @@ func (b *fail2ban) log() string {
 	return string(text)
 }
 
-// complaints are the lines in which fail2ban says that a command of it failed.
+// complaints returns the lines in which fail2ban says that one of its commands failed.
 func (b *fail2ban) complaints() []string {
 	return regexp.MustCompile(`(?m)^.* (ERROR|CRITICAL) .*$`).FindAllString(b.log(), -1)
 }
 
-// TestFail2ban lets a real fail2ban ban, with our rules in place before and
-// afterwards. Neither disturbs the other, from the first ban to the end.
+// TestFail2ban has a real fail2ban ban, with voipbl's rules applied before and afterwards. From the first
+// ban to the end, neither disturbs the other.
 func TestFail2ban(t *testing.T) {
 	first := []netip.Addr{netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("2001:db8:9::9")}
 	second := []netip.Addr{netip.MustParseAddr("203.0.113.10"), netip.MustParseAddr("2001:db8:9::10")}
@@ -183,7 +180,7 @@ func TestFail2ban(t *testing.T) {
 		b.start()
 		b.banned(first...)
 
-		// It has put its rules above ours, once.
+		// It has put its rules above voipbl's, once.
 		moved := h.plan(testrules.Full().Wanted())
 		for _, f := range iptables.Families {
 			if len(moved[f].Changes) != 2 || moved[f].Changes[0].Op != OpMove || len(moved[f].Changes[0].Others) != 3 {
@@ -209,7 +206,7 @@ func TestFail2ban(t *testing.T) {
 			}
 		}
 
-		// It goes on banning below our drop, and does not move up again.
+		// It goes on banning below voipbl's drop, and does not move up again.
 		b.attack(second...)
 		b.banned(second...)
 		after := h.surroundingsOf(b, slices.Concat(first, second))
@@ -220,8 +217,8 @@ func TestFail2ban(t *testing.T) {
 			h.Errorf("after a second ban the plan has %q", changes)
 		}
 
-		// It cannot destroy sets that our rules refer to when it stops, and uses
-		// them again when it comes back.
+		// When it stops, it cannot destroy sets that voipbl's rules refer to, and when it starts it
+		// uses them again.
 		b.stop()
 		if complaints := b.complaints(); len(complaints) == 0 {
 			h.Error("fail2ban has destroyed sets that rules refer to, or does not try any more")
@@ -235,7 +232,7 @@ func TestFail2ban(t *testing.T) {
 		b.start()
 		b.banned(slices.Concat(first, second)...)
 
-		// Without us it still has all, and takes back all of it without a complaint.
+		// Without voipbl it still has all its rules, and removes them without a complaint.
 		after = h.surroundingsOf(b, slices.Concat(first, second))
 		h.apply(ruleset.Wanted{})
 		if diff := diff(after, h.surroundingsOf(b, slices.Concat(first, second))); diff != "" {
@@ -260,7 +257,7 @@ func TestFail2ban(t *testing.T) {
 	})
 }
 
-// surroundingsOf are what others have, and a failure if the bans are not there.
+// surroundingsOf returns what others have, and fails if the bans are missing.
 func (h *host) surroundingsOf(b *fail2ban, attackers []netip.Addr) string {
 	h.Helper()
 	d := h.dumps()
@@ -280,5 +277,5 @@ func (h *host) surroundingsOf(b *fail2ban, attackers []netip.Addr) string {
 	return strings.Join([]string{foreign(d[iptables.IPv4]), foreign(d[iptables.IPv6]), sets}, "----\n")
 }
 
-// refusal is the target of the rules of fail2ban's and of ours that tell a sender.
+// refusal is the target of fail2ban's and voipbl's rules that answer the sender.
 var refusal = [2]string{"REJECT --reject-with icmp-port-unreachable", "REJECT --reject-with icmp6-port-unreachable"}

@@ -10,7 +10,7 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// docker are the chains that Docker makes, with a published port.
+// docker are the chains that Docker makes for a published port.
 const docker = `*nat
 :DOCKER - [0:0]
 -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
@@ -38,7 +38,7 @@ COMMIT
 COMMIT
 `
 
-// admin are the rules of somebody who writes his own, with a policy.
+// admin are an admin's own rules, with a policy.
 const admin = `*mangle
 -A PREROUTING -p udp -m udp --dport 5060 -j DSCP --set-dscp 0x1a
 COMMIT
@@ -60,8 +60,7 @@ COMMIT
 COMMIT
 `
 
-// bans is what fail2ban has done in its chain for ssh, as the published ruleset
-// has it.
+// bans are fail2ban's rules in its chain for SSH, as in the published ruleset.
 const bans = `*filter
 :fail2ban-ssh - [0:0]
 -A fail2ban-ssh -s HOST -j DROP
@@ -70,8 +69,8 @@ const bans = `*filter
 COMMIT
 `
 
-// native are rules that iptables does not know of, in tables of their own. Read
-// by iptables-save and restored, the first would drop everything.
+// native are rules in native tables, which iptables does not know. If iptables-save read and restored
+// them, the first would drop everything.
 const native = `table inet mine {
 	set friends { type ipv4_addr; elements = { 192.0.2.1, 192.0.2.2 }; }
 	chain input {
@@ -83,11 +82,11 @@ const native = `table inet mine {
 table ip voipbl { chain c { counter packets 1 bytes 2 drop; }; }
 `
 
-// ticking is how long an entry of a set has still to live.
+// ticking matches the remaining time of a set's entry.
 var ticking = regexp.MustCompile(`timeout [1-9]\d*`)
 
-// surroundings are all that is not ours, byte for byte: in the backend in use, in
-// the other one, in native tables, and in the sets.
+// surroundings returns all that is not voipbl's, byte for byte: in both backends, in native tables and
+// in sets.
 func (h *host) surroundings() string {
 	h.Helper()
 	d := h.dumps()
@@ -98,8 +97,7 @@ func (h *host) surroundings() string {
 	return strings.Join([]string{foreign(d[iptables.IPv4]), foreign(d[iptables.IPv6]), dates.ReplaceAllString(other, ""), tables, sets}, "----\n")
 }
 
-// TestForeign takes the rules through all that we do with them, among those of
-// everybody else.
+// TestForeign does all that voipbl does to rules, among those of everybody else.
 func TestForeign(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		other := string(h.fw.Backend.Other())

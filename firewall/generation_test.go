@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A boot_id that could not be read once is read the next time.
+// TestBootIsAskedAgain: a boot_id that could not be read once is read the next time.
 func TestBootIsAskedAgain(t *testing.T) {
 	t.Setenv(bootEnv, "")
 	knownBoot.Store(nil)

@@ -19,12 +19,12 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// host is a PBX host's firewall in a network namespace of the test's own: the
-// real kernel, and the real tools of one backend.
+// host is a PBX host's firewall in the test's own network namespace: the real kernel, and the real tools
+// of one backend.
 type host struct {
 	*testing.T
 	fw    *Firewall
-	known *Readback // what the last apply has learnt
+	known *Readback // from the last apply
 	bin   string    // where iptables is that of the backend
 	env   []string
 }
@@ -40,7 +40,7 @@ func onEachBackend(t *testing.T, test func(h *host)) {
 	}
 }
 
-// newHost has the sets that our rules refer to, and no rule.
+// newHost returns a host with the sets that voipbl's rules refer to, and no rules.
 func newHost(t *testing.T, b Backend) *host {
 	t.Helper()
 	testns.Enter(t)
@@ -61,8 +61,8 @@ create fail2ban-ASTERISK6 hash:ip family inet6 timeout 0
 	return h
 }
 
-// linkTools returns a folder in which the plain names are links to the tools of
-// a backend, as the host's own are.
+// linkTools returns a folder in which the plain names are links to the tools of a backend, as on a
+// real host.
 func linkTools(t *testing.T, b Backend) string {
 	t.Helper()
 	bin := t.TempDir()
@@ -83,8 +83,8 @@ func linkTools(t *testing.T, b Backend) string {
 	return bin
 }
 
-// command is a program of the host. It is to be started by the goroutine of the
-// test, which is in the host's namespace.
+// command returns a program to run on the host. The test's goroutine has to start it, since it is in the
+// host's namespace.
 func (h *host) command(name string, args ...string) *exec.Cmd {
 	if linked := filepath.Join(h.bin, name); exists(linked) {
 		name = linked
@@ -99,7 +99,7 @@ func exists(file string) bool {
 	return err == nil
 }
 
-// feed runs a program that reads a text, and returns what it prints.
+// feed runs a program with a text as its input, and returns its output.
 func (h *host) feed(stdin, name string, args ...string) string {
 	h.Helper()
 	cmd := h.command(name, args...)
@@ -111,14 +111,13 @@ func (h *host) feed(stdin, name string, args ...string) string {
 	return out.String()
 }
 
-// sh runs a script, in which "iptables" is that of the backend, and returns what
-// it prints.
+// sh runs a script, in which "iptables" is that of the backend, and returns its output.
 func (h *host) sh(script string) string {
 	h.Helper()
 	return h.feed("", "sh", "-euc", script)
 }
 
-// words are what differs between the families in a script for both.
+// words replaces what differs between the families in a script for both.
 var words = [2]*strings.Replacer{
 	iptables.IPv4: strings.NewReplacer("IPT", "iptables", "VOIP_BL", "voip_bl", "VOIP_BAN", "voip_ban", "BANS", ruleset.BanSet, "LAN", "192.168.1.0/24", "TRUNK", "203.0.113.10/32", "HOST", "198.51.100.7/32"),
 	iptables.IPv6: strings.NewReplacer("IPT", "ip6tables", "VOIP_BL", "voip_bl6", "VOIP_BAN", "voip_ban6", "BANS", ruleset.BanSet6, "LAN", "fd12:3456:789a::/48", "TRUNK", "2001:db8:10::10/128", "HOST", "2001:db8:7::7/128"),
@@ -130,8 +129,7 @@ func (h *host) inBoth(script string) {
 	h.sh(words[iptables.IPv4].Replace(script) + "\n" + words[iptables.IPv6].Replace(script))
 }
 
-// load gives each family a ruleset in addition to what there is, in the form of
-// iptables-save.
+// load adds a ruleset in the form of iptables-save to each family.
 func (h *host) load(text string) {
 	h.Helper()
 	for _, f := range iptables.Families {
@@ -139,20 +137,20 @@ func (h *host) load(text string) {
 	}
 }
 
-// dump is all that the kernel holds of a family, as "iptables-save -c" has it,
-// without what differs from run to run and what says nothing.
+// dump returns all that the kernel holds of a family, in the form of "iptables-save -c", without what
+// differs from run to run and what is empty.
 func (h *host) dump(f iptables.Family) string {
 	h.Helper()
 	return emptyTable.ReplaceAllString(dates.ReplaceAllString(h.feed("", f.Command()+"-save", "-c"), ""), "")
 }
 
-// dumps are those of both families.
+// dumps returns the dumps of both families.
 func (h *host) dumps() [2]string {
 	h.Helper()
 	return [2]string{h.dump(iptables.IPv4), h.dump(iptables.IPv6)}
 }
 
-// rules are dumps without counters.
+// rules returns the dumps without counters.
 func (h *host) rules() [2]string {
 	h.Helper()
 	d := h.dumps()
@@ -160,29 +158,29 @@ func (h *host) rules() [2]string {
 }
 
 var (
-	// dates are the lines of iptables-save that differ from run to run.
+	// dates matches the lines of iptables-save that differ from run to run.
 	dates = regexp.MustCompile(`(?m)^# (Generated|Completed) .*\n`)
 
-	// emptyTable is one that says nothing. The tools make tables by looking.
+	// emptyTable matches a table without rules. The tools create tables by looking.
 	emptyTable = regexp.MustCompile(`(?m)^\*\w+\n(:[A-Z]+ ACCEPT \[\d+:\d+\]\n)*COMMIT\n`)
 
-	// counts are how many packets and bytes a rule or chain has seen.
+	// counts matches how many packets and bytes a rule or chain has counted.
 	counts     = regexp.MustCompile(`\[\d+:\d+\] ?`)
 	ruleCounts = regexp.MustCompile(`(?m)^\[\d+:\d+\] `)
 
-	// ourLines are all that is ours. This is not the package's own idea of it.
+	// ourLines matches all that is voipbl's, independently of the package's own code.
 	ourLines = regexp.MustCompile(`(?m)^(:VOIPBL-.*|\[\d+:\d+\] -A (VOIPBL-.*|\S+ (-m set --match-set .*)?-m comment --comment "voipbl: [^"]*" -j (DROP|ACCEPT|VOIPBL-\S+)))\n`)
 )
 
-// uncounted is a dump without counters.
+// uncounted returns a dump without counters.
 func uncounted(dump string) string { return counts.ReplaceAllString(dump, "") }
 
-// foreign is a dump without what is ours.
+// foreign returns a dump without what is voipbl's.
 func foreign(dump string) string {
 	return emptyTable.ReplaceAllString(ourLines.ReplaceAllString(dump, ""), "")
 }
 
-// rulesOf are the rules of a chain in a dump, without "-A CHAIN" and counters.
+// rulesOf returns the rules of a chain in a dump, without "-A CHAIN" and counters.
 func rulesOf(dump, table, chain string) []string {
 	_, rest, _ := strings.Cut("\n"+dump, "\n*"+table+"\n")
 	content, _, _ := strings.Cut(rest, "\nCOMMIT\n")
@@ -218,7 +216,7 @@ func (h *host) plan(want ruleset.Wanted) [2]*Plan {
 	return h.fw.Plan(want, h.read(), h.known)
 }
 
-// try applies. It does not keep what it learns.
+// try applies, without keeping the Readback.
 func (h *host) try(want ruleset.Wanted) (*Applied, error) {
 	h.Helper()
 	return h.fw.Apply(h.Context(), want, h.read(), h.known)
@@ -235,8 +233,8 @@ func (h *host) apply(want ruleset.Wanted) *Applied {
 	return done
 }
 
-// unchanged fails the test if an apply of what is there already does anything. It
-// returns what is there.
+// unchanged fails the test if applying the same again changes anything. It returns what the kernel
+// holds.
 func (h *host) unchanged(want ruleset.Wanted) [2]string {
 	h.Helper()
 	before, generation := h.dumps(), h.fw.Generation()
@@ -256,8 +254,8 @@ func (h *host) unchanged(want ruleset.Wanted) [2]string {
 	return before
 }
 
-// restoresCounters reports whether the tools of a family put counters into the
-// kernel. ip6tables-nft-restore 1.8.9 has the option and ignores it.
+// restoresCounters reports whether the tools of a family restore counters. ip6tables-nft-restore 1.8.9 has
+// the option and ignores it.
 func (h *host) restoresCounters(f iptables.Family) bool {
 	h.Helper()
 	if f == iptables.IPv4 || h.fw.Backend == Legacy {
@@ -278,7 +276,7 @@ var (
 	restoresCounters6 *bool // of nft
 )
 
-// kept are dumps, without counters if the tools cannot restore them.
+// kept returns the dumps, without counters if the tools cannot restore them.
 func (h *host) kept() [2]string {
 	h.Helper()
 	d := h.dumps()
@@ -290,9 +288,8 @@ func (h *host) kept() [2]string {
 	return d
 }
 
-// seedCounters lets every rule have counted something else than all others, as
-// far as the tools restore counters. It loads once more what the kernel holds,
-// and returns that.
+// seedCounters gives every rule a different count, as far as the tools restore counters. It restores what
+// the kernel holds, and returns that.
 func (h *host) seedCounters() [2]string {
 	h.Helper()
 	n := 0
@@ -312,8 +309,8 @@ func (h *host) seedCounters() [2]string {
 	return seeded
 }
 
-// sendUDP sends one packet to this host. The rules have seen it when sendUDP
-// returns, for loopback delivers before send returns.
+// sendUDP sends one packet to this host. The rules have counted it when sendUDP returns, since loopback
+// delivers before send returns.
 func (h *host) sendUDP(f iptables.Family, port int) {
 	h.Helper()
 	family, to := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})

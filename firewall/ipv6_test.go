@@ -10,8 +10,8 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// TestWithoutIPv6 is a kernel without IPv6, as far as one that has it can show: no
-// tool of ip6tables is run, and IPv4 has its rules.
+// TestWithoutIPv6 imitates a kernel without IPv6, as far as possible: no tool of ip6tables is run, and
+// IPv4 has its rules.
 func TestWithoutIPv6(t *testing.T) {
 	had := ipv6Proof
 	absent := filepath.Join(t.TempDir(), "absent")

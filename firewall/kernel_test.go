@@ -12,9 +12,9 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// TestEveryConfiguration puts each into an empty kernel: all rules are there, and
-// a second time changes nothing. Then it goes from one to another: the kernel ends
-// up just as if it had been empty before.
+// TestEveryConfiguration applies each configuration to an empty kernel: all rules are there, and applying
+// it again changes nothing. Then it goes from each to another, with the same result as from an empty
+// kernel.
 func TestEveryConfiguration(t *testing.T) {
 	all := testrules.Configurations()
 	onEachBackend(t, func(h *host) {
@@ -43,7 +43,7 @@ func TestEveryConfiguration(t *testing.T) {
 	})
 }
 
-// empty takes out all rules but not fail2ban's chain, and forgets what was learnt.
+// empty removes all rules but not fail2ban's chain, and forgets the Readback.
 func (h *host) empty() {
 	h.Helper()
 	for _, f := range iptables.Families {
@@ -52,7 +52,7 @@ func (h *host) empty() {
 	h.known = nil
 }
 
-// TestRemoval leaves nothing of ours, also where the state is lost.
+// TestRemoval leaves nothing of voipbl's, even if the state is lost.
 func TestRemoval(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.empty()
@@ -75,8 +75,8 @@ func TestRemoval(t *testing.T) {
 // bare is a host with nothing but fail2ban's chain.
 const bare = "*filter\n:INPUT ACCEPT \n:FORWARD ACCEPT \n:OUTPUT ACCEPT \n:fail2ban-ssh - \nCOMMIT\n"
 
-// holds compares the chains of a listing with what was written, by the purposes
-// of the rules: the kernel tells the rules of our own chains in its own words.
+// holds compares the chains of a listing with what was written, by the purposes of the rules, since the
+// kernel lists rules in another form.
 func holds(save string, want []iptables.Table) error {
 	for _, table := range want {
 		for _, c := range table.Chains {
@@ -124,7 +124,7 @@ func TestTwice(t *testing.T) {
 	})
 }
 
-// packetsIn is what the rules of a chain have counted.
+// packetsIn returns what the rules of a chain have counted.
 func packetsIn(dump, chain string) (packets uint64) {
 	saved, err := iptables.ParseSaved(iptables.IPv4, []byte(dump))
 	if err != nil {
@@ -140,8 +140,8 @@ func packetsIn(dump, chain string) (packets uint64) {
 	return packets
 }
 
-// TestLostState applies without knowing how the kernel tells what was written, as
-// after the loss of the state folder.
+// TestLostState applies without knowing how the kernel lists what was written, as after the loss of the
+// state folder.
 func TestLostState(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.apply(testrules.Everything().Wanted())
@@ -156,7 +156,7 @@ func TestLostState(t *testing.T) {
 	})
 }
 
-// TestOtherTools does not trust what was learnt from other tools.
+// TestOtherTools ignores a Readback from other tools.
 func TestOtherTools(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.apply(testrules.Full().Wanted())
@@ -173,7 +173,7 @@ func TestOtherTools(t *testing.T) {
 	})
 }
 
-// TestOwn takes what is ours out of a kernel and puts it into an empty one.
+// TestOwn takes voipbl's rules from one kernel and restores them in an empty one.
 func TestOwn(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		for _, name := range []string{"everything-input", "everything-prerouting", "ssh-several-ports"} {
@@ -216,8 +216,8 @@ func TestOwnBase(t *testing.T) {
 	})
 }
 
-// TestKernelsForm writes what the kernel tells in another form: host bits, a
-// network of everything.
+// TestKernelsForm writes rules that the kernel lists in another form: host bits, a network of
+// everything.
 func TestKernelsForm(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		s := testrules.Full()

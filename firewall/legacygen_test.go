@@ -10,8 +10,8 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// TestGenerationMoves: with each change of a rule, whoever makes it, and with
-// nothing else.
+// TestGenerationMoves: the generation changes with each change of a rule, by anybody, and with nothing
+// else.
 func TestGenerationMoves(t *testing.T) {
 	for _, backend := range []Backend{NFT, Legacy} {
 		t.Run(string(backend), func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestGenerationMoves(t *testing.T) {
 					t.Errorf("it does not move with %v", change)
 				}
 				last = now
-				// What rules count, and what is in sets, is no change of rules.
+				// Counters and members of sets are not changes of rules.
 				conn, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 5060})
 				if err != nil {
 					t.Fatal(err)
@@ -78,7 +78,7 @@ func TestGenerationMoves(t *testing.T) {
 	}
 }
 
-// TestUnknownForm: a table that is not of the known form is not taken for one.
+// TestUnknownForm: a table of an unknown form is an error.
 func TestUnknownForm(t *testing.T) {
 	form := entryForms[iptables.IPv4]
 	for name, rules := range map[string][]byte{

@@ -15,9 +15,8 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// restored is what iptables-restore --noflush --counters makes of a kernel, done
-// slowly and by the manual: it is what plans are held to by the thousand. The
-// tests with the real kernel hold the same for a few.
+// restored returns what iptables-restore --noflush --counters makes of a kernel, done slowly and by the
+// manual. Thousands of plans are compared with it; a few are compared with the real kernel.
 func restored(saved *iptables.Saved, text string) (*iptables.Saved, error) {
 	after := &iptables.Saved{Family: saved.Family, Tables: maps.Clone(saved.Tables)}
 	var name string
@@ -104,7 +103,7 @@ func restored(saved *iptables.Saved, text string) (*iptables.Saved, error) {
 
 var builtIn = map[string][]string{"filter": {"INPUT", "FORWARD", "OUTPUT"}, "raw": {"PREROUTING", "OUTPUT"}}
 
-// goingTo are the rules of a table that go to a chain.
+// goingTo returns the rules of a table that go to a chain.
 func goingTo(table map[string]*iptables.SavedChain, chain string) []string {
 	var rules []string
 	for _, c := range table {
@@ -117,7 +116,7 @@ func goingTo(table map[string]*iptables.SavedChain, chain string) []string {
 	return rules
 }
 
-// sound reports a jump to a chain that does not exist.
+// sound returns an error for a jump to a chain that does not exist.
 func sound(table map[string]*iptables.SavedChain) error {
 	for name, c := range table {
 		for _, r := range c.Rules {
@@ -129,7 +128,7 @@ func sound(table map[string]*iptables.SavedChain) error {
 	return nil
 }
 
-// modelWants are small, so that much of them is there by chance.
+// modelWants are small, so that much of them is in the kernel by chance.
 func modelWants() *rapid.Generator[[]iptables.Table] {
 	return rapid.Custom(func(t *rapid.T) []iptables.Table {
 		s := testrules.DropOnly()
@@ -146,8 +145,7 @@ func modelWants() *rapid.Generator[[]iptables.Table] {
 	})
 }
 
-// modelKernels are kernels after other people and older versions of us have been
-// at work.
+// modelKernels are kernels with rules of other programs and of older versions of voipbl.
 func modelKernels() *rapid.Generator[*iptables.Saved] {
 	const drop = `-m set --match-set voip_bl src -m comment --comment "voipbl: drop what comes from blocked addresses" -j `
 	const out = `-m set --match-set voip_bl dst ! --update-counters -m comment --comment "voipbl: drop what goes to blocked addresses" -j `
@@ -201,8 +199,8 @@ func modelKernels() *rapid.Generator[*iptables.Saved] {
 	})
 }
 
-// TestPlanOnModel applies plans to kernels in any state: what is wanted is there
-// afterwards, all else is as it was.
+// TestPlanOnModel applies plans to kernels in any state: afterwards they hold what is wanted, and all else
+// is as it was.
 func TestPlanOnModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before, want := modelKernels().Draw(t, "kernel"), modelWants().Draw(t, "want")
@@ -245,7 +243,7 @@ func TestPlanOnModel(t *testing.T) {
 	})
 }
 
-// checkOthers compares the rules of others.
+// checkOthers compares the rules of other programs.
 func checkOthers(t *rapid.T, table, chain string, before, after []iptables.SavedRule) {
 	if strings.HasPrefix(chain, iptables.ChainPrefix) {
 		return
@@ -257,8 +255,8 @@ func checkOthers(t *rapid.T, table, chain string, before, after []iptables.Saved
 	}
 }
 
-// checkCounters looks for counts that were lost: a rule that was there before has
-// counted what it had, each of several the same of its own.
+// checkCounters looks for lost counts: a rule that was there before keeps its count, and so does each of
+// several equal ones.
 func checkCounters(t *rapid.T, table, chain string, before, after []iptables.SavedRule) {
 	left := slices.Clone(before)
 	for _, r := range after {

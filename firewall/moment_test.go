@@ -9,8 +9,8 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// A listing is made once as long as nobody changes a rule: for whoever wants to be sure of it,
-// and for all questions of one moment. Each change, of either family, makes another one.
+// TestListedOnce: rules are listed once as long as nobody changes one, both for ReadSure and for all
+// answers of one moment. Each change, in either family, causes another listing.
 func TestListedOnce(t *testing.T) {
 	for _, b := range []Backend{NFT, Legacy} {
 		t.Run(string(b), func(t *testing.T) {
@@ -62,8 +62,7 @@ func TestListedOnce(t *testing.T) {
 	}
 }
 
-// countListings has the tools that list write a line into a file, each time that the test
-// starts them.
+// countListings has the tools write a line into a file for each listing that the test causes.
 func (h *host) countListings() (log string) {
 	h.Helper()
 	dir := h.TempDir()

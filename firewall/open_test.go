@@ -10,7 +10,7 @@ import (
 	"github.com/voipbl/voipbl/iptwalk"
 )
 
-// TestOpen: which ports somebody reaches who is in one set, and whom nothing else names.
+// TestOpen: which ports are reachable for an address that is in one set, and that nothing else names.
 func TestOpen(t *testing.T) {
 	const drop = "-A INPUT -m set --match-set bad src -j DROP"
 	in := iptwalk.Sources{
@@ -25,7 +25,7 @@ func TestOpen(t *testing.T) {
 	for _, c := range []struct {
 		rules []string
 		open  string // of udp 5060 to 5063
-		mine  string // without voipbl's own rules, if that is another answer
+		mine  string // without voipbl's own rules, if that differs
 	}{
 		{[]string{drop}, "[]", ""},
 		{nil, "[5060:5063]", ""},

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// TestPacketsBanned is about whom fail2ban has banned from SIP: a stranger is told so
-// at once, and let in elsewhere. The local network, a trunk and this host itself are let
-// in all the same: a spoofer can have anybody banned.
+// TestPacketsBanned: a stranger whom fail2ban has banned from SIP is refused at once there, and let in
+// elsewhere. The local network, a trunk and this host itself are let in all the same, since a forger can
+// get anybody banned.
 func TestPacketsBanned(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		l.apply(full())
@@ -58,9 +58,9 @@ func TestPacketsBanned(t *testing.T) {
 	})
 }
 
-// TestPacketsSSHChain puts rules into fail2ban's chain as it does itself. SSH is
-// for the local network alone, which is let in before the chain is asked: an admin who
-// has mistyped a password is not to drive to the host.
+// TestPacketsSSHChain puts rules into fail2ban's chain as fail2ban does. SSH is only for the local network,
+// which is let in before the chain: an admin who has mistyped a password must not have to drive to the
+// host.
 func TestPacketsSSHChain(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		l.apply(full())

@@ -14,7 +14,7 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// purposes of the rules that drop.
+// The purposes of the rules that drop.
 const (
 	dropIn  = "drop what comes from blocked addresses"
 	dropOut = "drop what goes to blocked addresses"
@@ -23,15 +23,15 @@ const (
 // everywhere are the places to drop at.
 var everywhere = []ruleset.Place{ruleset.AtInput, ruleset.AtPrerouting}
 
-// fullAt are all base rules with another place to drop at.
+// fullAt returns all base rules, with another place for the drop.
 func fullAt(at ruleset.Place) ruleset.Settings {
 	s := full()
 	s.DropAt = at
 	return s
 }
 
-// TestPacketsBlocked knocks from blocked addresses at ports that are open to
-// those who are not blocked, and once as the same address unblocked.
+// TestPacketsBlocked sends packets from blocked addresses to ports that are open to others, and once from
+// the same address unblocked.
 func TestPacketsBlocked(t *testing.T) {
 	doors := []struct {
 		proto string
@@ -41,11 +41,11 @@ func TestPacketsBlocked(t *testing.T) {
 		{"udp", 10000}, {"udp", 20000}, {"udp", 2727}, {"udp", 4569}, {"tcp", 80}, {"tcp", 443},
 	}
 	inEachLab(t, func(l *lab) {
-		// Somebody else's rule, which was there before ours.
+		// Another program's rule, which was there first.
 		l.iptables("-A", "INPUT", "-p", "udp", "--dport", "4569", "-j", "ACCEPT")
 		for _, at := range everywhere {
 			l.apply(fullAt(at))
-			// Alone, by a network, as banned as well, in the local network, the trunk.
+			// Blocked alone, by a network, banned as well, in the local network, and as the trunk.
 			alone, banned, phone, trunk := l.fresh(l.attacker), l.fresh(l.attacker), l.fresh(l.phone), caller{l.trunk, l.addr(l.trunk)}
 			l.ban(banned.addr)
 			network := netip.PrefixFrom(l.addr(l.roamer), [...]int{30, 120}[l.family]).Masked()
@@ -92,8 +92,8 @@ func TestPacketsBlocked(t *testing.T) {
 	})
 }
 
-// TestPacketsBlockedFlows blocks an address that has flows already, begun by
-// either side: none goes on. When it is let go, they do.
+// TestPacketsBlockedFlows blocks an address with existing flows, begun by either side: none goes on. When
+// it is unblocked, they do.
 func TestPacketsBlockedFlows(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		for _, at := range everywhere {
@@ -127,14 +127,14 @@ func TestPacketsBlockedFlows(t *testing.T) {
 	})
 }
 
-// flow is a conversation that goes on.
+// flow is a conversation in progress.
 type flow struct {
 	name            string
 	udp             bool
 	inside, outside end
 }
 
-// end is a socket that can also be asked what is pending.
+// end is a socket that can also be asked for pending errors.
 type end interface {
 	net.Conn
 	syscall.Conn
@@ -173,8 +173,8 @@ func (l *lab) flows(c caller) []flow {
 	}
 }
 
-// TestPacketsOwnBans knocks from addresses that this host has banned by itself: alone,
-// by a network, with a time, and after they were let go.
+// TestPacketsOwnBans sends packets from addresses that this host has banned: alone, by a network, with an
+// end, and after unban.
 func TestPacketsOwnBans(t *testing.T) {
 	const dropBanned = "drop what comes from banned addresses"
 	inEachLab(t, func(l *lab) {
@@ -204,7 +204,7 @@ func TestPacketsOwnBans(t *testing.T) {
 			if got := l.knownBy(set); got != knocks {
 				l.t.Errorf("%s: the set counted %d packets of %d", at, got, knocks)
 			}
-			// What goes there is dropped too, and is no knock.
+			// Packets to there are dropped too, and do not count.
 			if _, err := out.Write([]byte("x")); err == nil {
 				if got := l.counted("drop what goes to banned addresses"); got == 0 {
 					l.t.Errorf("%s: a packet to a banned address went out", at)

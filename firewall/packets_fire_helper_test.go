@@ -16,11 +16,11 @@ const (
 	firePort  = 4569
 	phonePort = 5060
 
-	// leak marks the rule that counts what comes past ours.
+	// leak marks the rule that counts what passes voipbl's.
 	leak = "past the drop"
 )
 
-// fire is who sends while the rules change.
+// fire is the traffic while the rules change.
 type fire struct {
 	sides []*side
 	stop  atomic.Bool
@@ -36,15 +36,15 @@ type side struct {
 	fired, answered, lost int // to be read after the end
 }
 
-// beginFire opens all sockets in this goroutine, which is in the right network
-// namespace, and sends in others: one as fast as it can, one at the phones' pace.
+// beginFire opens all sockets in this goroutine, which is in the right network namespace, and sends in
+// others: the attacker as fast as it can, the phone at its own pace.
 func beginFire(labs ...*lab) *fire {
 	f := new(fire)
 	for _, l := range labs {
 		l.t.Helper()
 		s := &side{lab: l, blocked: l.fresh(l.attacker)}
 		l.block(s.blocked.addr)
-		// Wherever ours stands, what gets past it comes here.
+		// Wherever voipbl's rule is, what passes it reaches this one.
 		l.iptables("-A", "INPUT", "-s", s.blocked.addr.String(), "-j", "ACCEPT", "-m", "comment", "--comment", leak)
 		for _, at := range everywhere {
 			l.intrude("", at, "-A")
@@ -65,7 +65,7 @@ func beginFire(labs ...*lab) *fire {
 		}
 	})
 	f.done.Go(func() {
-		// One question of each phone in a millisecond, for the processors are few.
+		// One question of each phone per millisecond, since there are few processors.
 		pace := time.NewTicker(time.Millisecond)
 		defer pace.Stop()
 		for n := uint64(0); !f.stop.Load(); n++ {
@@ -88,8 +88,7 @@ func (f *fire) end() {
 	f.done.Wait()
 }
 
-// intrude puts somebody else's rule into a chain that we drop in, and takes it out
-// where it was.
+// intrude puts another program's rule into a chain that voipbl drops in, and removes it again.
 func (l *lab) intrude(out string, at ruleset.Place, in string) {
 	l.t.Helper()
 	table, chain := "filter", "INPUT"
@@ -104,7 +103,7 @@ func (l *lab) intrude(out string, at ruleset.Place, in string) {
 	l.run(text, fmt.Sprintf("%s-%s-restore", l.tool(), l.fw.Backend), "--noflush", "-w", "30")
 }
 
-// leaked is how many packets of the blocked address came past our rules.
+// leaked returns how many packets of the blocked address passed voipbl's rules.
 func (l *lab) leaked() int {
 	l.t.Helper()
 	return l.countedBy(func(rule string) bool { return strings.Contains(rule, leak) })

@@ -8,10 +8,9 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// TestPacketsDuringChanges changes and repairs the rules 300 times, half of them
-// on each backend, while blocked addresses send as fast as they can, and phones
-// ask and are answered, in both families at once: nothing of the first arrives,
-// nothing of the second is lost.
+// TestPacketsDuringChanges changes and repairs the rules 300 times, half of them on each backend. Meanwhile,
+// in both families, blocked addresses send as fast as they can, and phones ask and are answered. No
+// packet of the former arrives, and no packet of the latter is lost.
 func TestPacketsDuringChanges(t *testing.T) {
 	const changes = 150
 	for _, backend := range []string{"nft", "legacy"} {
@@ -49,15 +48,15 @@ func (s *side) judge(changes int) {
 	if got := l.knownBy(l.blockSet()); got != s.fired {
 		l.t.Errorf("%s: the set counted %d of %d packets", l.family, got, s.fired)
 	}
-	// All this would be seen if it happened.
+	// This check sees packets that do get through.
 	l.unblock(s.blocked.addr)
 	if got := l.knock(s.blocked, "udp", firePort); got != accepted || l.leaked() != 1 {
 		l.t.Errorf("%s: unblocked, the address is %s, and %d packets were seen", l.family, got, l.leaked())
 	}
 }
 
-// changeAndRepair goes through settings, each a change of several rules. Every
-// other time it repairs instead: somebody else's rule has come above ours.
+// changeAndRepair goes through settings, each of which changes several rules. Every other time it repairs
+// instead: another program's rule is above voipbl's.
 func (l *lab) changeAndRepair(changes int, f *fire) {
 	l.t.Helper()
 	logged, outbound := fullAt(ruleset.AtInput), fullAt(ruleset.AtPrerouting)

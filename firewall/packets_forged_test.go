@@ -11,8 +11,8 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// TestPacketsForged is what docs/limits.md says of somebody who sends with the address
-// of a phone, and without seeing the answers: what he can stop, and what goes on.
+// TestPacketsForged checks what docs/limits.md says of somebody who forges a phone's address, without
+// seeing the answers: what is stopped, and what goes on.
 func TestPacketsForged(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		l.apply(full())
@@ -29,8 +29,8 @@ func TestPacketsForged(t *testing.T) {
 			l.exchange(server, client)
 		}
 
-		// Each forged packet is a flow of its own, for whoever forges does not know the
-		// phone's port. They come faster than the limit lets new ones in.
+		// Each forged packet is a flow of its own, since the forger does not know the phone's port. They
+		// come faster than the limit lets new flows in.
 		forge := func(text string, n int) {
 			for range n {
 				l.sendFrom(phone, 5060, text)
@@ -56,14 +56,14 @@ func TestPacketsForged(t *testing.T) {
 		if got := len(l.arrived(5060)); got != 0 {
 			l.t.Error("an INVITE of the phone came through: the page may promise more")
 		}
-		// By TCP nothing is stopped by these.
+		// They stop nothing over TCP.
 		l.send(client, "REGISTER sip:pbx SIP/2.0")
 		l.expect(server, "REGISTER sip:pbx SIP/2.0")
 	})
 }
 
-// TestPacketsForgedBeginnings: whoever forges faster than the limit lets new flows in keeps
-// a phone from beginning one.
+// TestPacketsForgedBeginnings: forging faster than the limit lets new flows in keeps a phone from beginning
+// one.
 func TestPacketsForgedBeginnings(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		l.apply(full())
@@ -91,8 +91,8 @@ func TestPacketsForgedBeginnings(t *testing.T) {
 	})
 }
 
-// TestPacketsForgedFlows: forged packets stop what the PBX has answered, if they are many
-// and in flows that it has answered too.
+// TestPacketsForgedFlows: forged packets stop flows that the PBX has answered if there are many of them, in
+// flows that it has answered too.
 func TestPacketsForgedFlows(t *testing.T) {
 	const rounds, forgedInRound = 100, 20
 	inEachLab(t, func(l *lab) {
@@ -131,8 +131,8 @@ func TestPacketsForgedFlows(t *testing.T) {
 	})
 }
 
-// TestPacketsPushedOut: a list of xt_recent has room for so many sources, and whoever was
-// heard of for the longest time makes way, also one who is kept out by it.
+// TestPacketsPushedOut: a list of xt_recent has room for a number of sources. The one heard of longest ago is
+// pushed out, even if the list blocks it.
 func TestPacketsPushedOut(t *testing.T) {
 	text, err := os.ReadFile("/sys/module/xt_recent/parameters/ip_list_tot")
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// TestPacketsForwarded lets the PBX host forward, as one with containers does.
-// What a blocked address sends through it is dropped in PREROUTING alone.
+// TestPacketsForwarded has the PBX host forward, as one with containers does. Packets that a blocked address
+// sends through it are dropped only in PREROUTING.
 func TestPacketsForwarded(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		l.star.Forward()
@@ -37,7 +37,7 @@ func TestPacketsForwarded(t *testing.T) {
 			if dropped := l.counted(dropIn) - before; dropped != map[bool]int{true: 0, false: 1}[c.want] {
 				l.t.Errorf("drop at %s, a packet from %s: the rule counted %d", c.at, c.from.addr, dropped)
 			}
-			// And to the PBX host itself, nothing of the blocked one ever.
+			// To the PBX host itself, nothing from the blocked address ever gets through.
 			want := map[bool]verdict{true: silent, false: accepted}[c.from == blocked]
 			if got := l.knock(c.from, "udp", 4569); got != want {
 				l.t.Errorf("drop at %s, to the PBX host from %s: %s, want %s", c.at, c.from.addr, got, want)
@@ -46,8 +46,7 @@ func TestPacketsForwarded(t *testing.T) {
 	})
 }
 
-// TestPacketsOutbound sends to a blocked address. The set counts who knocks here
-// and not whom we call.
+// TestPacketsOutbound sends to a blocked address. The set counts packets from there, not packets to it.
 func TestPacketsOutbound(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		l.star.Forward()
@@ -102,9 +101,8 @@ func (l *lab) listen(c caller) *net.UDPConn {
 	return server
 }
 
-// passes sends a packet from a host, or from the PBX host, to another host's
-// server and reports whether it arrived. Behind it goes one from the server's own
-// host, so that it is known when there is nothing more to come.
+// passes sends a packet from a host, or from the PBX host, to another host's server and reports whether it
+// arrived. A packet from the server's own host follows, which shows that nothing more will come.
 func (l *lab) passes(from caller, to *net.UDPConn) bool {
 	l.t.Helper()
 	dial := func() (*net.UDPConn, error) {
@@ -122,7 +120,7 @@ func (l *lab) passes(from caller, to *net.UDPConn) bool {
 	}
 	defer client.Close()
 	token := l.token()
-	// A packet that is dropped on its way out is an error of the sender.
+	// If a packet is dropped on its way out, the sender gets an error.
 	_, err = client.Write([]byte(token))
 	refusedHere := errors.Is(err, unix.EPERM)
 	if err != nil && !refusedHere {

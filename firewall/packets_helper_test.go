@@ -15,21 +15,20 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// lab is a PBX host with its firewall, in the namespace of the test, and whoever
-// talks to it, each in a namespace of their own. All of them have IPv4 and IPv6;
-// a test of one family uses only that.
+// lab is a PBX host with its firewall, in the test's namespace, and the hosts that talk to it, each in its
+// own namespace. All of them have IPv4 and IPv6; a test of one family uses only that.
 type lab struct {
 	t       *testing.T
 	fw      *firewall.Firewall
 	family  iptables.Family
 	star    *testns.Star
 	servers servers
-	knocks  int // made so far
+	knocks  int // so far
 
 	attacker, roamer, phone, trunk *testns.Host
 }
 
-// The addresses of the lab, by family. It has no way out, so these reach nobody.
+// The addresses of the lab, by family. It has no way out, so packets reach nobody else.
 var (
 	pbx      = [2]netip.Addr{netip.MustParseAddr("192.168.1.10"), netip.MustParseAddr("2001:db8:1::10")}
 	lan      = [2]netip.Prefix{netip.MustParsePrefix("192.168.1.0/24"), netip.MustParsePrefix("2001:db8:1::/64")}
@@ -39,8 +38,7 @@ var (
 	trunk    = [2]netip.Prefix{netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("2001:db8:7::1/64")}
 )
 
-// inEachLab runs a test on both backends and in both families, each in a lab of
-// its own.
+// inEachLab runs a test on both backends and in both families, each in its own lab.
 func inEachLab(t *testing.T, test func(*lab)) {
 	for _, backend := range []string{"nft", "legacy"} {
 		for _, family := range iptables.Families {
@@ -52,7 +50,7 @@ func inEachLab(t *testing.T, test func(*lab)) {
 	}
 }
 
-// newLab makes the hosts and the sets, and no rules.
+// newLab makes the hosts and the sets, without rules.
 func newLab(t *testing.T, backend string, family iptables.Family) *lab {
 	t.Helper()
 	star := testns.EnterStar(t, pbx[:]...)
@@ -72,7 +70,7 @@ create voip_ban6 hash:net family inet6 timeout 0 counters
 create fail2ban-ASTERISK hash:ip timeout 0
 create fail2ban-ASTERISK6 hash:ip family inet6 timeout 0
 `, "ipset", "restore")
-	// From now on all know where the others are: what is sent is there at once.
+	// Let all hosts learn each other's link addresses, so that later packets arrive at once.
 	for _, l := range []*lab{l, l.twin()} {
 		for _, h := range []*testns.Host{l.attacker, l.roamer, l.phone, l.trunk} {
 			l.converse(caller{h, l.addr(h)}, 9)
@@ -81,14 +79,14 @@ create fail2ban-ASTERISK6 hash:ip family inet6 timeout 0
 	return l
 }
 
-// twin is the same lab in the other family.
+// twin returns the same lab in the other family.
 func (l *lab) twin() *lab {
 	other := *l
 	other.family, other.servers = iptables.IPv6-l.family, servers{}
 	return &other
 }
 
-// services are the open ports of the published ruleset, apart from SIP and RTP.
+// services are the open ports of the published ruleset, besides SIP and RTP.
 var services = []ruleset.Service{
 	service("mgcp", "udp", everyone, 2727),
 	service("iax2", "udp", everyone, 4569),
@@ -118,12 +116,12 @@ func service(name, proto string, public bool, ports ...uint16) ruleset.Service {
 	return s
 }
 
-// dropOnly are the settings of a host with a firewall of its own.
+// dropOnly returns the settings of a host with another firewall.
 func dropOnly(at ruleset.Place) ruleset.Settings {
 	return ruleset.Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: at}
 }
 
-// full are the settings with all base rules.
+// full returns settings with all base rules.
 func full() ruleset.Settings {
 	s := dropOnly(ruleset.AtInput)
 	s.Base = &ruleset.Base{
@@ -157,7 +155,7 @@ func (l *lab) applyTables(want ruleset.Wanted) {
 	}
 }
 
-// run runs a tool on the PBX host and returns what it says.
+// run runs a tool on the PBX host and returns its output.
 func (l *lab) run(stdin, tool string, args ...string) string {
 	l.t.Helper()
 	cmd := exec.CommandContext(context.WithoutCancel(l.t.Context()), tool, args...)
@@ -177,17 +175,17 @@ func (l *lab) iptables(args ...string) {
 
 func (l *lab) tool() string { return [...]string{"iptables", "ip6tables"}[l.family] }
 
-// addr is a host's first address.
+// addr returns a host's first address.
 func (l *lab) addr(h *testns.Host) netip.Addr { return h.Addr(l.family == iptables.IPv6) }
 
-// pbx is the address of the PBX host.
+// pbx returns the address of the PBX host.
 func (l *lab) pbx() netip.Addr { return pbx[l.family] }
 
 // blockSet and banSet are the names of this family's sets.
 func (l *lab) blockSet() string { return [...]string{"voip_bl", "voip_bl6"}[l.family] }
 func (l *lab) banSet() string   { return ruleset.BanSetName(l.family) }
 
-// block puts an address or a network on the blocklist; unblock takes it off.
+// block puts an address or a network on the blocklist; unblock removes it.
 func (l *lab) block(what fmt.Stringer) {
 	l.t.Helper()
 	l.run("", "ipset", "add", l.blockSet(), what.String())
@@ -204,7 +202,7 @@ func (l *lab) ban(a netip.Addr) {
 	l.run("", "ipset", "add", l.banSet(), a.String(), "timeout", "600")
 }
 
-// knownBy are the packets that a set has counted for its members.
+// knownBy returns how many packets a set has counted for its members.
 func (l *lab) knownBy(set string) int {
 	l.t.Helper()
 	sum, members := 0, 0
@@ -223,13 +221,13 @@ func (l *lab) knownBy(set string) int {
 	return sum
 }
 
-// counted is how many packets came to our rules of that purpose.
+// counted returns how many packets reached voipbl's rules with that purpose.
 func (l *lab) counted(purpose string) int {
 	l.t.Helper()
 	return l.countedBy(func(rule string) bool { return iptables.Purpose(rule) == purpose })
 }
 
-// countedBy is how many packets came to the rules that which holds for.
+// countedBy returns how many packets reached the rules for which which is true.
 func (l *lab) countedBy(which func(rule string) bool) int {
 	l.t.Helper()
 	sum, rules := 0, 0
@@ -257,14 +255,13 @@ func (l *lab) number(s string) int {
 	return n
 }
 
-// caller is a host with the address that it speaks from.
+// caller is a host with the address that it sends from.
 type caller struct {
 	host *testns.Host
 	addr netip.Addr
 }
 
-// fresh is a host with an address that the PBX host has never seen: limits count
-// by address.
+// fresh returns a host with an address that the PBX host has never seen, since limits count by address.
 func (l *lab) fresh(h *testns.Host) caller {
 	l.t.Helper()
 	return caller{h, h.Fresh(l.family == iptables.IPv6)}

@@ -12,7 +12,7 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// message is an ICMP message, from its type on.
+// message is an ICMP message, starting with its type.
 type message []byte
 
 // The types by family: RFC 792 and RFC 4443.
@@ -24,7 +24,7 @@ var (
 
 const icmpHeader = 8 // bytes
 
-// listenICMP opens a socket on a host that gets all ICMP that comes there.
+// listenICMP opens a socket on a host that receives all ICMP for it.
 func (l *lab) listenICMP(h *testns.Host) *net.IPConn {
 	l.t.Helper()
 	var conn *net.IPConn
@@ -37,7 +37,7 @@ func (l *lab) listenICMP(h *testns.Host) *net.IPConn {
 	return conn
 }
 
-// messages returns what has come to a socket of listenICMP already.
+// messages returns what a socket of listenICMP has already received.
 func (l *lab) messages(conn *net.IPConn) []message {
 	l.t.Helper()
 	var all []message
@@ -57,14 +57,14 @@ func (l *lab) messages(conn *net.IPConn) []message {
 	}
 }
 
-// packet is the beginning of one: what "port unreachable" quotes.
+// packet is the start of one, which "port unreachable" quotes.
 type packet struct {
 	proto    string
 	src, dst netip.AddrPort
 }
 
-// unreachable returns the packets for which "port unreachable" has come to a
-// socket of listenICMP, and was not returned before.
+// unreachable returns the packets quoted by the "port unreachable" messages that a socket of listenICMP has
+// received since the last call.
 func (l *lab) unreachable(conn *net.IPConn) []packet {
 	l.t.Helper()
 	var all []packet
@@ -94,7 +94,7 @@ func (l *lab) quoted(p []byte) packet {
 	return packet{map[byte]string{unix.IPPROTO_UDP: "udp", unix.IPPROTO_TCP: "tcp"}[p[proto]], end(src, 0), end(dst, 2)}
 }
 
-// ping sends an echo request with a number from the caller's address.
+// ping sends a numbered echo request from the caller's address.
 func (l *lab) ping(c caller, number uint16) {
 	l.t.Helper()
 	m := make(message, icmpHeader)
@@ -117,7 +117,7 @@ func (l *lab) ping(c caller, number uint16) {
 	}
 }
 
-// checksum is that of RFC 1071, of a message of even length.
+// checksum returns that of RFC 1071, for a message of even length.
 func checksum(m message) uint16 {
 	var sum uint32
 	for i := 0; i < len(m); i += 2 {

@@ -13,20 +13,20 @@ import (
 	"github.com/voipbl/voipbl/internal/testns"
 )
 
-// verdict is what the one who knocks at a port sees.
+// verdict is the result of knocking at a port, as seen by the caller.
 type verdict string
 
 const (
 	accepted verdict = "accepted" // it arrived, and the answer came back
-	refused  verdict = "refused"  // it did not, and "port unreachable" came back
-	silent   verdict = "silent"   // it did not, and nothing came back
+	refused  verdict = "refused"  // it did not arrive, and "port unreachable" came back
+	silent   verdict = "silent"   // it did not arrive, and nothing came back
 )
 
 // patience bounds the wait for what has to come.
 const patience = 10 * time.Second
 
-// knock sends one packet, or begins one connection, to a port at which the PBX
-// host has a server that answers.
+// knock sends one packet, or begins one connection, to a port where the PBX host has a server that
+// answers.
 func (l *lab) knock(c caller, proto string, port uint16) verdict {
 	l.t.Helper()
 	if proto == "tcp" {
@@ -55,8 +55,7 @@ func (l *lab) knockUDP(c caller, port uint16) verdict {
 	return silent
 }
 
-// answer sends a text back if it has arrived at a UDP port of the PBX host, and
-// reports whether it has.
+// answer sends a text back if it has arrived at a UDP port of the PBX host, and reports whether it has.
 func (l *lab) answer(port uint16, text string) bool {
 	l.t.Helper()
 	for _, d := range l.arrived(port) {
@@ -77,10 +76,9 @@ type datagram struct {
 	from netip.AddrPort
 }
 
-// arrived returns what has come to a UDP port of the PBX host and was not
-// returned before. It knows that there is no more by a packet of its own, which it
-// sends to that port over the loopback interface: the server has packets in the
-// order in which they came.
+// arrived returns what has arrived at a UDP port of the PBX host since the last call. To know that nothing
+// more will come, it sends a packet of its own to that port over the loopback interface: the server
+// receives packets in order.
 func (l *lab) arrived(port uint16) []datagram {
 	l.t.Helper()
 	server := l.udpServer(port)
@@ -125,8 +123,8 @@ func (l *lab) converse(c caller, port uint16) {
 func (l *lab) knockTCP(c caller, port uint16) verdict {
 	l.t.Helper()
 	l.tcpServer(port)
-	// On a wire without any delay the refusal comes before the client waits for
-	// it, and then TCP does not tell; so it is read beside the client.
+	// Without any delay on the wire, the refusal comes before the client waits for it, and TCP does not
+	// report it. So it is read by a second socket.
 	icmp := l.listenICMP(c.host)
 	defer icmp.Close()
 	a := l.connect(c, port)
@@ -150,8 +148,8 @@ func (l *lab) knockTCP(c caller, port uint16) verdict {
 	return silent
 }
 
-// connected returns the connections to a TCP port of the PBX host that stand and
-// were not returned before. The last one is its own, as in arrived.
+// connected returns the connections to a TCP port of the PBX host that were established since the last
+// call. As in arrived, the last one is its own.
 func (l *lab) connected(port uint16) []net.Conn {
 	l.t.Helper()
 	server := l.tcpServer(port)
@@ -177,8 +175,7 @@ func (l *lab) connected(port uint16) []net.Conn {
 	}
 }
 
-// exchange sends a token from one end of a connection and waits for it at the
-// other.
+// exchange sends a token from one end of a connection and waits for it at the other.
 func (l *lab) exchange(from, to net.Conn) {
 	l.t.Helper()
 	token := l.token()
@@ -227,14 +224,14 @@ func (l *lab) expectFrom(server *net.UDPConn, text string, from net.Addr) {
 	}
 }
 
-// token is a text that no packet had before.
+// token returns a text that no packet had before.
 func (l *lab) token() string {
 	l.knocks++
 	return fmt.Sprintf("knock %d", l.knocks)
 }
 
-// burst sends packets to a UDP port of the PBX host, each a REGISTER, an INVITE or
-// a scanner's in turn, as fast as it can.
+// burst sends packets to a UDP port of the PBX host as fast as it can: in turn a REGISTER, an INVITE and a
+// scanner's request.
 func (l *lab) burst(c caller, port uint16, packets int) (sent int) {
 	l.t.Helper()
 	l.udpServer(port)

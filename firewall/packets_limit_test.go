@@ -13,10 +13,10 @@ const (
 	limitInterval  = time.Second / limitPerSecond
 )
 
-// mayFollow is how many packets the limit may have let in beyond its burst.
+// mayFollow returns how many packets the limit may have let in after its burst.
 func mayFollow(begin time.Time) int { return 1 + int(time.Since(begin)/limitInterval) }
 
-// TestPacketsLimit is the limit on packets that nobody has answered yet.
+// TestPacketsLimit: the limit on packets in flows that are not answered yet.
 func TestPacketsLimit(t *testing.T) {
 	const sent = 40
 	inEachLab(t, func(l *lab) {
@@ -32,7 +32,7 @@ func TestPacketsLimit(t *testing.T) {
 		if got := len(l.arrived(5060)); got < limitBurst || got > most {
 			l.t.Errorf("UDP: %d of %d packets at once arrived, want %d to %d", got, sent, limitBurst, most)
 		}
-		// Others are not slowed down, and another port counts for itself.
+		// Others are not slowed down, and another port counts separately.
 		for _, c := range []struct {
 			name string
 			caller
@@ -49,8 +49,8 @@ func TestPacketsLimit(t *testing.T) {
 			}
 		}
 
-		// A TCP connection takes one of the burst, for the client's SYN. What follows is
-		// part of a connection, for which there is more.
+		// A TCP connection takes one of the burst, for the client's SYN. The rest belongs to a
+		// connection, which may have more.
 		fast, begin = l.fresh(l.attacker), time.Now()
 		for range sent {
 			defer l.connect(fast, 5060).close()
@@ -66,12 +66,12 @@ func TestPacketsLimit(t *testing.T) {
 	})
 }
 
-// TestPacketsLimitOfBoth shows that UDP and TCP to the same port count together.
+// TestPacketsLimitOfBoth: UDP and TCP to the same port count together.
 func TestPacketsLimitOfBoth(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		l.apply(full())
 		l.udpServer(5060)
-		// It has to be done before the limit lets one more in.
+		// Finish before the limit lets one more in.
 		for range 20 {
 			both, begin := l.fresh(l.attacker), time.Now()
 			client := l.dialUDP(both, 5060)
@@ -92,16 +92,15 @@ func TestPacketsLimitOfBoth(t *testing.T) {
 	})
 }
 
-// The limit on packets of one address in flows that the PBX has answered.
+// The limit on packets from one address in flows that the PBX has answered.
 const (
 	flowBurst     = 300
 	flowPerSecond = 60
 	flowInterval  = time.Second / flowPerSecond
 )
 
-// TestPacketsLimitOfFlows goes on where the PBX has answered: there is more room for a
-// phone's many answers, and an end to it all the same, also for several flows together,
-// and whichever side has begun them.
+// TestPacketsLimitOfFlows: flows that the PBX has answered have room for a phone's many answers, but are
+// still limited, for several flows together, and whichever side has begun them.
 func TestPacketsLimitOfFlows(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		l.apply(full())
@@ -115,7 +114,7 @@ func TestPacketsLimitOfFlows(t *testing.T) {
 			l.t.Fatal("the first packet did not arrive")
 		}
 		l.expect(asked, "first")
-		// Anybody has the PBX begin a flow to him: its answer goes where his Via says.
+		// Anybody can have the PBX begin a flow: its answer goes to the address in Via.
 		if _, err := server.WriteTo([]byte("SIP/2.0 401 Unauthorized"), called.LocalAddr()); err != nil {
 			l.t.Fatal(err)
 		}
@@ -132,7 +131,7 @@ func TestPacketsLimitOfFlows(t *testing.T) {
 		if most := flowBurst + 1 + int(time.Since(begin)/flowInterval); got < flowBurst || got > most {
 			l.t.Errorf("%d of %d packets at once of established flows arrived, want %d to %d", got, sent, flowBurst, most)
 		}
-		// That takes nothing from what it begins anew, nor from others.
+		// That takes nothing from flows that the address begins, nor from others.
 		if got := l.knock(from, "udp", 5060); got != accepted {
 			l.t.Errorf("a new flow from the same address: %s", got)
 		}

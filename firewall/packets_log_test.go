@@ -7,8 +7,8 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// TestPacketsLogged sends more packets from a blocked address than the log gets
-// to see: ten, and ten in a minute after that.
+// TestPacketsLogged sends more packets from a blocked address than are logged: ten, and then ten a
+// minute.
 func TestPacketsLogged(t *testing.T) {
 	const sent, burst, interval = 50, 10, time.Minute / 10
 	inEachLab(t, func(l *lab) {

@@ -12,8 +12,8 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// TestPacketsToNFLog: what log_drops: nflog says of a drop comes to whoever listens to the
-// group in this network namespace, which no sysctl of the host's stands against.
+// TestPacketsToNFLog: with log_drops: nflog, a listener to the group in this network namespace gets the
+// drops, whatever the host's sysctls.
 func TestPacketsToNFLog(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		from := l.fresh(l.attacker)
@@ -69,7 +69,7 @@ func listenNFLog(t testing.TB) *netlink.Conn {
 	return c
 }
 
-// copyPackets is the mode in which so much of each packet is copied.
+// copyPackets returns the mode that copies at most so many bytes of each packet.
 func copyPackets(most uint32) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, most), 2, 0)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/voipbl/voipbl/iptwalk"
 )
 
-// placeCases are rules that others make, one "-A" a line; ATT is the attacker's address and
-// NET its network. In each the other host is let in everywhere.
+// placeCases are other programs' rules, one "-A" a line; ATT stands for the attacker's address and NET for
+// its network. In each case, the other host is let in everywhere.
 var placeCases = map[string]string{
 	"nothing":         ``,
 	"set in raw":      `-t raw -A PREROUTING -m set --match-set others src -j DROP`,
@@ -121,8 +121,8 @@ var placeCases = map[string]string{
 -A door -s ATT -j DROP`,
 }
 
-// TestPlacesByPackets compares what is said of an address with what becomes of its packets:
-// dropped where a place says so for certain, and let in where there is none.
+// TestPlacesByPackets compares the places for an address with the fate of its packets: dropped if a place
+// says so for certain, and let in if there is none.
 func TestPlacesByPackets(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		for name, rules := range placeCases {

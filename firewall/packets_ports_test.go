@@ -7,8 +7,8 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// TestPacketsSIPList has SIP on two ports far from each other: both are as open, and as
-// limited, as a range is, and what lies between them is closed.
+// TestPacketsSIPList has SIP on two ports far from each other: both are as open, and as limited, as a range,
+// and the ports between them are closed.
 func TestPacketsSIPList(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		s := full()
@@ -47,7 +47,7 @@ func TestPacketsSIPList(t *testing.T) {
 			}
 		}
 
-		// What is counted is counted over all ports, however the request is spelt.
+		// Requests count over all ports together, however they are written.
 		for _, c := range []struct{ text, counter string }{
 			{"REGISTER sip:pbx SIP/2.0", "sip: too many REGISTER in a minute"},
 			{"INVITE sip:100@pbx SIP/2.0", "sip: too many INVITE in a minute"},

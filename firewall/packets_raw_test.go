@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// udpPacket is a UDP packet (RFC 768) with its checksum.
+// udpPacket returns a UDP packet (RFC 768) with its checksum.
 func udpPacket(from, to netip.AddrPort, text string) []byte {
 	b := binary.BigEndian.AppendUint16(nil, from.Port())
 	b = binary.BigEndian.AppendUint16(b, to.Port())
@@ -23,8 +23,8 @@ func udpPacket(from, to netip.AddrPort, text string) []byte {
 	return b
 }
 
-// ipFragment is a fragment of an IP packet with UDP in it (RFC 791, RFC 8200 section
-// 4.5). The kernel fills in the checksum of IPv4.
+// ipFragment returns a fragment of an IP packet with UDP in it (RFC 791, RFC 8200 section 4.5). The kernel
+// fills in the checksum of IPv4.
 func ipFragment(from, to netip.Addr, id, offset int, more bool, payload []byte) []byte {
 	var flags uint16
 	if from.Is4() {

@@ -9,13 +9,12 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// firstDropped is which REGISTER or INVITE of an address within a minute is the
-// first to be dropped. The rule that remembers stands before the one that counts
-// to 12, so the twelfth counts itself.
+// firstDropped is the first REGISTER or INVITE of an address within a minute to be dropped. The rule that
+// records comes before the one that counts to 12, so the twelfth counts itself.
 const firstDropped = 12
 
-// TestPacketsSIPFloods lets sipp send more requests than are let in within a
-// minute, slower than the limit on packets: five in a second, and six are allowed.
+// TestPacketsSIPFloods has sipp send more requests than a minute allows, but slower than the limit on
+// packets: five a second, and six are allowed.
 func TestPacketsSIPFloods(t *testing.T) {
 	const sent = 15
 	inEachLab(t, func(l *lab) {
@@ -53,7 +52,7 @@ func TestPacketsSIPFloods(t *testing.T) {
 				l.t.Errorf("%q counted %d packets, want %d", f.counter, got, sent-f.arrive)
 			}
 		}
-		// The one who sent too many REGISTER is shut out with those alone.
+		// An address that sent too many REGISTER is only shut out with those.
 		for _, c := range []struct {
 			text string
 			want bool
@@ -71,8 +70,7 @@ func TestPacketsSIPFloods(t *testing.T) {
 	})
 }
 
-// TestPacketsScanners lets sipp call itself what scanners call themselves, each
-// once at both ports.
+// TestPacketsScanners has sipp use scanners' names, each once at both ports.
 func TestPacketsScanners(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		l.apply(full())
@@ -125,9 +123,8 @@ func TestPacketsScanners(t *testing.T) {
 	})
 }
 
-// TestPacketsSIPFloodOfANeighbour shows that each address is counted for itself,
-// whichever family's rules the kernel has had first: for lists of the same name it
-// keeps one, with the mask of the rule that came first.
+// TestPacketsSIPFloodOfANeighbour: each address counts separately, whichever family's rules the kernel had
+// first. For lists of the same name, it keeps one, with the mask of the first rule.
 func TestPacketsSIPFloodOfANeighbour(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		both := full().Wanted()

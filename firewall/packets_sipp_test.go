@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// scenario is what sipp sends in each call: one request, and it waits for no
-// answer. The words in brackets are sipp's own, or its argument. It is the REGISTER
-// that scanners send; METHOD is put in by us, for sipp does not let itself be told.
+// scenario is what sipp sends in each call: one request, without waiting for an answer. The words in
+// brackets are sipp's own, or its argument. It is the REGISTER that scanners send. The test replaces METHOD,
+// since sipp has no option for it.
 const scenario = `<?xml version="1.0"?><scenario name="one request"><send><![CDATA[
 METHOD sip:100@[remote_ip] SIP/2.0
 Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
@@ -28,7 +28,7 @@ Content-Length: 0
 
 ]]></send></scenario>`
 
-// sipp is a run of sipp. It sends calls requests, perSecond of them in a second.
+// sipp is a run of sipp, which sends perSecond requests a second, calls in all.
 type sipp struct {
 	request, agent   string
 	calls, perSecond int
@@ -38,7 +38,7 @@ type sipp struct {
 	said bytes.Buffer
 }
 
-// start starts it on the caller's host. It is over by itself.
+// start starts it on the caller's host. It ends by itself.
 func (s *sipp) start(l *lab, c caller) {
 	l.t.Helper()
 	l.udpServer(s.port)
@@ -69,7 +69,7 @@ func (s *sipp) wait(l *lab) {
 	}
 }
 
-// calls are the numbers of the calls that a caller's packets are of.
+// calls returns the numbers of the calls that a caller's packets belong to.
 func (l *lab) calls(packets []datagram, c caller) []int {
 	l.t.Helper()
 	var numbers []int
@@ -87,7 +87,7 @@ func (l *lab) calls(packets []datagram, c caller) []int {
 	return numbers
 }
 
-// upTo are the numbers from 1 to n.
+// upTo returns the numbers from 1 to n.
 func upTo(n int) []int {
 	var numbers []int
 	for i := range n {

@@ -69,7 +69,7 @@ func (l *lab) connect(c caller, port uint16) *attempt {
 		if err = unix.Bind(a.fd, sockaddr(c.addr, 0)); err != nil {
 			return
 		}
-		// An answer of "port unreachable" may be there before the call returns.
+		// The answer "port unreachable" may arrive before the call returns.
 		if err = unix.Connect(a.fd, sockaddr(l.pbx(), port)); errors.Is(err, unix.EINPROGRESS) {
 			err = nil
 		}
@@ -92,8 +92,8 @@ func (a *attempt) close() {
 	}
 }
 
-// state is nil for a connection that stands, EAGAIN for one without an answer,
-// and otherwise what the answer was.
+// state returns nil for an established connection, EAGAIN without an answer, and otherwise the error of the
+// answer.
 func (a *attempt) state() error {
 	a.l.t.Helper()
 	fds := []unix.PollFd{{Fd: int32(a.fd), Events: unix.POLLOUT}}

@@ -37,9 +37,8 @@ func TestPacketsICMP(t *testing.T) {
 	})
 }
 
-// TestPacketsNeighbours lets all hosts forget each other, and they find each other
-// again through the rules: with ARP, which is not IP, and with IPv6 neighbour
-// discovery, which is.
+// TestPacketsNeighbours makes all hosts forget each other's link addresses, and they find each other again
+// through the rules: with ARP, which is not IP, and with IPv6 neighbour discovery, which is.
 func TestPacketsNeighbours(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		l.apply(full())
@@ -58,8 +57,8 @@ func TestPacketsNeighbours(t *testing.T) {
 	})
 }
 
-// TestPacketsEstablished is about what the PBX host has begun itself: the answers
-// get in, of whatever kind, and nothing else from the same hosts does.
+// TestPacketsEstablished: answers to what the PBX host has begun get in, of whatever kind, and nothing else
+// from the same hosts does.
 func TestPacketsEstablished(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		l.apply(full())
@@ -82,13 +81,13 @@ func TestPacketsEstablished(t *testing.T) {
 		if got := l.counted("nothing else") - before; got != 1 {
 			l.t.Errorf("the last DROP counted %d of one unasked packet", got)
 		}
-		// To a connected socket the kernel would not give it in any case; what is
-		// told to the sender shows whether it got there.
+		// The kernel would not pass it to a connected socket in any case. Whether the sender gets an
+		// error shows if it arrived.
 		if _, err := testns.Pending(other); !errors.Is(err, unix.EAGAIN) {
 			l.t.Errorf("the sender of an unasked packet was told %v", err)
 		}
 
-		// Nobody is at the other end any more: that is RELATED.
+		// Nobody listens at the other end any more; the error is RELATED.
 		there.Close()
 		if err := refusal(l, here); !errors.Is(err, unix.ECONNREFUSED) {
 			l.t.Errorf("of a closed port came %v, want %v", err, unix.ECONNREFUSED)
@@ -98,9 +97,9 @@ func TestPacketsEstablished(t *testing.T) {
 	})
 }
 
-// refusal asks until a closed port says that it is one. A kernel that has much to refuse
-// leaves some of it out, for whole machines and not for network namespaces (icmp(7):
-// icmp_msgs_per_sec), so others' tests may have used that up.
+// refusal asks until a closed port answers that it is closed. A kernel with much to refuse skips some
+// answers, for whole machines and not for network namespaces (icmp(7): icmp_msgs_per_sec), so other tests
+// may have used them up.
 func refusal(l *lab, here *net.UDPConn) (err error) {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		l.send(here, "are you there?")
@@ -114,11 +113,10 @@ func refusal(l *lab, here *net.UDPConn) (err error) {
 	return err
 }
 
-// answers is what the rule about connections is for.
+// answers is the purpose of the rule about connections.
 const answers = "answers to what this host has begun"
 
-// callOut lets the PBX host ask a host something by UDP, and get the answer. It
-// returns both ends.
+// callOut has the PBX host ask a host something by UDP, and get the answer. It returns both ends.
 func (l *lab) callOut(to caller) (here, there *net.UDPConn) {
 	l.t.Helper()
 	const port = 3478
@@ -137,7 +135,7 @@ func (l *lab) callOut(to caller) (here, there *net.UDPConn) {
 	return here, there
 }
 
-// callOutTCP lets the PBX host connect to a host. It returns both ends.
+// callOutTCP has the PBX host connect to a host. It returns both ends.
 func (l *lab) callOutTCP(to caller) (here, there net.Conn) {
 	l.t.Helper()
 	var server *net.TCPListener

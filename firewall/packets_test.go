@@ -2,8 +2,8 @@ package firewall_test
 
 import "testing"
 
-// TestPacketsServices knocks at every port that the published ruleset speaks of,
-// SIP apart, from outside and from inside.
+// TestPacketsServices knocks at every port of the published ruleset, except SIP, from outside and from
+// inside.
 func TestPacketsServices(t *testing.T) {
 	type door struct {
 		name, proto     string

@@ -6,8 +6,8 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// TestPacketsTrustedSIP is SIP from the local network and from the trunk: without
-// limits, and whatever the packets say. With SIP not public, they alone get in.
+// TestPacketsTrustedSIP: SIP from the local network and from the trunk has no limits, whatever the packets
+// contain. If SIP is not public, only they get in.
 func TestPacketsTrustedSIP(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		public, private := full(), full()

@@ -15,8 +15,8 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// unusual are requests that Asterisk 22 answers as it answers a plain one, with a
-// challenge for a password. M is the method.
+// unusual are requests that Asterisk 22 challenges for a password like a plain one. M stands for the
+// method.
 var unusual = map[string]string{
 	"as usual":                "M sip:pbx SIP/2.0",
 	"small letters":           "m sip:pbx SIP/2.0",
@@ -38,11 +38,11 @@ var unusual = map[string]string{
 	"a decoy":                 "M  sip:pbx SIP/2.0\r\nSubject: OPTIONS sip:pbx SIP/2.0",
 }
 
-// methods are those that unusual is tried with: the two that the published rules count,
-// and what Asterisk takes as well.
+// methods are tried with unusual: the two that the published rules count, and others that Asterisk
+// accepts.
 var methods = []string{"REGISTER", "INVITE", "REG", "R", "REGISTERX", "SESAME"}
 
-// spellings are all requests that are to be counted.
+// spellings returns all requests that must be counted.
 func spellings() []string {
 	var all []string
 	for _, m := range methods {
@@ -54,8 +54,8 @@ func spellings() []string {
 	return all
 }
 
-// answeredFlow is a socket of an address whose first packet has been answered: then
-// the limits on packets leave room enough.
+// answeredFlow returns a socket of an address whose first packet has been answered, so that the limits on
+// packets leave enough room.
 func (l *lab) answeredFlow(c caller) *net.UDPConn {
 	l.t.Helper()
 	flow := l.dialUDP(c, 5060)
@@ -88,8 +88,8 @@ func TestPacketsUnusual(t *testing.T) {
 	})
 }
 
-// TestPacketsUnusualTogether sends all spellings of one address in turn: they count
-// together with REGISTER. Only an INVITE that begins as usual counts for itself.
+// TestPacketsUnusualTogether sends all spellings from one address in turn: they count together with
+// REGISTER. Only an INVITE that begins as usual counts separately.
 func TestPacketsUnusualTogether(t *testing.T) {
 	inEachLab(t, func(l *lab) {
 		l.apply(full())
@@ -111,8 +111,8 @@ func TestPacketsUnusualTogether(t *testing.T) {
 	})
 }
 
-// TestPacketsUsual sends what phones send beside REGISTER and INVITE: none of it
-// counts as one, whatever words are in it.
+// TestPacketsUsual sends what phones send besides REGISTER and INVITE: none of it counts as one, whatever
+// words are in it.
 func TestPacketsUsual(t *testing.T) {
 	const each = 15
 	body := "\r\nCSeq: 1 REGISTER\r\nAllow: INVITE, REGISTER , INVITE\r\nSubject: register sip, INVITE  you\r\n\r\n"
@@ -134,8 +134,8 @@ func TestPacketsUsual(t *testing.T) {
 	})
 }
 
-// TestPacketsDisguised hides where the payload begins, with IP options or extension
-// headers, and lets each packet have another TTL. Neither helps.
+// TestPacketsDisguised hides the start of the payload, with IP options or extension headers, and gives each
+// packet another TTL. Neither helps.
 func TestPacketsDisguised(t *testing.T) {
 	const sent = firstDropped + 3
 	inEachLab(t, func(l *lab) {

@@ -13,7 +13,7 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// The hooks of the default settings, as they are written and told.
+// The hooks of the default settings, as written and as listed.
 const (
 	banHook  = `-m set --match-set voip_ban src -m comment --comment "voipbl: drop what comes from banned addresses" -j DROP`
 	dropHook = `-m set --match-set voip_bl src -m comment --comment "voipbl: drop what comes from blocked addresses" -j DROP`
@@ -21,8 +21,7 @@ const (
 	outHook  = `-m comment --comment "voipbl: everything may go out" -j ACCEPT`
 )
 
-// TestPlanText shows what is restored for small differences, and that rules
-// which were there keep what they have counted.
+// TestPlanText: the input of restore for small differences. Rules that were there keep their counts.
 func TestPlanText(t *testing.T) {
 	const chains = "*filter\n:INPUT ACCEPT [9:9]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n"
 	one := []iptables.Table{{Name: "filter", Hooks: []iptables.Hook{{Chain: "INPUT", Rule: dropHook}}}}
@@ -31,7 +30,7 @@ func TestPlanText(t *testing.T) {
 		Chains: []iptables.Chain{{Name: iptables.BaseChain, Rules: []string{`-i lo -m comment --comment "voipbl: a" -j ACCEPT`, `-m comment --comment "voipbl: b" -j DROP`}}},
 		Hooks:  []iptables.Hook{{Chain: "INPUT", Rule: dropHook}, {Chain: "INPUT", Last: true, Rule: jumpHook}},
 	}}
-	// A rule that is twice in a chain, and one whose purpose is not said.
+	// A rule that is twice in a chain, and one without a purpose.
 	three := []iptables.Table{{Name: "filter", Chains: []iptables.Chain{{Name: iptables.BaseChain, Rules: []string{"-p tcp -j ACCEPT", "-p udp -j ACCEPT", "-p udp -j ACCEPT"}}}}}
 	const base = chains + ":VOIPBL-INPUT - [0:0]\n"
 	for _, test := range []struct {
@@ -130,7 +129,7 @@ func TestPlanText(t *testing.T) {
 	}
 }
 
-// TestHookChanges: of two rules that are the same one is missing where the kernel has one.
+// TestHookChanges: two equal rules are wanted and the kernel has one, so one is missing.
 func TestHookChanges(t *testing.T) {
 	want := []iptables.Table{{Name: "filter", Hooks: []iptables.Hook{{Chain: "INPUT", Rule: dropHook}, {Chain: "INPUT", Last: true, Rule: dropHook}}}}
 	p := NewPlan(want, testrules.Parsed(t, iptables.IPv4, "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT "+dropHook+"\nCOMMIT\n"), nil)
@@ -139,8 +138,8 @@ func TestHookChanges(t *testing.T) {
 	}
 }
 
-// TestPlanOrder has the drop in its new place before it is taken out of the old
-// one: tables are atomic one by one.
+// TestPlanOrder adds the drop in its new place before it removes it from the old one, since only single
+// tables are atomic.
 func TestPlanOrder(t *testing.T) {
 	at := map[ruleset.Place]string{
 		ruleset.AtInput:      "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT " + dropHook + "\nCOMMIT\n",
@@ -162,7 +161,7 @@ func TestPlanOrder(t *testing.T) {
 	}
 }
 
-// TestPlanNeeds makes fail2ban's chain where it is missing, and nowhere else.
+// TestPlanNeeds creates fail2ban's chain where it is missing, and nowhere else.
 func TestPlanNeeds(t *testing.T) {
 	made := NewPlan(testrules.Full().Tables(iptables.IPv4), testrules.Empty(t, iptables.IPv4), nil)
 	if !slices.Equal(made.Made, []string{iptables.SSHChain}) || strings.Count(made.Text, "-N fail2ban-ssh\n") != 1 {
@@ -181,8 +180,8 @@ func TestPlanNeeds(t *testing.T) {
 	}
 }
 
-// TestPlanStays leaves a chain of ours that somebody else's rule goes to: the
-// kernel would not let it go, and the whole removal would fail.
+// TestPlanStays keeps a chain of voipbl's that another program's rule goes to: the kernel would refuse to
+// delete it, and the whole removal would fail.
 func TestPlanStays(t *testing.T) {
 	p := NewPlan(nil, testrules.Parsed(t, iptables.IPv4, "*filter\n:INPUT ACCEPT [0:0]\n:theirs - [0:0]\n:VOIPBL-INPUT - [0:0]\n:VOIPBL-DROP - [0:0]\n"+
 		"-A INPUT "+jumpHook+"\n-A theirs -p tcp -g VOIPBL-INPUT\n-A VOIPBL-INPUT -j DROP\nCOMMIT\n"), nil)
@@ -201,8 +200,8 @@ func TestPlanStays(t *testing.T) {
 	}
 }
 
-// TestPlanStaysTogether leaves also the chains that a chain of ours uses which cannot
-// go: not somebody else's rule holds them, but ours.
+// TestPlanStaysTogether also keeps the chains that such a chain uses: they are held by a rule of voipbl's,
+// not another program's.
 func TestPlanStaysTogether(t *testing.T) {
 	h := kernelText(iptables.FindTable(testrules.Full().Tables(iptables.IPv4), "filter"))
 	p := NewPlan(testrules.DropOnly().Tables(iptables.IPv4), testrules.Parsed(t, iptables.IPv4, strings.Replace(h, "COMMIT\n", ":theirs - [0:0]\n-A theirs -p tcp -g VOIPBL-INPUT\nCOMMIT\n", 1)), nil)
@@ -214,7 +213,7 @@ func TestPlanStaysTogether(t *testing.T) {
 	}
 }
 
-// TestReadback learns how the kernel tells rules, and from which tools.
+// TestReadback learns how the kernel lists rules, and with which tools.
 func TestReadback(t *testing.T) {
 	fw := &Firewall{tools: [2]string{"1.8.9", "1.8.9"}}
 	learnt := &Readback{Tools: fw.tools, Rules: [2]map[string]string{{"a": "b"}, {"c": "d"}}}
@@ -250,7 +249,7 @@ func TestReadback(t *testing.T) {
 	if p := NewPlan(want, testrules.Parsed(t, iptables.IPv4, save), known); !p.Unchanged() {
 		t.Errorf("changes %v", p.Changes)
 	}
-	// What is not ours is no form of ours.
+	// Another program's rule is not a listed form of voipbl's.
 	for name, other := range map[string]string{
 		"a rule too few":    strings.Replace(save, "-A VOIPBL-INPUT -m comment --comment \"voipbl: nothing else\" -j DROP\n", "", 1),
 		"a rule too many":   strings.Replace(save, "-A VOIPBL-INPUT -m comment --comment \"voipbl: nothing else\" -j DROP\n", "-A VOIPBL-INPUT -j ACCEPT\n-A VOIPBL-INPUT -m comment --comment \"voipbl: nothing else\" -j DROP\n", 1),
@@ -268,8 +267,7 @@ func TestReadback(t *testing.T) {
 	}
 }
 
-// kernelText is a table as iptables-save would tell it if it told all as it was
-// written.
+// kernelText returns a table as iptables-save would list it if it listed rules as written.
 func kernelText(t iptables.Table) string {
 	var b strings.Builder
 	b.WriteString("*" + t.Name + "\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:fail2ban-ssh - [0:0]\n")
@@ -287,7 +285,7 @@ func kernelText(t iptables.Table) string {
 	return b.String() + "COMMIT\n"
 }
 
-// TestMoves says of each rule of ours that stands wrong which others stand between.
+// TestMoves: for each misplaced rule of voipbl's, the change names the rules in its place.
 func TestMoves(t *testing.T) {
 	const theirs = "-p tcp -j ACCEPT"
 	first := []iptables.Hook{{Chain: "INPUT", Rule: dropHook}, {Chain: "INPUT", Rule: banHook}}
@@ -329,7 +327,7 @@ func TestShape(t *testing.T) {
 	}
 }
 
-// TestNothingToPlan: where there is no IPv6, or its rules cannot be listed, nothing is planned.
+// TestNothingToPlan: without IPv6, or if its rules cannot be listed, nothing is planned for it.
 func TestNothingToPlan(t *testing.T) {
 	for what, saved := range map[string]*iptables.Saved{"absent": {Family: iptables.IPv6, Absent: true}, "in trouble": {Family: iptables.IPv6, Trouble: errors.New("no")}} {
 		if p := NewPlan(testrules.Full().Tables(iptables.IPv6), saved, nil); !p.Unchanged() || p.Text != "" {

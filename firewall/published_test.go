@@ -35,8 +35,8 @@ func published(t *testing.T) []string {
 
 const publishedDrop = "-A INPUT -m set --match-set voip_bl src -j DROP"
 
-// dropFirst moves the drop of voip_bl, which the page has in fourth place, to the
-// top: the one difference in order.
+// dropFirst moves the drop of voip_bl, which is fourth on the page, to the top: the only difference in
+// order.
 func dropFirst(t *testing.T, rules []string) []string {
 	t.Helper()
 	i := slices.Index(rules, publishedDrop)
@@ -46,20 +46,19 @@ func dropFirst(t *testing.T, rules []string) []string {
 	return slices.Concat([]string{publishedDrop}, rules[:i], rules[i+1:])
 }
 
-// placeholders fills what the page leaves to its reader, and says in IPv6 what
-// differs there.
+// placeholders fills in what the page leaves to its reader, and for IPv6 what differs there.
 var placeholders = [2]*strings.Replacer{
 	iptables.IPv4: strings.NewReplacer("xxx.xxx.xxx.xxx/24", "192.168.1.0/24", "known_external_proxy", "203.0.113.10/32"),
 	iptables.IPv6: strings.NewReplacer("xxx.xxx.xxx.xxx/24", "fd12:3456:789a::/48", "known_external_proxy", "2001:db8:10::10/128",
 		"-p icmp ", "-p ipv6-icmp ", "icmp-port-unreachable", "icmp6-port-unreachable",
 		"voip_bl ", "voip_bl6 ", ruleset.BanSet+" ", ruleset.BanSet6+" ", "--mask 255.255.255.255", "--mask ffff:ffff:ffff:ffff::",
-		// One without a mask has the default of the family.
+		// A rule without a mask has the family's default.
 		"--set --name VOIP ", "--set --name VOIP --mask ffff:ffff:ffff:ffff:: ", "--set --name VOIPINV ", "--set --name VOIPINV --mask ffff:ffff:ffff:ffff:: ",
 		"--hashlimit-mode srcip,dstport ", "--hashlimit-mode srcip,dstport --hashlimit-srcmask 64 "),
 }
 
-// anyCase is the one thing that the page's rules have got beside their comment: words
-// are found in capitals and small letters.
+// anyCase is the only change of the page's rules besides comments: words match in capitals and small
+// letters.
 var anyCase = strings.NewReplacer("--to 65535", "--to 65535 --icase")
 
 func replaced(rules []string, r *strings.Replacer) []string {
@@ -70,24 +69,23 @@ func replaced(rules []string, r *strings.Replacer) []string {
 	return out
 }
 
-// isAdded reports whether a rule says that the page does not have it.
+// isAdded reports whether a rule is marked as one that the page does not have.
 func isAdded(rule string) bool {
 	return strings.Contains(rule, `-m comment --comment "`+iptables.CommentPrefix+"added: ")
 }
 
-// comment is what our rules say and the page's do not.
+// comment matches the comments of voipbl's rules, which the page's do not have.
 var comment = regexp.MustCompile(` -m comment --comment "[^"]*"`)
 
-// unfolded is what a packet meets in INPUT: its rules, with those of our chain in
-// the place of the jump that INPUT ends in. What is added to the page is left out:
-// the page's own rules are all there, in its order.
+// unfolded returns what a packet meets in INPUT: its rules, with those of voipbl's chain in place of the jump
+// that INPUT ends in. Added rules are left out, so the page's own rules are all there, in its order.
 func unfolded(t *testing.T, input, base []string) []string {
 	t.Helper()
 	last := len(input) - 1
 	if last < 0 || !strings.HasSuffix(input[last], "-j "+iptables.BaseChain) {
 		t.Fatalf("INPUT does not end in our chain: %q", input)
 	}
-	// The page has no bans of the host's own: theirs are dropped directly below.
+	// The page has no bans of the host's own. These are dropped directly below the first rule.
 	if !strings.Contains(input[1], "--match-set voip_ban") {
 		t.Errorf("bans are dropped elsewhere: %q", input)
 	}
@@ -103,8 +101,7 @@ func unfolded(t *testing.T, input, base []string) []string {
 
 // TestPublished compares the default rules with the page's, one by one.
 func TestPublished(t *testing.T) {
-	// The page writes one rule without a mask, where the kernel's default is
-	// what the rule after it has.
+	// The page has one rule without a mask. The kernel's default is the mask of the rule after it.
 	mask := strings.NewReplacer(
 		"--set --name VOIP --rsource", "--set --name VOIP --mask 255.255.255.255 --rsource",
 		"--set --name VOIPINV --rsource", "--set --name VOIPINV --mask 255.255.255.255 --rsource")
@@ -121,9 +118,8 @@ func TestPublished(t *testing.T) {
 	}
 }
 
-// sixth are the rules that only IPv6 has, before the one about ICMP: without
-// neighbour discovery a host is not to be reached, and without DHCPv6 it may have
-// no address.
+// sixth are the rules that only IPv6 has, before the one about ICMP: without neighbour discovery a host
+// cannot be reached, and without DHCPv6 it may have no address.
 var sixth = []string{
 	"-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type 133 -j ACCEPT",
 	"-A INPUT -p ipv6-icmp -m icmp6 --icmpv6-type 134 -j ACCEPT",
@@ -133,12 +129,12 @@ var sixth = []string{
 	"-A INPUT -s fe80::/10 -p udp -m udp --sport 547 --dport 546 -j ACCEPT",
 }
 
-// ownLists are IPv6's own lists, which count by /64: the kernel keeps the mask that a
-// list was made with.
+// ownLists are IPv6's own lists, which count by /64: the kernel keeps the mask that a list was created
+// with.
 var ownLists = strings.NewReplacer("--name VOIP ", "--name VOIP64 ", "--name VOIPINV ", "--name VOIPINV64 ", "tunnel_limit ", "tunnel_limit64 ")
 
-// TestPublishedInKernel loads the page's rules and then ours, and compares how
-// the kernel tells them: nobody's idea of what is the same comes in.
+// TestPublishedInKernel loads the page's rules and then voipbl's, and compares how the kernel lists them, so
+// that the comparison needs no code of voipbl's.
 func TestPublishedInKernel(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		for _, f := range iptables.Families {

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){testfault.Launcher: testfault.Launch, "rules": tellRules, "unchain": unchain})
 }
 
-// tellRules is a program that says which rules of each family it knows of.
+// tellRules is a program that prints which rules of each family it can see.
 func tellRules() {
 	saved, _ := (&Firewall{Backend: NFT}).Read(context.Background())
 	for _, s := range saved {
@@ -42,16 +42,15 @@ func tellRules() {
 	}
 }
 
-// unchain is a program that takes out the free chain of fail2ban's in IPv6, and says
-// whether all went well.
+// unchain is a program that removes fail2ban's unused chain in IPv6, and prints whether it succeeded.
 func unchain() {
 	_, err := (&Firewall{Backend: NFT}).RemoveBanChain(context.Background(), iptables.IPv6)
 	fmt.Print(err == nil)
 }
 
-// TestReadLies has the kernel answer ENOBUFS to each message of the tools, or to all from it
-// on. Then they show chains as empty, or none at all, and some end well. What is left out of
-// a listing must never be taken for gone.
+// TestReadLies has the kernel answer ENOBUFS to one message of the tools, each in turn, or to all from it on.
+// The tools then show chains as empty, or none at all, and some exit with 0. What is missing from a listing
+// must never be taken for removed.
 func TestReadLies(t *testing.T) {
 	h := newHost(t, NFT)
 	h.load(residents)

@@ -14,16 +14,16 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// TestRefused has the kernel or the tools refuse the base rules for reasons that
-// are staged for real: nothing at all is changed in that family, in any table, the
-// other one is as wanted, and the error has the tool's words, the text and a remedy.
+// TestRefused has the kernel or the tools refuse the base rules for real reasons. In that family, nothing
+// changes in any table; the other one is as wanted; and the error has the tool's message, the text and a
+// remedy.
 func TestRefused(t *testing.T) {
 	for _, c := range []struct {
 		name, stage string
 		refused     iptables.Family
 		said        [2]string // by nft and by legacy, which says less
 		remedy      string
-		remedies    [2]bool // whether the words tell enough for it
+		remedies    [2]bool // whether the message is enough for one
 	}{
 		{
 			"loop in IPv6", "ip6tables -N fail2ban-ssh; ip6tables -N VOIPBL-INPUT; ip6tables -A fail2ban-ssh -j VOIPBL-INPUT", iptables.IPv6,
@@ -46,13 +46,13 @@ func TestRefused(t *testing.T) {
 			onEachBackend(t, func(h *host) {
 				h.sh("iptables -A INPUT -s 198.51.100.9 -j DROP; ip6tables -A INPUT -s 2001:db8::9 -j DROP")
 				h.sh(c.stage)
-				h.sendUDP(iptables.IPv4, 5060) // counters are not to be lost either
+				h.sendUDP(iptables.IPv4, 5060) // counters must not be lost either
 				s := testrules.Full()
 				s.DropAt = ruleset.AtPrerouting // a second table, which comes first
 				kept := func() (d [2]string) {
 					for f, text := range h.kept() {
-						// Legacy tools zero what a policy has counted, of a table
-						// that they write twice.
+						// Legacy tools zero the counters of policies in a table that they write
+						// twice.
 						d[f] = policyCounts.ReplaceAllString(text, "$1")
 					}
 					return d
@@ -85,8 +85,7 @@ func TestRefused(t *testing.T) {
 // policyCounts are those of the kernel's own chains.
 var policyCounts = regexp.MustCompile(`(?m)^(:[A-Z]+ [A-Z]+) \[\d+:\d+\]$`)
 
-// TestLocked has another process hold the lock of legacy iptables for longer than
-// we wait.
+// TestLocked has another process hold the lock of legacy iptables for longer than voipbl waits.
 func TestLocked(t *testing.T) {
 	lock := filepath.Join(t.TempDir(), "lock")
 	t.Setenv("XTABLES_LOCKFILE", lock)
@@ -104,7 +103,7 @@ func TestLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := h.dumps()
-	// One attempt, of which Apply makes several.
+	// A single attempt; Apply makes several.
 	plans := h.plan(ruleset.Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: ruleset.AtInput}.Wanted())
 	errs := h.fw.restore(t.Context(), plans, false)
 	err = errors.Join(errs[:]...)
@@ -117,8 +116,8 @@ func TestLocked(t *testing.T) {
 	}
 }
 
-// TestRemedies are what the tools say on hosts that cannot be staged here, as they
-// were recorded: a kernel without a match, a table or rights.
+// TestRemedies uses recorded messages of hosts that cannot be made here: a kernel without a match, a table
+// or rights.
 func TestRemedies(t *testing.T) {
 	text := NewPlan(testrules.Full().Tables(iptables.IPv4), testrules.Parsed(t, iptables.IPv4, ""), nil).Text
 	line := func(word string) string {

@@ -20,11 +20,10 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// refusedRule is one that the tools take, also with --test, and that the kernel
-// takes in the table nat alone.
+// refusedRule is accepted by the tools, even with --test, and by the kernel only in the table nat.
 const refusedRule = `-p udp -m comment --comment "voipbl: refused by the kernel" -j MASQUERADE`
 
-// withRefused has that rule in the base chain of some families.
+// withRefused returns rules that have it in the base chain of some families.
 func withRefused(s ruleset.Settings, families ...iptables.Family) ruleset.Wanted {
 	want := s.Wanted()
 	for _, f := range families {
@@ -39,9 +38,9 @@ func withRefused(s ruleset.Settings, families ...iptables.Family) ruleset.Wanted
 	return want
 }
 
-// TestRolledBack has the kernel refuse one family or one table when others have
-// been changed already, with all that we may have had there before. The rules of that
-// family and what they have counted are as they were; those of the other are as wanted.
+// TestRolledBack has the kernel refuse one family or one table after others have been changed, for
+// everything that voipbl may have had there before. That family's rules and their counts are as they were;
+// the other's are as wanted.
 func TestRolledBack(t *testing.T) {
 	noBase, logged := testrules.DropOnly(), testrules.DropOnly()
 	logged.LogDrops, logged.DropOutbound = ruleset.LogKernel, true
@@ -49,7 +48,7 @@ func TestRolledBack(t *testing.T) {
 	changed.Base.Services = changed.Base.Services[3:]
 	for _, c := range []struct {
 		name   string
-		before *ruleset.Settings // nil for nothing of ours
+		before *ruleset.Settings // nil for nothing of voipbl's
 		drift  string            // what others did afterwards
 		want   ruleset.Settings
 	}{
@@ -90,7 +89,7 @@ func TestRolledBack(t *testing.T) {
 						before[f], after[f] = all[f], now[f]
 					}
 					if c.drift != "" {
-						// What is put back stands in its place again.
+						// What is put back is in its proper place again.
 						before, after = inOrder(before), inOrder(after)
 					}
 					if diff := diff(before, after); diff != "" {
@@ -100,15 +99,15 @@ func TestRolledBack(t *testing.T) {
 						h.partly(err, done, c.want.Wanted(), families[0])
 					}
 				}
-				// Without that rule it works from here.
+				// Without that rule, the same apply succeeds.
 				h.apply(c.want.Wanted())
 			})
 		})
 	}
 }
 
-// TestRefusedUnderTraffic has packets counted between one listing and the next.
-// That is no change by another program, and no reason to try five times.
+// TestRefusedUnderTraffic has packets counted between two listings. That is no change by another program, and
+// no reason to try five times.
 func TestRefusedUnderTraffic(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.apply(testrules.DropOnly().Wanted())
@@ -129,8 +128,8 @@ func TestRefusedUnderTraffic(t *testing.T) {
 	})
 }
 
-// traffic sends packets to this host until it is stopped. The socket is the
-// host's, so its packets are too, whoever sends them.
+// traffic sends packets to this host until it is stopped. The socket belongs to the host's namespace, so its
+// packets do too, whichever goroutine sends them.
 func (h *host) traffic() (stop func()) {
 	h.Helper()
 	conn, err := net.Dial("udp", "127.0.0.1:5060")
@@ -147,8 +146,8 @@ func (h *host) traffic() (stop func()) {
 	return sync.OnceFunc(func() { cancel(); sender.Wait(); conn.Close() })
 }
 
-// TestToolKilled ends the tool of IPv6 from outside, as the kernel does when
-// memory is short, after IPv4 has been changed.
+// TestToolKilled kills the tool of IPv6, as the kernel does when memory is short, after IPv4 has been
+// changed.
 func TestToolKilled(t *testing.T) {
 	for _, b := range []Backend{NFT, Legacy} {
 		t.Run(string(b), func(t *testing.T) {
@@ -185,7 +184,7 @@ func TestToolKilled(t *testing.T) {
 	}
 }
 
-// TestCancelled begins after the time is over.
+// TestCancelled begins with an ended context.
 func TestCancelled(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		saved := h.read()
@@ -203,8 +202,8 @@ func TestCancelled(t *testing.T) {
 	})
 }
 
-// TestChainInUse removes our rules while rules of others go to a chain of ours.
-// The kernel does not let it go; it stays, and theirs with it.
+// TestChainInUse removes voipbl's rules while other programs' rules go to one of its chains. The kernel
+// refuses to delete it; it stays, and so do those rules.
 func TestChainInUse(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.load(residents)
@@ -236,7 +235,7 @@ func TestChainInUse(t *testing.T) {
 		if users := ReadUsers(h.Context()).OfChains(); len(users) < 4 {
 			h.Errorf("users of our chains: %q", users)
 		}
-		// It goes when nobody uses it any more.
+		// It is deleted once nothing uses it any more.
 		h.inBoth("IPT -D f2b-sshd 3; IPT -D FORWARD 2")
 		h.apply(ruleset.Wanted{})
 		for f, dump := range h.dumps() {
@@ -247,8 +246,8 @@ func TestChainInUse(t *testing.T) {
 	})
 }
 
-// TestLockedApply has the lock of legacy iptables held. It is given up soon, for
-// somebody waits, and it is not said that others undo what we do.
+// TestLockedApply: if the lock of legacy iptables is held, an apply soon gives up, since somebody is waiting,
+// and does not say that others undo its changes.
 func TestLockedApply(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "lock")
 	t.Setenv("XTABLES_LOCKFILE", file)

@@ -10,8 +10,8 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// TestRuleTextInKernel gives hostile comments to the kernel, so that no form is
-// tested that it never tells.
+// TestRuleTextInKernel gives hostile comments to the kernel, so that only forms are tested that it really
+// lists.
 func TestRuleTextInKernel(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		hostile := []string{
@@ -44,7 +44,7 @@ func TestRuleTextInKernel(t *testing.T) {
 				h.Errorf("target %q, not %s: %s", got, want, r)
 			}
 		}
-		// And they stay where they are, in their order, with ours around them.
+		// They stay where they are, in order, with voipbl's rules around them.
 		h.apply(testrules.Full().Wanted())
 		inside := rulesOf(h.dump(iptables.IPv4), "filter", "INPUT")
 		if got := strings.Join(inside[2:len(inside)-1], "\n"); got != strings.Join(rules, "\n") {
@@ -54,7 +54,7 @@ func TestRuleTextInKernel(t *testing.T) {
 	})
 }
 
-// TestLineEnds has comments that end lines: iptables-save tells them as they are.
+// TestLineEnds has comments with line breaks, which iptables-save prints unchanged.
 func TestLineEnds(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		for _, text := range []string{
@@ -71,8 +71,7 @@ func TestLineEnds(t *testing.T) {
 	})
 }
 
-// TestQuotesInNames has names with a quote in them, which iptables-save does not
-// put into quotes.
+// TestQuotesInNames has names with a quote in them, which iptables-save does not quote.
 func TestQuotesInNames(t *testing.T) {
 	onEachBackend(t, func(h *host) {
 		h.sh(`iptables -N 'theirs"'
@@ -84,7 +83,7 @@ func TestQuotesInNames(t *testing.T) {
 	})
 }
 
-// keepsInput applies and removes our rules, around so many of others in INPUT.
+// keepsInput applies and removes voipbl's rules, around n rules of others in INPUT.
 func (h *host) keepsInput(n int) {
 	h.Helper()
 	told := h.read()[iptables.IPv4].Rules("filter", "INPUT")

@@ -18,9 +18,8 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// TestIncompatible has native rules in a table of iptables. Nothing is changed
-// there, for nobody can tell where a rule of ours would stand; the other tables
-// and the other family can still be used.
+// TestIncompatible has native rules in a table of iptables. Nothing is changed there, since it is not known
+// where a rule of voipbl's would stand; the other tables and the other family can still be used.
 func TestIncompatible(t *testing.T) {
 	for name, rule := range map[string]string{
 		"a random map":  "numgen inc mod 2 vmap { 0 : accept, 1 : drop }",
@@ -59,9 +58,9 @@ func TestIncompatible(t *testing.T) {
 	}
 }
 
-// TestMistold has native rules in a table of iptables that its tools tell without
-// a word, and wrongly: as drops of everything, or in chains that they leave out.
-// We write nothing that was told, so they stay what they are.
+// TestMistold has native rules in a table of iptables that its tools show wrong without an error: as drops of
+// everything, or in chains that they leave out. voipbl writes nothing that was listed, so they stay as
+// they are.
 func TestMistold(t *testing.T) {
 	h := newHost(t, NFT)
 	h.load(residents)
@@ -73,8 +72,7 @@ func TestMistold(t *testing.T) {
 	if told := rulesOf(h.dump(iptables.IPv4), "filter", "INPUT"); !slices.Contains(told, "-j DROP") {
 		t.Fatalf("the tools tell the truth: %q", told)
 	}
-	// What nft tells of them, each with its handle, which a rule that was written
-	// anew would not have.
+	// What nft lists of them, with handles, which a rule that was written anew would not have.
 	others := func() string {
 		return strings.Join(regexp.MustCompile(`.*(192\.0\.2\.|vmap).*\n`).FindAllString(h.sh("nft -a list ruleset"), -1), "")
 	}
@@ -91,8 +89,8 @@ func TestMistold(t *testing.T) {
 	}
 }
 
-// TestBothBackends reads one while the other has tables too, which the tools of
-// nf_tables warn of.
+// TestBothBackends reads one backend while the other has tables too, about which the tools of nf_tables
+// warn.
 func TestBothBackends(t *testing.T) {
 	h := newHost(t, NFT)
 	other := &Firewall{Backend: Legacy}
@@ -122,8 +120,8 @@ func TestBothBackends(t *testing.T) {
 	}
 }
 
-// TestFindTool tells a tool that is not installed from one that cannot be looked for: of that
-// one there may be rules.
+// TestFindTool tells a tool that is not installed from one that cannot be looked for, whose rules may
+// exist.
 func TestFindTool(t *testing.T) {
 	was := systemFolders
 	t.Cleanup(func() { systemFolders = was })
@@ -151,7 +149,7 @@ func TestFindTool(t *testing.T) {
 		t.Fatal(err)
 	}
 	loop := filepath.Join(dir, "iptables-nft-save")
-	if err := os.Symlink(loop, loop); err != nil { // which no one can look at, not even root
+	if err := os.Symlink(loop, loop); err != nil { // nobody can follow it, not even root
 		t.Fatal(err)
 	}
 	if missing() {
@@ -163,7 +161,7 @@ func TestFindTool(t *testing.T) {
 	}
 }
 
-// TestSystemBackend asks what the command "iptables" of a host is.
+// TestSystemBackend: which backend a host's command "iptables" belongs to.
 func TestSystemBackend(t *testing.T) {
 	for _, b := range []Backend{NFT, Legacy} {
 		t.Setenv("PATH", linkTools(t, b)+":"+os.Getenv("PATH"))
@@ -172,7 +170,7 @@ func TestSystemBackend(t *testing.T) {
 			t.Errorf("linked to %s: %v, %v", b, fw, err)
 		}
 	}
-	// Not a link, but a program of that name that tells its version.
+	// Not a link, but a program of that name that prints its version.
 	for said, want := range map[string]Backend{
 		"iptables v1.8.9 (nf_tables)": NFT, "iptables v1.8.9 (legacy)": Legacy, "iptables v1.6.1": Legacy,
 	} {
@@ -187,7 +185,7 @@ func TestSystemBackend(t *testing.T) {
 	}
 }
 
-// TestMissingTool looks in PATH and where the system has its tools.
+// TestMissingTool looks in PATH and in the system's folders.
 func TestMissingTool(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for _, backend := range []string{"nft", "legacy", "auto"} {
@@ -205,7 +203,7 @@ func TestMissingTool(t *testing.T) {
 			t.Errorf("%s: %v", backend, err)
 		}
 	}
-	// Tools that go while we are at work.
+	// Tools that are removed while voipbl is at work.
 	fw := &Firewall{Backend: NFT}
 	var missing *iptables.MissingToolError
 	if _, err := fw.Read(t.Context()); !errors.As(err, &missing) {
@@ -222,7 +220,7 @@ func TestWithoutRights(t *testing.T) {
 	testskip.UnlessRoot(t)
 	testns.Enter(t)
 	for _, b := range []Backend{NFT, Legacy} {
-		// There is something to read, and a table to read it from.
+		// Make sure there is a rule to read, and a table.
 		if out, err := exec.Command("iptables-"+string(b), "-w", "20", "-A", "INPUT", "-j", "ACCEPT").CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
@@ -248,7 +246,7 @@ func TestWithoutRights(t *testing.T) {
 	}
 }
 
-// asNobody is the part that has no rights.
+// asNobody is the part without rights.
 func asNobody(t *testing.T, backend string) {
 	fw, err := Open(backend)
 	if err != nil {
