@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// TestNamedBanSets reads saved rules as they are, with counters or without, and those that
-// have mistakes.
+// TestNamedBanSets reads saved rules, with counters or without, and damaged ones.
 func TestNamedBanSets(t *testing.T) {
 	for _, test := range []struct {
 		name, listing string

@@ -88,13 +88,12 @@ func TestParseSaveOfNothing(t *testing.T) {
 	}
 }
 
-// TestParseSaveTruncated cuts the listing at every place. What is cut is never
-// taken for the whole.
+// TestParseSaveTruncated cuts the listing at every place. A part is never taken for the whole.
 func TestParseSaveTruncated(t *testing.T) {
 	whole := strings.SplitAfter(listing, "COMMIT\n")
 	for i := range listing {
 		_, err := ParseSaved(IPv4, []byte(listing[:i]))
-		// Between two tables, and before and behind them, nobody can tell.
+		// A cut between two tables, or before or after them, cannot be noticed.
 		outside := i == 0
 		for n := range whole {
 			end := len(strings.Join(whole[:n], ""))
@@ -134,7 +133,7 @@ func TestParseSaveErrors(t *testing.T) {
 	}
 }
 
-// TestUnreadableTables are those that hold nftables rules.
+// TestUnreadableTables: tables with native rules of nftables.
 func TestUnreadableTables(t *testing.T) {
 	s := listed(t, IPv6, "*raw\nCOMMIT\n# Table `filter' is incompatible, use 'nft' tool.\n# Table `nat' is incompatible, use 'nft' tool.\n")
 	err := s.Readable("filter")
@@ -150,7 +149,7 @@ func TestUnreadableTables(t *testing.T) {
 	}
 }
 
-// TestDropRules finds who drops the members of a set, and what stands above.
+// TestDropRules finds the rules that drop the members of a set, and the rules above them.
 func TestDropRules(t *testing.T) {
 	input := func(rules string) string {
 		return "*filter\n:INPUT ACCEPT [0:0]\n:VOIPBL-DROP - [0:0]\n" + rules + "COMMIT\n"
@@ -189,7 +188,7 @@ func TestDropRules(t *testing.T) {
 	}
 }
 
-// TestForeignOwners recognises other firewalls by what they have in INPUT.
+// TestForeignOwners recognises other firewalls by their rules in INPUT.
 func TestForeignOwners(t *testing.T) {
 	filter := func(chains, rules string) string {
 		return "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n" + chains + rules + "COMMIT\n"
@@ -238,7 +237,7 @@ func TestMatchesSet(t *testing.T) {
 	}
 }
 
-// listed is what a listing tells.
+// listed parses a listing.
 func listed(t *testing.T, f Family, save string) *Saved {
 	t.Helper()
 	s, err := ParseSaved(f, []byte(save))

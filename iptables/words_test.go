@@ -27,9 +27,8 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// TestRuleText reads rules as the kernel tells them, among them those of people
-// whose comments look like ours. ours is about rules in the kernel's own chains:
-// those in chains of ours are ours by their chain.
+// TestRuleText reads rules as the kernel lists them, some with comments that look like voipbl's. The field
+// ours is for rules in the kernel's own chains: in voipbl's chains, all rules are its own.
 func TestRuleText(t *testing.T) {
 	for _, test := range []struct {
 		name, rule      string
@@ -137,8 +136,8 @@ func TestRuleText(t *testing.T) {
 	}
 }
 
-// TestIsOurs: a rule is ours by its mark in a chain of the kernel, and by its mark and its
-// chain in one of ours. What others have put there is not.
+// TestIsOurs: in a chain of the kernel, a rule is voipbl's by its comment, and in one of voipbl's chains by
+// its comment and the chain. Other programs' rules are not.
 func TestIsOurs(t *testing.T) {
 	const drop, inner = `-m set --match-set voip_bl src -m comment --comment "voipbl: x" -j DROP`, `-i lo -m comment --comment "voipbl: x" -j ACCEPT`
 	for _, test := range []struct {
