@@ -10,8 +10,8 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// TestAdmits asks who may open a TCP connection to this host for certain. It is
-// what decides whether an admin is about to lock himself out.
+// TestAdmits: who can certainly open a TCP connection to this host. It decides whether admins are about to
+// lock themselves out.
 func TestAdmits(t *testing.T) {
 	base := *testrules.Full().Base
 	base.LocalNetworks = testvalue.Prefixes("192.168.1.0/24", "10.1.2.3/16", "fd12:3456:789a::/48")

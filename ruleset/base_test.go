@@ -2,7 +2,7 @@ package ruleset
 
 import "testing"
 
-// TestServiceBlocks divides services as the page does.
+// TestServiceBlocks divides services as the published ruleset does.
 func TestServiceBlocks(t *testing.T) {
 	service := func(letter rune) Service { return Service{Name: string(letter), Public: letter < 'a'} }
 	for services, want := range map[string]string{"": "  ", "AB": "AB  ", "ABc": "AB  c", "aB": " aB ", "abBc": " abB c", "AbBcd": "A bB cd", "ab": "  ab"} {

@@ -8,8 +8,8 @@ import (
 	"github.com/voipbl/voipbl/ruleset"
 )
 
-// TestTablesOff: IPv6 that is off has no rules, and IPv4 has them all the same; nowhere
-// there are none at all.
+// TestTablesOff: with IPv6 off, IPv6 has no rules, and IPv4 has them all the same; with "none" there are none
+// at all.
 func TestTablesOff(t *testing.T) {
 	off, nowhere := testrules.Full(), testrules.Full()
 	off.IPv6Off, nowhere.DropAt = true, ruleset.Nowhere

@@ -9,9 +9,8 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// TestSSHPorts finds the ports that fail2ban's chain is asked about, and that the local
-// network may use whatever it says: those of the service called ssh, by TCP, and none
-// that the services leave closed.
+// TestSSHPorts finds the ports for which fail2ban's chain is used, and which the local network may always
+// use: the TCP ports of the service called ssh, and none that the services leave closed.
 func TestSSHPorts(t *testing.T) {
 	ssh := func(proto string, port uint16) Service {
 		return Service{Name: "ssh", Proto: proto, Ports: []iptables.PortRange{{First: port, Last: port}}}

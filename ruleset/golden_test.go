@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 const goldenFolder = "testdata/rules"
 
-// goldenFile is where the rules of a configuration are, such as "base.ipv6".
+// goldenFile returns the name of the file with a configuration's rules, such as "base.ipv6".
 func goldenFile(configuration string, f iptables.Family) string {
 	return filepath.Join(goldenFolder, configuration+"."+strings.ToLower(f.String()))
 }

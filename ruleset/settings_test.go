@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What is kept of base rules with one range is what versions without lists have kept,
-// in both directions; so is the key by which an admin has confirmed them.
+// TestKeptPorts: base rules with one range are stored as versions without lists store them, and read the
+// same, in both directions; so is the key by which an admin has confirmed them.
 func TestKeptPorts(t *testing.T) {
 	for text, want := range map[string]Ports{
 		`{"first":5060,"last":5061}`:                              {{First: 5060, Last: 5061}},
