@@ -26,7 +26,7 @@ wait for "voipbl firewall apply"; reload says which rules are not in force, and
 why.
 
 Exit status: 0 in force; 1 refused by the agent, or no agent is running; 2
-usage or configuration; 3 taken over, but the rules are not as configured.`,
+usage or configuration; 3 reloaded, but the rules are not as configured.`,
 		Example: `  voipbl reload`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

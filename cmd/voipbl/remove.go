@@ -18,13 +18,13 @@ func (a *app) removeCommand() *cobra.Command {
 	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "remove",
-		Short: "Take rules and sets out of the kernel",
-		Long: `Take our rules and chains out of the kernel, and then the sets. Rules, chains
-and sets of others stay as they are; while one of them uses a set or chain of
-ours, nothing is removed. The copies of the feeds stay in the state folder.
-Sets of names that were configured since the host booted, and are not any more,
-go too. With a configuration that has a mistake it goes by the one that was in
-force last.
+		Short: "Remove rules and sets from the kernel",
+		Long: `Remove voipbl's rules and chains from the kernel, and then its sets. Rules,
+chains and sets of others stay as they are; while one of them uses a set or
+chain of voipbl's, nothing is removed. The copies of the feeds stay in the state
+folder. Sets with names that were configured earlier since the host booted are
+removed, too. If the configuration has a mistake, the one that was in force last
+is used.
 
 Exit status: 0 removed, or there was nothing; 3 removed, but sets stay that may
 be voipbl's, since the names that were configured before are lost (it names
