@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
@@ -71,7 +72,7 @@ func NameNow(ctx context.Context, cfg config.Config, name string) (NameStatus, b
 		defer store.Close()
 	}
 	for _, n := range LastAnswers(ctx, cfg, store).status() {
-		if n.Name == name {
+		if strings.TrimSuffix(n.Name, ".") == strings.TrimSuffix(name, ".") {
 			return n, true
 		}
 	}

@@ -76,10 +76,7 @@ func Obstacles(cfg config.Config, trunks []netip.Prefix, p Passed) ([]Obstacle, 
 			all = append(all, *o)
 		}
 	}
-	if p.Left.Out() {
-		return all, ErrTooMany
-	}
-	return all, nil
+	return all, p.Left.Err(ErrTooMany)
 }
 
 // RulesCommand is the name of a family's tool in a backend, such as "ip6tables-legacy".

@@ -60,8 +60,8 @@ func (f *filters) Reached(cfg config.Config, set string, lists []string, theirs 
 			ports = append(ports, proto+" "+r.String())
 		}
 	}
-	if f.Left.Out() {
-		return nil, ErrTooMany
+	if err := f.Left.Err(ErrTooMany); err != nil {
+		return nil, err
 	}
 	return ports, nil
 }

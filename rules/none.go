@@ -55,6 +55,14 @@ func (e *unseenDropError) Error() string {
 
 func (e *unseenDropError) Unwrap() error { return e.Err }
 
+// Remedy says what to do about it.
+func (e *unseenDropError) Remedy() string {
+	if errors.Is(e.Err, reach.ErrTooMany) {
+		return "have the other program's rules that drop the members of " + strings.Join(e.Sets, " and ") + " stand first in their chain, where no other rule has to be followed"
+	}
+	return problem.Of(e.Err).Remedy
+}
+
 // ownRulesLeftError says that voipbl's rules are left from before another program owned them.
 type ownRulesLeftError struct{ Rules int }
 

@@ -8,12 +8,13 @@ import "context"
 // Left is the number of steps that a search may still take. A nil *Left has no limit.
 type Left struct {
 	most, left int
+	ctx        func() error // the context's error
 	done       <-chan struct{}
 }
 
 // New returns a limit of most steps. It is used up when ctx ends.
 func New(ctx context.Context, most int) *Left {
-	return &Left{most: most, left: most, done: ctx.Done()}
+	return &Left{most: most, left: most, ctx: ctx.Err, done: ctx.Done()}
 }
 
 // lookEvery is after how many steps the context is checked.
@@ -44,6 +45,18 @@ func (l *Left) End() {
 
 // Out reports whether no steps are left, so that the results are incomplete.
 func (l *Left) Out() bool { return l != nil && l.left <= 0 }
+
+// Err returns the error of a search that was cut short: that of the context if it has ended, else
+// tooMany. It is nil if steps are left.
+func (l *Left) Err(tooMany error) error {
+	if !l.Out() {
+		return nil
+	}
+	if err := l.ctx(); err != nil {
+		return err
+	}
+	return tooMany
+}
 
 // Taken returns the number of steps taken.
 func (l *Left) Taken() int { return l.most - l.left }

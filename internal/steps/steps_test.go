@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"errors"
 	"testing"
 )
 
@@ -42,7 +43,21 @@ func TestLeft(t *testing.T) {
 	if n > lookEvery {
 		t.Errorf("%d steps after the end of who asks", n)
 	}
+	tooMany := errors.New("too many")
+	if err := l.Err(tooMany); !errors.Is(err, context.Canceled) {
+		t.Errorf("a search that nobody waits for ended with %v", err)
+	}
 	if l = New(ctx, 1<<40); l.Take(1) {
 		t.Error("a search begins that nobody waits for")
+	}
+	l = New(t.Context(), 1)
+	if err := l.Err(tooMany); err != nil {
+		t.Errorf("with a step left: %v", err)
+	}
+	if l.Take(1); l.Err(tooMany) != tooMany {
+		t.Errorf("without a step: %v", l.Err(tooMany))
+	}
+	if err := endless.Err(tooMany); err != nil {
+		t.Errorf("without a limit: %v", err)
 	}
 }
