@@ -12,8 +12,8 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// TestSteps bounds how many rules are looked at for a source, on a host with thousands.
-func TestSteps(t *testing.T) {
+// TestStepsByKernel bounds how many rules are looked at for a source, on a host with thousands.
+func TestStepsByKernel(t *testing.T) {
 	testskip.UnlessRoot(t) // for nft's large buffers
 	testns.Enter(t)
 	var text strings.Builder

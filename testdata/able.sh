@@ -11,7 +11,7 @@ lack() {
 }
 
 if [ "$(id -u)" -ne 0 ]; then
-	echo "not as root: the tests that need the kernel are left out" >&2
+	echo "not as root: tests that need root of this machine are skipped" >&2
 	exit 0
 fi
 if ! unshare --net true 2>/dev/null; then

@@ -17,6 +17,9 @@ go -C tools vet ./...
 say stages "that each test is in one stage"
 go -C tools test -count=1 ./stages
 
+say mutants "that the files and tests of tools/mutants/rooms.go exist"
+go -C tools test -count=1 ./mutants
+
 say staticcheck "more likely mistakes, and unused code"
 go tool -modfile=tools/go.mod staticcheck ./...
 

@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/build"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,7 +34,7 @@ import (
 // faults.
 type room struct {
 	name  string
-	files string // files to put faults into; "" for all
+	files string // names of files to put faults into, without ".go"; "" for all
 	tests string // tests to run; "" for all
 	slow  string // those of tests that run only if the others have noticed nothing
 }
@@ -160,8 +161,47 @@ var equivalent = func() map[string]bool {
 	return all
 }()
 
+// check returns an error if a name of a room is of no file and no test in dir any more. The room
+// would be measured without it, or not at all.
+func (r room) check(dir string) error {
+	pkg, err := build.ImportDir(dir, 0)
+	if err != nil {
+		return err
+	}
+	var tests []string
+	for _, name := range slices.Concat(pkg.TestGoFiles, pkg.XTestGoFiles) {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		for _, found := range testName.FindAllSubmatch(text, -1) {
+			tests = append(tests, string(found[1]))
+		}
+	}
+	for _, of := range []struct {
+		kind, names string
+		there       []string
+	}{{"file", r.files, pkg.GoFiles}, {"test", r.tests, tests}, {"test", r.slow, tests}} {
+		for name := range strings.SplitSeq(of.names, "|") {
+			is, err := regexp.Compile("^(" + name + `)(\.go)?$`)
+			if err != nil {
+				return err
+			}
+			if name != "" && !slices.ContainsFunc(of.there, is.MatchString) {
+				return fmt.Errorf("tools/mutants/rooms.go: no %s is called %s", of.kind, name)
+			}
+		}
+	}
+	return nil
+}
+
+var testName = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w*)\(`)
+
 // build compiles the tests of a room with all its faults.
 func (r room) build(dir, work string) (*planter, error) {
+	if err := r.check(dir); err != nil {
+		return nil, err
+	}
 	loaded, err := packages.Load(&packages.Config{
 		Mode: packages.NeedName | packages.NeedFiles | packages.NeedSyntax | packages.NeedTypes | packages.NeedTypesInfo | packages.NeedImports | packages.NeedDeps,
 		Dir:  dir,
@@ -172,12 +212,10 @@ func (r room) build(dir, work string) (*planter, error) {
 	if packages.PrintErrors(loaded) > 0 {
 		return nil, errors.New("it does not compile")
 	}
-	wanted, err := regexp.Compile("^(" + r.files + ")$")
-	if err != nil {
-		return nil, err
-	}
 	p := &planter{pkg: loaded[0]}
-	files, err := p.plant(func(name string) bool { return r.files == "" || wanted.MatchString(name) })
+	files, err := p.plant(func(name string) bool {
+		return r.files == "" || slices.Contains(strings.Split(r.files, "|"), strings.TrimSuffix(name, ".go"))
+	})
 	if err != nil {
 		return nil, err
 	}

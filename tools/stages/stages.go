@@ -46,7 +46,7 @@ var forRoot = []string{
 	"TestIAXAuthDebug", "TestRealAsterisk",
 	"TestNamedSSHD", "TestSessionsOfContainers", "TestSessionsOfRealSSHD",
 	"TestLegsByPackets", "TestMaybeLoggedIn", "TestOpenStoreOfAnother", "TestReadWithoutPermission", "TestWithoutRights",
-	"TestReadHuge", "TestSteps",
+	"TestReadHuge", "TestStepsByKernel",
 	"TestPromtoolChecksAlerts", "TestPromtoolReadsQueries", "TestPromtoolTestsAlerts", // apt-get
 	"TestReadLies", // starts its own program hundreds of times, which is slow with the race detector
 }
