@@ -8,7 +8,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 DATE     = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md))
 ABLE     = { sh testdata/able.sh || test -n '$(ANYWAY)' || { echo 'ANYWAY=1 runs them anyway, and some fail'; false; }; }
 PACKAGES = ./...
-STAGES   = go -C tools run ./stages
+STAGES   = exec go -C tools run ./stages
 
 .PHONY: build install deb try test test-unit test-kernel test-deb published check fuzz mutants faults answers bench release man completions clean help
 

@@ -3,8 +3,8 @@
 //	go -C tools run ./stages STAGE... [-- PACKAGE...]
 //	go -C tools run ./stages list
 //
-// A stage that fails is the last one. After all stages, it compares the tests that have run with
-// those in the source: each must have run once. "list" prints the stage of each test.
+// A stage that fails is the last one. After each stage, and after all, it compares the tests that
+// have run with those in the source: each must have run once. "list" prints the stage of each test.
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -47,40 +48,53 @@ func run(names []string) error {
 		}
 		return nil
 	}
-	ran := map[string]int{}
+	ctx, stop := untilCancelled()
+	defer stop()
+	all := tally{ran: map[string]int{}}
 	for _, name := range names {
 		i := slices.IndexFunc(stages, func(s stage) bool { return s.name == name })
 		if i < 0 {
 			return fmt.Errorf("no stage is called %s", name)
 		}
-		if err := stages[i].run(tests, ran); err != nil {
+		if err := stages[i].run(ctx, tests, &all); err != nil {
 			return err
 		}
 	}
 	if len(names) < len(stages) || !slices.Equal(patterns, []string{"./..."}) {
 		return nil
 	}
-	if wrong := compare(tests, ran); wrong != nil {
+	if wrong := slices.Concat(compare(tests, all.ran), strangers(tests)); wrong != nil {
 		return errors.New(strings.Join(wrong, "\n"))
 	}
-	fmt.Printf("each of all %d tests has run, in one stage\n", len(ran))
+	fmt.Println(all.summary())
 	return nil
 }
 
-// run runs a stage and counts in ran which tests have run.
-func (s stage) run(tests map[string][]string, ran map[string]int) error {
+// untilCancelled returns a context that ends with a signal, or when "go run", which passes on no
+// SIGTERM, has ended.
+func untilCancelled() (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	parent := os.Getppid()
+	go func() {
+		for os.Getppid() == parent {
+			time.Sleep(time.Second)
+		}
+		stop()
+	}()
+	return ctx, stop
+}
+
+// run runs a stage and adds to all which tests have run.
+func (s stage) run(ctx context.Context, tests map[string][]string, all *tally) error {
 	fmt.Printf("%s: %s\n", s.name, s.what)
-	// Ctrl-C also reaches the tests; wait for them.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	start := time.Now()
-	p := newProgress(os.Stdout, ran)
+	p := newProgress(os.Stdout)
 	for _, g := range s.groups(tests) {
 		args := slices.Concat([]string{s.wrap, "go", "test", "-json", "-count=1", "-vet=off", "-parallel=4", "-timeout=" + s.most.String()}, s.args, g.filter)
 		for _, pkg := range g.packages {
 			args = append(args, "./"+pkg)
 		}
-		if err := p.follow(exec.Command("sh", args...)); err != nil {
+		if err := p.follow(command(ctx, "sh", args...)); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		if ctx.Err() != nil {
@@ -90,6 +104,19 @@ func (s stage) run(tests map[string][]string, ran map[string]int) error {
 	if p.failed {
 		return fmt.Errorf("%s has failed after %s", s.name, seconds(time.Since(start)))
 	}
-	fmt.Printf("%s: %d tests of %d packages in %s\n\n", s.name, p.tests, p.packages, seconds(time.Since(start)))
+	if wrong := compare(s.chosen(tests), p.ran); wrong != nil {
+		return fmt.Errorf("%s:\n%s", s.name, strings.Join(wrong, "\n"))
+	}
+	all.add(p.tally)
+	fmt.Printf("%s: %d tests of %d packages in %s%s\n\n", s.name, p.tests, p.packages, seconds(time.Since(start)), ofThem(p.skipped))
 	return nil
+}
+
+// command returns a command that is interrupted, with all that it has started, when ctx ends.
+func command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = 20 * time.Second // then it is killed
+	return cmd
 }

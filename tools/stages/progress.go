@@ -22,11 +22,35 @@ type event struct {
 // patience is how often the packages still running are printed.
 const patience = time.Minute
 
+// tally counts tests that have run.
+type tally struct {
+	ran     map[string]int // by package and test
+	skipped int            // those of ran that did nothing
+}
+
+func (t *tally) add(more tally) {
+	for test, n := range more.ran {
+		t.ran[test] += n
+	}
+	t.skipped += more.skipped
+}
+
+func (t tally) summary() string {
+	return fmt.Sprintf("each of all %d tests has run, in one stage%s", len(t.ran), ofThem(t.skipped))
+}
+
+func ofThem(skipped int) string {
+	if skipped == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d of them skipped", skipped)
+}
+
 // progress prints a line for each package that has finished, and at once the output of each test
 // that fails.
 type progress struct {
+	tally
 	out      io.Writer
-	ran      map[string]int // by package and test
 	running  map[string]*running
 	tests    int
 	packages int
@@ -39,11 +63,12 @@ type running struct {
 	said    map[string]*strings.Builder // output, by unfinished test; "" for none
 	last    string                      // the test that began last
 	ran     int
-	skipped int
+	skipped int // of ran
+	parts   int // skipped ones
 }
 
-func newProgress(out io.Writer, ran map[string]int) *progress {
-	return &progress{out: out, ran: ran, running: map[string]*running{}}
+func newProgress(out io.Writer) *progress {
+	return &progress{tally: tally{ran: map[string]int{}}, out: out, running: map[string]*running{}}
 }
 
 // follow runs "go test" to its end. Failing tests are no error.
@@ -86,7 +111,7 @@ func (p *progress) follow(cmd *exec.Cmd) error {
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		if !p.failed { // not a test, but "go test" itself or what starts it
 			p.failed = true
-			fmt.Fprintf(p.out, "%s: %v\n", strings.Join(cmd.Args[:4], " "), err)
+			fmt.Fprintf(p.out, "%s: %v\n", strings.Join(cmd.Args[:min(4, len(cmd.Args))], " "), err)
 		}
 		return nil
 	}
@@ -130,7 +155,12 @@ func (p *progress) take(line string) {
 		}
 		said.WriteString(e.Output)
 	case e.Action == "skip":
-		r.skipped++
+		if part == "" {
+			r.skipped++
+			p.skipped++
+		} else {
+			r.parts++
+		}
 		if mustRun() {
 			p.failed = true
 			fmt.Fprintf(p.out, "%s %s is skipped here: see tools/stages/stages.go\n", e.Package, e.Test)
@@ -173,9 +203,9 @@ func (p *progress) ofPackage(r *running, e event) {
 		}
 		fmt.Fprint(p.out, r.said[""])
 	}
-	skipped := ""
-	if r.skipped > 0 {
-		skipped = fmt.Sprintf(", %d skipped", r.skipped)
+	skipped := ofThem(r.skipped)
+	if r.parts > 0 {
+		skipped += fmt.Sprintf(", %d parts skipped", r.parts)
 	}
 	fmt.Fprintf(p.out, "%-5s %-24s %4d tests %8.1f s%s\n", word, e.Package, r.ran, e.Elapsed, skipped)
 	p.tests += r.ran

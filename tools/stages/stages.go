@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -22,9 +23,12 @@ type stage struct {
 // test that is not named below is in the first stage.
 var stages = []stage{
 	{"unit", "as an ordinary user, with the race detector; what needs the kernel in a user namespace", "testdata/user.sh", []string{"-race"}, 20 * time.Minute},
-	{"kernel", "as root: the program, with the real kernel and the tools of a whole host", "testdata/alone.sh", nil, 38 * time.Minute},
-	{"deb", "as root: the .deb on whole hosts", "testdata/alone.sh", nil, 25 * time.Minute},
+	{"kernel", "as root: the program, with the real kernel and the tools of a whole host", "testdata/alone.sh", waits, 38 * time.Minute},
+	{"deb", "as root: the .deb on whole hosts", "testdata/alone.sh", waits, 25 * time.Minute},
 }
+
+// waits is for tests that mostly wait for others: more packages at once than processors.
+var waits = []string{"-p=3"}
 
 // packages are those with all tests in another stage than the first: they boot hosts, or start the
 // program as its users do.
@@ -90,13 +94,31 @@ func (s stage) groups(tests map[string][]string) []group {
 	return slices.DeleteFunc([]group{rest, named, whole}, func(g group) bool { return len(g.packages) == 0 })
 }
 
-// compare returns which tests have not run exactly once, and which names do not exist.
+// chooses reports whether "go test" runs a test with the group's filter.
+func (g group) chooses(test string) bool {
+	return g.filter == nil || slices.Contains(forRoot, test) == (g.filter[0] == "-run")
+}
+
+// chosen returns the tests that the groups of a stage choose.
+func (s stage) chosen(tests map[string][]string) map[string][]string {
+	chosen := map[string][]string{}
+	for _, g := range s.groups(tests) {
+		for _, pkg := range g.packages {
+			for _, test := range tests[pkg] {
+				if g.chooses(test) {
+					chosen[pkg] = append(chosen[pkg], test)
+				}
+			}
+		}
+	}
+	return chosen
+}
+
+// compare returns which tests have not run exactly once.
 func compare(tests map[string][]string, ran map[string]int) (wrong []string) {
-	there := map[string]bool{}
+	ran = maps.Clone(ran)
 	for _, pkg := range sorted(tests) {
-		there[pkg] = true
 		for _, test := range tests[pkg] {
-			there[test] = true
 			if n := ran[pkg+" "+test]; n != 1 {
 				wrong = append(wrong, fmt.Sprintf("%s %s has run %d times", pkg, test, n))
 			}
@@ -106,11 +128,18 @@ func compare(tests map[string][]string, ran map[string]int) (wrong []string) {
 	for _, test := range sorted(ran) {
 		wrong = append(wrong, test+" has run, and is in no file")
 	}
-	return append(wrong, strangers(there)...)
+	return wrong
 }
 
 // strangers returns the packages and tests named in this file that do not exist.
-func strangers(there map[string]bool) (wrong []string) {
+func strangers(tests map[string][]string) (wrong []string) {
+	there := map[string]bool{}
+	for pkg, names := range tests {
+		there[pkg] = true
+		for _, test := range names {
+			there[test] = true
+		}
+	}
 	for _, name := range append(sorted(packages), forRoot...) {
 		if !there[name] {
 			wrong = append(wrong, name+" is in tools/stages/stages.go, and is not there")
