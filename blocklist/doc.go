@@ -3,6 +3,6 @@
 // [ReadStatus] report what is blocked, [Allow] exempts hosts, and [Remove] takes everything out.
 //
 // It does not repeat anything: the agent does that. It prints nothing: it returns values with
-// JSON names for cmd/voipbl, show and agent, which import it. It stands on feeds, exempt, bans
-// and rules for decisions, and on ipsetsync and firewall for the kernel.
+// JSON names. It stands on feeds, exempt, bans and rules for decisions, and on ipsetsync and
+// firewall for the kernel.
 package blocklist

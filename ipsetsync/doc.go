@@ -1,8 +1,7 @@
 // Package ipsetsync makes a kernel ipset hold exactly the prefixes of a [cidr.Set], by
 // netlink messages and one swap, so that no packet meets a half-filled set. It also
 // adds and removes single bans, and reads sets of other programs. It does not decide
-// what is blocked, and knows no rules, feeds or configuration. blocklist, bans, rules
-// and the agent import it; it stands on cidr alone.
+// what is blocked, and knows no rules, feeds or configuration. It stands on cidr alone.
 //
 // It compares the desired set with the live one, never with a record of earlier runs.
 // The difference is a [Plan], a value that is printed for --dry-run and executed

@@ -3,7 +3,6 @@
 // containers they still reach. It knows both backends of iptables, native tables of nftables,
 // and the rules that are saved for the next boot.
 //
-// It only reads: package rules makes voipbl's rules. rules, bans, blocklist, advise, migrate,
-// setup and cmd/voipbl import it. It stands on iptwalk and nftwalk, which follow packets through
-// one kind of rules, and on ipsetsync for the members of sets.
+// It only reads: package rules makes voipbl's rules. It stands on iptwalk and nftwalk, which follow
+// packets through one kind of rules, and on ipsetsync for the members of sets.
 package reach

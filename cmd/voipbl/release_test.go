@@ -26,6 +26,7 @@ func TestRelease(t *testing.T) {
 		{"no such version", strings.Replace(changes, "1.2.3", "Unreleased", 1), "true", "yes", "CHANGELOG.md does not begin with", false, false},
 		{"nothing in short", strings.Replace(changes, "Phones stay connected.", "", 1), "true", "yes", "CHANGELOG.md does not begin with", false, false},
 		{"released", changes, "git tag v1.2.3", "yes", "v1.2.3 is released already", false, true},
+		{"not root", changes, `printf '#!/bin/sh\necho 1000\n' >bin/id`, "yes", "only root can run all tests", false, false},
 		{"no key", changes, "git config --unset user.signingkey", "yes", "no key to sign with", false, false},
 		{"tests that change files", changes, `printf '#!/bin/sh\necho >made' >bin/make`, "yes", "changes that are not committed", false, false},
 		{"tests that fail", changes, `printf '#!/bin/sh\nexit 2' >bin/make`, "yes", "", false, false},
@@ -58,8 +59,9 @@ func TestRelease(t *testing.T) {
 				writeFile(t, filepath.Join(dir, name), text)
 			}
 			if out, code := sh(`mkdir bin
-				printf '#!/bin/sh\n[ "$1" = test ] || { mkdir dist; echo package >dist/a.deb; }\n' >bin/make
-				chmod 755 bin/make
+				printf '#!/bin/sh\ncase $* in "test PACKAGES=./... ANYWAY=") ;; deb) mkdir dist; echo package >dist/a.deb ;; *) exit 2 ;; esac\n' >bin/make
+				printf '#!/bin/sh\necho 0\n' >bin/id
+				chmod 755 bin/make bin/id
 				ssh-keygen -q -t ed25519 -N "" -f key
 				git init -q . && git config user.name a && git config user.email a@example.net
 				git config gpg.format ssh && git config user.signingkey "$PWD/key.pub"

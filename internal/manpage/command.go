@@ -1,9 +1,9 @@
-// Package manpage writes the pages of the manual: one for each command, by cobra's
-// generator from what cobra knows about it, and one for the configuration, from
-// the commented file. Neither has a text of its own that could disagree with the program,
-// apart from filesandenvironment.go: what a
-// command says of itself stands in cmd/voipbl, of a key in packaging/voipbl.yaml. It is pure; package main writes the files, when it is
-// built with the tag man. The released program has nothing of it.
+// Package manpage writes the pages of the manual: one for each command, by cobra's generator from
+// what cobra knows about it, and one for the configuration, from the commented file. Neither has a
+// text of its own that could disagree with the program, apart from filesandenvironment.go: what a
+// command says of itself stands in cmd/voipbl, of a key in packaging/voipbl.yaml. It is pure;
+// package main writes the files, when it is built with the tag man. The released program has
+// nothing of it.
 package manpage
 
 import (
