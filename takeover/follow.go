@@ -1,6 +1,7 @@
 package takeover
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,12 +73,9 @@ func Follow(ctx context.Context, cfg config.Config, how Following) (*Followed, e
 	case cfg.Equal(theirs):
 		return &Followed{Taken: []string{}}, nil
 	}
-	status, err := state.AskStatus(ctx, cfg)
+	status, err := agentOf(ctx, cfg, how.File)
 	if err != nil || status == nil {
 		return nil, err
-	}
-	if file, err := filepath.Abs(how.File); err == nil && how.File != "" && file != status.ConfigFile {
-		return nil, &NotFollowedError{File: status.ConfigFile}
 	}
 	if how.DryRun {
 		if err := Refusal(ctx, theirs, cfg, how.MayLose); err != nil {
@@ -91,18 +89,44 @@ func Follow(ctx context.Context, cfg config.Config, how Following) (*Followed, e
 		}
 	}
 	refused, err := reloadGently(ctx, cfg, how.Timeout, how.MayLose)
-	if err != nil {
-		return nil, err
-	}
-	// A configuration that was taken over and could not be applied is not refused.
-	now, err := state.AgentConfig(ctx, cfg.RunDir)
+	// A configuration that was taken over and could not be applied, or not in time, is not refused.
+	now, unread := state.AgentConfig(ctx, cfg.RunDir)
 	switch {
+	case unread != nil:
+		return nil, cmp.Or(err, unread)
+	case cfg.Equal(now):
+		return followed(theirs, cfg), nil
 	case err != nil:
 		return nil, err
-	case !cfg.Equal(now):
-		return nil, &NotFollowedError{Why: refused, File: status.ConfigFile}
 	}
-	return &Followed{Now: true, Taken: append([]string{}, TakenAway(theirs, cfg)...)}, nil
+	return nil, &NotFollowedError{Why: refused, File: status.ConfigFile}
+}
+
+func followed(before, now config.Config) *Followed {
+	return &Followed{Now: true, Taken: append([]string{}, TakenAway(before, now)...)}
+}
+
+// agentOf returns the status of the agent that reads this file, or nil if there is no agent. A
+// NotFollowedError means that the agent reads another file. file may be "".
+func agentOf(ctx context.Context, cfg config.Config, file string) (*state.AgentStatus, error) {
+	status, err := state.AskStatus(ctx, cfg)
+	if err == nil && status != nil && file != "" && !SameFile(file, status.ConfigFile) {
+		return nil, &NotFollowedError{File: status.ConfigFile}
+	}
+	return status, err
+}
+
+// SameFile reports whether two names are those of one file, also through links.
+func SameFile(a, b string) bool { return resolved(a) == resolved(b) }
+
+func resolved(file string) string {
+	if abs, err := filepath.Abs(file); err == nil {
+		file = abs
+	}
+	if real, err := filepath.EvalSymlinks(file); err == nil {
+		return real
+	}
+	return file
 }
 
 // reloadGently makes the agent reload its file. The agent refuses one that takes away
@@ -116,18 +140,29 @@ func reloadGently(ctx context.Context, cfg config.Config, wait time.Duration, ma
 	return refused, err
 }
 
-// ReloadAgent makes the agent take over the configuration, and returns when it is
-// applied, or why it is refused. taken is everything that the agent removed, as of
-// [TakesAway].
-func ReloadAgent(ctx context.Context, cfg config.Config, wait time.Duration) (taken []string, refused *problem.Problem, err error) {
+// ReloadAgent makes the agent reload the file, from which cfg was read, and returns when that
+// is applied. Followed is nil if the agent has not taken it over; otherwise the error is why it
+// could not be applied.
+func ReloadAgent(ctx context.Context, cfg config.Config, file string, wait time.Duration) (*Followed, error) {
 	before, unknown := state.AgentConfig(ctx, cfg.RunDir)
-	refused, err = reloadGently(ctx, cfg, wait, state.LoseAny)
-	if err == nil && refused == nil && unknown == nil {
-		if now, err := state.AgentConfig(ctx, cfg.RunDir); err == nil {
-			taken = TakenAway(before, now)
+	if _, err := agentOf(ctx, cfg, file); errors.As(err, new(*NotFollowedError)) {
+		if unknown == nil && cfg.Equal(before) {
+			return &Followed{Taken: []string{}}, nil
 		}
+		return nil, err
 	}
-	return taken, refused, err
+	refused, err := reloadGently(ctx, cfg, wait, state.LoseAny)
+	if err == nil && refused != nil {
+		err = refused.Err()
+	}
+	now, unread := state.AgentConfig(ctx, cfg.RunDir)
+	switch {
+	case err != nil && (unread != nil || !cfg.Equal(now)):
+		return nil, err
+	case cmp.Or(unknown, unread) != nil:
+		return &Followed{Now: true, Taken: []string{}}, err
+	}
+	return followed(before, now), err
 }
 
 // TakesAway returns everything that a configuration would remove from a running

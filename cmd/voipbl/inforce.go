@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/state"
+	"github.com/voipbl/voipbl/takeover"
 )
 
 // inForce is the configuration in force on this host: the running agent's if there is an agent,
@@ -64,7 +65,7 @@ func (f inForce) trouble(running *state.AgentStatus) *problem.Problem {
 		return &problem.Problem{Error: "the configuration has a mistake: " + f.mistake.Error(), Remedy: check}
 	case f.mistake == nil && !f.differs, running == nil:
 		return nil
-	case running.ConfigFile != f.file:
+	case !takeover.SameFile(running.ConfigFile, f.file):
 		return &problem.Problem{
 			Error:  fmt.Sprintf("the agent uses %s, which differs from %s", running.ConfigFile, f.file),
 			Remedy: fmt.Sprintf("name that file with \"--config %s\"", running.ConfigFile),

@@ -34,16 +34,16 @@ usage or configuration; 3 reloaded, but the rules are not as configured.`,
 			if err != nil {
 				return err
 			}
-			taken, refused, err := takeover.ReloadAgent(cmd.Context(), cfg, wait)
-			switch {
-			case err != nil:
-				return &exit.Error{Code: exit.NotApplied, Err: err}
-			case refused != nil:
-				return &exit.Error{Code: exit.NotApplied, Err: refused.Err()}
+			agent, trouble := takeover.ReloadAgent(cmd.Context(), cfg, a.configFile, wait)
+			if agent == nil {
+				return &exit.Error{Code: exit.NotApplied, Err: trouble}
 			}
-			show.Followed(a.Screen, &takeover.Followed{Now: true, Taken: taken})
+			show.Followed(a.Screen, agent)
 			show.Saved(a.Screen, reach.SavedRenamed(machine.SavedRules("/"), cfg))
 			show.Note(a.Screen, rules.DropLogNote(cfg))
+			if trouble != nil {
+				return &exit.Error{Code: exit.Stale, Err: trouble}
+			}
 			// Report what status would.
 			status, err := blocklist.ReadStatus(reach.AtOneMoment(cmd.Context()), cfg, version, time.Now(), blocklist.File{})
 			switch {
