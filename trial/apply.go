@@ -40,7 +40,9 @@ type ApplyOptions struct {
 
 // Apply puts the configured rules into the kernel, and creates empty sets where they are
 // missing.
-func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*rules.Report, error) {
+//
+// An error after the agent has taken over the configuration is in the report, or a TakenOverError.
+func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (report *rules.Report, err error) {
 	cfg := setnames.NamesInForce(ctx, file)
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
@@ -53,6 +55,15 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (*rules.R
 	// Before taking the locks, which the agent would wait for.
 	var warnings []string
 	agent, report, silent := followApply(ctx, cfg, fw, answers, opts)
+	defer func() {
+		switch {
+		case agent == nil || !agent.Now:
+		case report != nil:
+			report.Agent = agent
+		case err != nil:
+			err = &TakenOverError{agent, err}
+		}
+	}()
 	switch {
 	case report != nil:
 		return report, nil
@@ -153,6 +164,15 @@ func try(ctx context.Context, r *rules.Hold, how rules.How, opts ApplyOptions) (
 	}
 	return report, drop, warning, r.Commit(ctx, d, report)
 }
+
+// TakenOverError is why nothing was applied by a command after the agent had taken over its
+// configuration.
+type TakenOverError struct {
+	Agent *takeover.Followed
+	error
+}
+
+func (e *TakenOverError) Unwrap() error { return e.error }
 
 // resolveNow resolves the names of the configuration.
 func resolveNow(ctx context.Context, cfg config.Config, keep bool) (exempt.Resolved, error) {

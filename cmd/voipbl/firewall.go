@@ -12,6 +12,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/screen"
@@ -202,13 +203,22 @@ func (a *app) firewallApply(cmd *cobra.Command, opts trial.ApplyOptions) error {
 	if done {
 		show.Applied(cmd.Context(), a.Screen, cfg, r, opts.DryRun)
 	}
-	if r != nil {
+	var taken *trial.TakenOverError
+	switch {
+	case r != nil:
+		if !done && !a.JSON {
+			show.Followed(a.Screen, r.Agent)
+		}
 		for _, w := range r.Warnings {
 			fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(w))
 		}
 		if a.JSON {
 			a.PrintJSON(r)
 		}
+	case errors.As(err, &taken) && a.JSON:
+		a.PrintJSON(map[string]any{"error": problem.Of(err), "agent": taken.Agent})
+	case taken != nil:
+		show.Followed(a.Screen, taken.Agent)
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
