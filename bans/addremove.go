@@ -102,13 +102,16 @@ func Add(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, opts O
 	file := cfg
 	cfg = setnames.NamesInForce(ctx, file)
 	report := newBanReport()
-	spared, err := ExemptNow(ctx, cfg)
+	spared, err := ExemptNow(ctx, state.WithAgentsFriends(ctx, cfg))
 	if err != nil {
 		return report, err
 	}
 	request := banRequest{Spared: exempt.HostsOf(spared.Sessions), Sessions: exempt.HostsOf(spared.Sessions)}
 	for _, p := range prefixes {
 		if err := mayBan(cfg, p, spared); err != nil {
+			if byFile, unknown := ExemptNow(ctx, cfg); unknown == nil && mayBan(cfg, p, byFile) == nil {
+				err.Fix = agentExemptsRemedy
+			}
 			err.Others, err.KeptOut = len(prefixes)-1, keptOut(ctx, cfg, spared, p)
 			return report, err
 		}
@@ -459,6 +462,9 @@ func mayBan(cfg config.Config, prefix netip.Prefix, protected *exempt.Protection
 	why = slices.Compact(why)
 	return refuse(unexempt(why), "it is exempt: %s", strings.Join(why, ", "))
 }
+
+// agentExemptsRemedy is the remedy for what only the agent exempts: the file does no more.
+const agentExemptsRemedy = "to block it all the same, run \"voipbl reload\" first: the configuration does not exempt it any more, but the agent does"
 
 // unexempt is the remedy that ends an exemption, given its reasons.
 func unexempt(why []string) string {

@@ -187,7 +187,11 @@ func (b *Book) settleSet(kernel *ipsetsync.Kernel, name string, f cidr.Family, o
 		if p.Family() != f {
 			continue
 		}
-		for _, piece := range banlist.Pieces(p, exempt) {
+		pieces := banlist.Pieces(p, exempt)
+		if len(pieces) == 0 { // it has become exempt since it was banned
+			plan.Delete = append(plan.Delete, p)
+		}
+		for _, piece := range pieces {
 			if left, any := b.table.BlockedPiece(piece, now, exempt); any {
 				plan.Add = append(plan.Add, ipsetsync.Timeout{Prefix: piece, Left: left})
 			} else {

@@ -91,8 +91,9 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 	if err := checkBans(places, queries, reports); err != nil {
 		return nil, nil, err
 	}
+	agent, _ := state.AskStatus(ctx, cfg) // status reports an agent that hangs
 	for i, q := range queries {
-		reports[i].findPlaces(places, q)
+		reports[i].findPlaces(places, q, agent.Refuses())
 	}
 	var warnings []string
 	if slices.ContainsFunc(reports, func(r CheckReport) bool { return !r.Exempt }) {

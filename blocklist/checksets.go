@@ -121,8 +121,8 @@ func checkBans(places *reach.PlacesFinder, queries []netip.Prefix, reports []Che
 }
 
 // findPlaces finds where the packets of a query are dropped. That decides the verdict; if the
-// sets suggest another one, Note explains it.
-func (r *CheckReport) findPlaces(finder *reach.PlacesFinder, q netip.Prefix) {
+// sets suggest another one, Note explains it. syncRefused is whether a sync would do nothing.
+func (r *CheckReport) findPlaces(finder *reach.PlacesFinder, q netip.Prefix, syncRefused bool) {
 	places, unread := finder.Of(q)
 	r.Places, r.Unread = append(r.Places, places...), append(r.Unread, unread...)
 	r.Verdict = reach.JudgePlaces(r.Places, r.Unread)
@@ -141,8 +141,13 @@ func (r *CheckReport) findPlaces(finder *reach.PlacesFinder, q netip.Prefix) {
 		r.Note = "rules use the set, but none that its packets come to drops them"
 	}
 	for i := range r.Places {
-		if r.Exempt && r.Places[i].Kind == reach.ByVoipbl {
-			r.Places[i].Remedy = "voipbl sync" // the lists no longer have it
+		p := &r.Places[i]
+		switch {
+		case !r.Exempt || p.Kind != reach.ByVoipbl:
+		case syncRefused && p.Set != "" && p.Entry != nil:
+			p.Remedy = reach.TakeOutRemedy(p.Set, *p.Entry)
+		default:
+			p.Remedy = "voipbl sync" // the lists no longer have it
 		}
 	}
 }

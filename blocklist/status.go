@@ -156,6 +156,9 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 		return nil, err
 	}
 	s.ExemptBanned = slices.DeleteFunc(s.ExemptBanned, s.Rules.Tells)
+	for i := range s.ExemptBanned {
+		s.ExemptBanned[i].SyncRefused = agent.Refuses()
+	}
 	record := state.LastRecord(cfg)
 	s.Families = slices.Concat(record.Families(), s.Rules.Families)
 	s.IPv6Left = cfg.Firewall.IPv6 == config.IPv6Off && reachedOverIPv6()

@@ -28,6 +28,8 @@ type ExemptBan struct {
 	Unused  bool               `json:"unused,omitempty"` // no rule drops the members of the set
 	Because []exempt.Protected `json:"because"`          // why it is exempt
 	Place   *Place             `json:"place,omitempty"`  // where its packets end, if it is not a ban
+
+	SyncRefused bool `json:"-"` // a sync does nothing, since the agent refuses the file
 }
 
 // String describes the ban in one line.
@@ -76,6 +78,9 @@ func (b ExemptBan) inPlace(who, as string) string {
 // Remedy ends the ban, whatever made it. For this host's own bans that is a sync, which takes
 // exempt addresses out: the entry may be a piece of a wider ban, which stays for the others.
 func (b ExemptBan) Remedy() string {
+	if b.Own && b.Set != "" && b.SyncRefused {
+		return TakeOutRemedy(b.Set, b.Banned)
+	}
 	if b.Place != nil {
 		return b.Place.Remedy
 	}
@@ -83,6 +88,12 @@ func (b ExemptBan) Remedy() string {
 		return fmt.Sprintf("voipbl sync; if it stays: ipset del %[2]s %[1]s", cidr.Text(b.Banned), b.Set)
 	}
 	return fmt.Sprintf("fail2ban-client unban %s; if it stays: ipset del %s %[1]s", cidr.Text(b.Banned), b.Set)
+}
+
+// TakeOutRemedy lets an exempt address in that is in a set of voipbl's while the agent refuses the
+// file. A sync fails then, and what the agent exempts does not come back.
+func TakeOutRemedy(set string, entry netip.Prefix) string {
+	return fmt.Sprintf("ipset del %s %s", set, cidr.Text(entry))
 }
 
 // FindExemptBans finds exempt addresses that are kept out: in the sets that fail2ban and voipbl

@@ -2,8 +2,10 @@ package state
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/voipbl/voipbl/config"
 )
@@ -38,13 +40,35 @@ func ParseMayLose(query url.Values) MayLose {
 // AgentConfig returns the agent's configuration, which differs from the file if the
 // agent has refused that. runDir is where the agent's socket is.
 func AgentConfig(ctx context.Context, runDir string) (config.Config, error) {
+	return agentConfig(ctx, runDir, answerWait)
+}
+
+func agentConfig(ctx context.Context, runDir string, wait time.Duration) (config.Config, error) {
 	cfg := config.Default()
 	cfg.RunDir = runDir
 	var text string
-	if err := Ask(ctx, cfg, answerWait, http.MethodGet, ConfigPath, &text); err != nil {
+	if err := Ask(ctx, cfg, wait, http.MethodGet, ConfigPath, &text); err != nil {
 		return config.Config{}, err
 	}
 	return config.Parse("the agent's configuration", []byte(text))
+}
+
+// friendsWait is how long the agent may take to say whom it exempts. Whoever asks is about to ban,
+// and has to do so without the agent too.
+const friendsWait = time.Second / 2
+
+// WithAgentsFriends returns a configuration that also exempts whom a running agent exempts: the
+// agent may have refused the file since it has lost a friend. The answer of an agent that hangs is
+// the configuration that it has kept.
+func WithAgentsFriends(ctx context.Context, cfg config.Config) config.Config {
+	theirs, err := agentConfig(WithPatience(ctx, nil), cfg.RunDir, friendsWait)
+	if errors.As(err, new(*SilentAgentError)) {
+		theirs, _, err = lastGood(cfg.StateDir)
+	}
+	if err != nil || cfg.Equal(theirs) {
+		return cfg
+	}
+	return cfg.WithFriends(theirs)
 }
 
 // AgentDiffers reports whether a running agent has another configuration than cfg. If

@@ -22,7 +22,11 @@ type goodConfig struct {
 // is the admin's file, which has a mistake; the state folder is read from it as far as
 // possible.
 func LastGoodConfig(text []byte) (cfg config.Config, since time.Time, err error) {
-	store, err := fetch.FindStore(config.StateDir(text))
+	return lastGood(config.StateDir(text))
+}
+
+func lastGood(stateDir string) (cfg config.Config, since time.Time, err error) {
+	store, err := fetch.FindStore(stateDir)
 	if err != nil {
 		return cfg, since, err
 	}

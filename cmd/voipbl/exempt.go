@@ -78,7 +78,7 @@ func (a *app) findExempt(cmd *cobra.Command, queries []netip.Prefix, quiet bool)
 	if refused != nil && !quiet {
 		fmt.Fprintln(a.Err, "voipbl: the last good configuration is used: "+screen.Clean(problem.OneLine(refused.Error())))
 	}
-	report, err := exempt.Ask(cmd.Context(), cfg, queries)
+	report, err := exempt.Ask(cmd.Context(), state.WithAgentsFriends(cmd.Context(), cfg), queries)
 	if err != nil {
 		return nil, &exit.Error{Code: exit.Usage, Err: err}
 	}
