@@ -51,7 +51,7 @@ func Check(on *screen.Screen, r blocklist.CheckReport) {
 		printPlace(on, p)
 	}
 	if r.Partly > 0 {
-		fmt.Fprintf(on.Out, "  not as a whole: %s has %s inside it\n", r.Set, screen.Plural(r.Partly, "entry", "entries"))
+		fmt.Fprintf(on.Out, "  not as a whole: voipbl's sets have %s inside it\n", screen.Plural(r.Partly, "entry", "entries"))
 	}
 	if r.Note != "" {
 		fmt.Fprintf(on.Out, "  but: %s\n", r.Note)

@@ -117,6 +117,9 @@ func parseHosts(args []string) ([]config.Host, error) {
 
 // changeAllowed is the shared part of allow and disallow.
 func (a *app) changeAllowed(cmd *cobra.Command, args []string, change func(*cobra.Command, config.Config, []config.Host) (*blocklist.AllowReport, error), words string) error {
+	if err := checkDashes(cmd, args); err != nil {
+		return err
+	}
 	hosts, err := parseHosts(args)
 	if err != nil {
 		return err

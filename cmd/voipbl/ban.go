@@ -55,6 +55,9 @@ configuration.`,
 			if err := checkReason(opts.Reason); err != nil {
 				return err
 			}
+			if err := checkDashes(cmd, args); err != nil {
+				return err
+			}
 			if err := checkHostBits(args); err != nil {
 				return err
 			}
@@ -99,6 +102,9 @@ usage or configuration.`,
 			}
 			if cmd.Flags().Changed("reason") && opts.Reason == "" {
 				return badLine(errors.New(`--reason "": expected the reason of the bans to take back`))
+			}
+			if err := checkDashes(cmd, args); err != nil {
+				return err
 			}
 			if err := checkReason(opts.Reason); err != nil {
 				return err
