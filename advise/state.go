@@ -76,8 +76,11 @@ func (d *doctor) state() {
 	}
 	if p := r.Pending; p != nil {
 		said, effect := p.Trouble(), "they are taken back then"
-		if p.Lapsed {
+		switch {
+		case p.Lapsed:
 			effect = "nobody has confirmed them, and they are in force"
+		case p.Gone:
+			effect = "what they are to keep out gets in"
 		}
 		d.note(PendingTrial, Warning, said.Remedy, effect, "%s", said.Error)
 	}

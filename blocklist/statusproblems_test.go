@@ -83,6 +83,7 @@ func TestStatusJudge(t *testing.T) {
 		{"no rules as configured", func(s *Status) { s.Rules.Problem = trouble("beside ufw") }, true, "beside ufw", "mend it"},
 		{"on trial", func(s *Status) { s.Rules.Pending = &rules.PendingReport{Deadline: judgedAt} }, true, "base rules are on trial until ", "firewall confirm"},
 		{"on trial for too long", func(s *Status) { s.Rules.Pending = &rules.PendingReport{Deadline: judgedAt, Lapsed: true} }, true, "the rules on trial should have been taken back by now", "firewall rollback"},
+		{"on trial, and gone", func(s *Status) { s.Rules.Pending = &rules.PendingReport{Deadline: judgedAt, Gone: true} }, true, "the rules on trial are not in force", "firewall rollback"},
 		{"drift", func(s *Status) { s.Rules.Drift = make([]firewall.Change, 1) }, true, "the firewall is not as it should be in 1 place", "firewall diff"},
 		{"more drift", func(s *Status) { s.Rules.Drift = make([]firewall.Change, 2) }, true, "the firewall is not as it should be in 2 places", "firewall diff"},
 		{"a dead agent", func(s *Status) { s.Agent, s.AgentError = nil, trouble("it does not answer") }, true, "it does not answer", "mend it"},

@@ -62,7 +62,7 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 		}
 		done, partly, err = r.apply(ctx, want, done.Saved)
 	}
-	if !HasBase(want) || err != nil && !saved[iptables.IPv4].HasBase() {
+	if onTrial := r.State.Pending != nil && r.State.Pending.Base != nil; !onTrial && (!HasBase(want) || err != nil && !saved[iptables.IPv4].HasBase()) {
 		if _, dropErr := r.DropBans(ctx); dropErr != nil {
 			report.Warnings = append(report.Warnings, fmt.Sprintf("what was made for fail2ban: %v", dropErr))
 		}
@@ -76,6 +76,9 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 	report.Changes = append([]firewall.Change{}, firewall.Changes(done.Plans)...)
 	report.Written = len(report.Changes) > 0
 	report.Base = onOff(HasBase(want))
+	if report.Pending != nil {
+		report.Pending.Gone = r.State.Pending.isGone(done.Saved)
+	}
 	for _, p := range r.Fw.Plan(want, done.Saved, done.Readback) {
 		report.Warnings = append(report.Warnings, p.Stays...)
 	}

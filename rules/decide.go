@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -63,11 +64,9 @@ func decide(w want, s *sight, c Circumstances) *Decision {
 func (d *Decision) choose(w want, s *sight, c Circumstances) {
 	keep := s.drop.Wanted().KeepBase(s.saved)
 	switch {
-	case s.state.Pending != nil: // leave the rules on trial alone; the drop is not on trial
+	case s.state.Pending != nil:
 		d.want = keep
-		if s.state.Pending.Key != w.key {
-			d.Problem = &PendingError{*s.pending}
-		}
+		d.goOn(w, s, c)
 		return
 	case w.base != nil && w.leaveBase:
 		d.want = keep
@@ -87,6 +86,38 @@ func (d *Decision) choose(w want, s *sight, c Circumstances) {
 		d.want = withBase(s.drop, &s.state.Accepted.Base)
 	default:
 		d.want = keep
+	}
+}
+
+// goOn leaves the base rules on trial as they are; the drop is not on trial. If somebody else has
+// taken them out, they are put back, and the trial goes on. With another configuration than
+// theirs, those that were accepted come back.
+func (d *Decision) goOn(w want, s *sight, c Circumstances) {
+	p := s.state.Pending
+	back := p.Base
+	if p.Key != w.key {
+		d.Problem, back = &PendingError{*s.pending}, nil
+		if a := s.state.Accepted; a != nil {
+			back = &a.Base
+		}
+	}
+	gone := p.gone(s.saved)
+	if !s.goesOn || w.base == nil || w.leaveBase {
+		back = nil
+	}
+	if back != nil && gone != [2]bool{} {
+		if d.asks = true; c.Owner != nil {
+			d.Problem, back = cmp.Or(d.Problem, c.Owner), nil
+		}
+	}
+	asTried := withBase(s.drop, p.Base)
+	for f, plan := range s.plan(asTried) {
+		switch {
+		case gone[f] && back != nil:
+			d.want[f] = withBase(s.drop, back)[f]
+		case s.saved[f].Trouble == nil && !slices.ContainsFunc(plan.Changes, firewall.Change.Base):
+			d.want[f] = asTried[f] // the same as is there, but it can be compared later
+		}
 	}
 }
 

@@ -86,7 +86,7 @@ func standing(t *testing.T, yaml, kernel string, s State, stateErr error) (want,
 	if s.Pending != nil {
 		s.Pending.Before = []OwnRules{}
 	}
-	return wantOf(cfg, nil, How{}), &sight{fw: &firewall.Firewall{Backend: firewall.NFT}, saved: inKernel(t, kernel), state: s, stateErr: stateErr, pending: &PendingReport{}, drop: dropOf(cfg)}
+	return wantOf(cfg, nil, How{}), &sight{fw: &firewall.Firewall{Backend: firewall.NFT}, saved: inKernel(t, kernel), state: s, stateErr: stateErr, pending: &PendingReport{}, goesOn: s.Pending != nil, drop: dropOf(cfg)}
 }
 
 // short sums a decision up on a line: what becomes of the base rules, which of voipbl's rules
@@ -141,6 +141,11 @@ func TestDecide(t *testing.T) {
 	}
 	fresh, rejected := State{}, State{Rejected: &RejectedBase{Key: key}}
 	pending := func(key string) State { return State{Pending: &PendingBase{Key: key}} }
+	trial := func(yaml string) (s State) { // of others than those accepted
+		s = accepted(baseOld)
+		s.Pending = &PendingBase{Key: settings.BaseKey(testvalue.Config(t, yaml)), Base: baseOf(t, yaml)}
+		return s
+	}
 	damaged := &damagedRulesError{errors.New("damaged")}
 
 	hand := Circumstances{ByHand: true, Caller: true, LoggedIn: true}
@@ -216,7 +221,14 @@ func TestDecide(t *testing.T) {
 
 		// On trial.
 		{"on trial, the agent", baseOn, baseOn, pending(key), nil, agent, "", "base stays"},
-		{"on trial, and the drop is gone", baseOn, nothing, pending(key), nil, agent, "", "no base +drop"},
+		{"on trial without base, and the drop is gone", baseOn, nothing, pending(key), nil, agent, "", "no base +drop"},
+		{"on trial, and all is gone", baseOn, nothing, trial(baseOn), nil, agent, "", "base of before +base +drop"},
+		{"on trial, and all is gone, beside ufw", baseOn, nothing, trial(baseOn), nil, with(agent, ufw), "", "no base +drop: OtherOwner"},
+		{"on trial, and others are there", baseOn, baseOld, trial(baseOn), nil, agent, "", "base stays"},
+		{"others than configured are on trial, and gone", baseOn, dropOnly, trial(baseOld), nil, agent, "", "base of before +base: Pending"},
+		{"on trial, none are configured any more, and they are gone", dropOnly, dropOnly, trial(baseOn), nil, agent, "", "no base: Pending"},
+		{"base is taken out on trial", dropOnly, dropOnly, pending(""), nil, agent, "", "no base"},
+		{"base was to be taken out on trial, and is configured again", baseOn, dropOnly, State{Accepted: accepted(baseOn).Accepted, Pending: &PendingBase{}}, nil, agent, "", "no base: Pending"},
 		{"others are on trial", dropOnly, baseOn, pending(key), nil, agent, "", "base stays: Pending"},
 		{"others are on trial, by hand", baseOn, baseOld, pending("other"), nil, hand, "new", "base stays: Pending"},
 
@@ -290,7 +302,7 @@ func TestDecideAlways(t *testing.T) {
 	accepted := &AcceptedBase{Key: key, Base: *baseOf(t, baseOn)}
 	states := []State{
 		{}, {Since: testSince}, {Accepted: accepted}, {Accepted: &AcceptedBase{Key: "other", Base: *baseOf(t, baseOld)}},
-		{Rejected: &RejectedBase{Key: key}}, {Pending: &PendingBase{Key: key}}, {Pending: &PendingBase{Key: "other"}, Accepted: accepted},
+		{Rejected: &RejectedBase{Key: key}}, {Pending: &PendingBase{Key: key, Base: &accepted.Base}}, {Pending: &PendingBase{Key: "other"}, Accepted: accepted},
 	}
 	actors := []Circumstances{
 		{ByHand: true}, {ByHand: true, Force: true}, {}, {Caller: true}, {Unattended: true}, {Unattended: true, Established: true},
@@ -329,7 +341,7 @@ func TestDecideAlways(t *testing.T) {
 							case d.none:
 							case touches && d.base != nil && (len(c.Out) > 0 && !c.Force && i != 2 || c.Owner != nil):
 								t.Errorf("somebody is locked out: %s", row())
-							case touches && (leave && w.base != nil || state.Pending != nil):
+							case touches && leave && w.base != nil, touches && state.Pending != nil && (kernel == baseOn || kernel == baseOld || c.Owner != nil):
 								t.Errorf("base rules are touched: %s", row())
 							case kernel == nothing && !slices.ContainsFunc(changes, func(c firewall.Change) bool { return strings.Contains(c.Rule, "--match-set voip_bl src") }):
 								t.Errorf("nothing drops: %s", row())

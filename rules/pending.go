@@ -7,6 +7,7 @@ import (
 	"github.com/voipbl/voipbl/internal/deadline"
 	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/state"
 )
@@ -65,6 +66,7 @@ type PendingReport struct {
 	Since    time.Time `json:"since"`
 	Deadline time.Time `json:"deadline"`
 	Lapsed   bool      `json:"lapsed"` // they are still there, but can no longer be confirmed
+	Gone     bool      `json:"gone"`   // somebody else has taken them out
 }
 
 // Report returns what status and a report show of the trial; nil without one.
@@ -72,13 +74,39 @@ func (p *PendingBase) Report() *PendingReport {
 	if p == nil {
 		return nil
 	}
-	return &PendingReport{p.Since, p.Ends(), !p.OnTrial(probe.Uptime())}
+	return &PendingReport{Since: p.Since, Deadline: p.Ends(), Lapsed: !p.OnTrial(probe.Uptime())}
+}
+
+// gone reports, by family, whether the kernel has no base rules although some are on trial.
+func (p *PendingBase) gone(saved [2]*iptables.Saved) (gone [2]bool) {
+	for f := range saved {
+		gone[f] = p.Base != nil && !p.WithoutBase[f] && saved[f].Trouble == nil && !saved[f].HasBase()
+	}
+	return gone
+}
+
+func (p *PendingBase) isGone(saved [2]*iptables.Saved) bool { return p.gone(saved) != [2]bool{} }
+
+// NotInForceError says that the kernel does not have the rules on trial as they were applied.
+type NotInForceError struct{}
+
+func (*NotInForceError) Error() string {
+	return "the rules on trial are not in force: apply was cut short, or somebody has changed them"
+}
+
+// Remedy says what to do about it.
+func (*NotInForceError) Remedy() string {
+	return "run \"voipbl firewall rollback\", then \"voipbl firewall apply\" once more"
 }
 
 // Trouble describes the trial as a problem.
 func (p PendingReport) Trouble() problem.Problem {
 	if p.Lapsed {
 		return problem.Problem{Error: "the rules on trial should have been taken back by now", Remedy: "run \"voipbl firewall rollback\""}
+	}
+	if p.Gone {
+		gone := &NotInForceError{}
+		return problem.Problem{Error: gone.Error(), Remedy: gone.Remedy()}
 	}
 	return problem.Problem{
 		Error:  "base rules are on trial until " + p.Deadline.Local().Format(time.DateTime),
@@ -90,7 +118,7 @@ func (p PendingReport) Trouble() problem.Problem {
 type PendingError struct{ Pending PendingReport }
 
 func (e *PendingError) Error() string {
-	if e.Pending.Lapsed {
+	if e.Pending.Lapsed || e.Pending.Gone {
 		return e.Pending.Trouble().Error + ", so nothing else is changed"
 	}
 	return "rules are waiting for a confirmation until " + e.Pending.Deadline.Local().Format(time.TimeOnly) + ", so nothing else is changed"
@@ -98,7 +126,7 @@ func (e *PendingError) Error() string {
 
 // Remedy says what to do about it.
 func (e *PendingError) Remedy() string {
-	if e.Pending.Lapsed {
+	if e.Pending.Lapsed || e.Pending.Gone {
 		return e.Pending.Trouble().Remedy
 	}
 	return "\"voipbl firewall confirm\" keeps them, \"voipbl firewall rollback\" takes them back"

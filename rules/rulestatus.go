@@ -147,6 +147,9 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 		s.Families = Unlisted(cfg, mine)
 	}
 	s.DropAt, s.Drift, s.Pending, s.Problem = report.DropAt, append(s.Drift, report.Changes...), report.Pending, report.Problem
+	if s.Pending != nil && r.State.Pending != nil { // the agent may not have looked since
+		s.Pending.Gone = r.State.Pending.isGone(mine)
+	}
 	if report.Error != nil {
 		s.Problem = report.Error
 	}

@@ -48,6 +48,7 @@ type sight struct {
 
 	stateErr error          // why the state is not known
 	pending  *PendingReport // what is on trial, as it stands now
+	goesOn   bool           // the trial is not over, and nobody has tried to end it
 
 	remembered bool // the record says that nothing has changed, so nothing else was read
 
@@ -76,6 +77,11 @@ func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
 	s.other = r.Fw.OtherGeneration()
 	if s.saved, err = r.Fw.ReadSure(ctx); err != nil {
 		return s, err
+	}
+	if p := r.State.Pending; p != nil {
+		// On a full disk, a trial that was ended is still in the state, but its copy is gone.
+		begun, _ := fromCopy(r.Run, p.Token)
+		s.goesOn, s.pending.Gone = begun != nil && !s.pending.Lapsed, p.isGone(s.saved)
 	}
 	var at ruleset.Place
 	at, s.avoid, s.unread = reach.DropAt(ctx, r.Cfg, r.Fw.Backend, s.saved, r.Record.AvoidInput)

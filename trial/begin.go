@@ -44,14 +44,23 @@ func begin(ctx context.Context, r *rules.Hold, window time.Duration, rollback Ro
 		r.State.Since = p.Since.Truncate(time.Second)
 	}
 	r.State.Pending = p
-	if err := errors.Join(r.WriteState(), r.WriteCopy(p)); err != nil {
+	unwritten := func(err error) error {
+		return fmt.Errorf("what is to be confirmed could not be written down, so no base rules were installed: %w", err)
+	}
+	if err := r.WriteState(); err != nil {
 		r.State.Pending = nil
-		r.WriteState() // one of the two may have been written
-		return "", fmt.Errorf("what is to be confirmed could not be written down, so no base rules were installed: %w", err)
+		r.WriteState() // it may have been written after all
+		return "", unwritten(err)
 	}
 	program, args := rollback(p.Token)
 	if warning, err = arm(ctx, p.Token, window, program, args...); err != nil {
 		return "", errors.Join(err, forgetPending(r))
+	}
+	// Only what has a timer is put back if somebody takes it out, so the copy comes last.
+	if err := r.WriteCopy(p); err != nil {
+		r.State.Pending = nil
+		Disarm(p.Token)
+		return "", errors.Join(unwritten(err), r.WriteState())
 	}
 	return warning, nil
 }

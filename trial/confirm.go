@@ -91,18 +91,6 @@ func mayConfirm(ctx context.Context, r *rules.Hold, p *rules.PendingBase, here b
 	return lockout.CheckTunnel(*p.Base, saved, r.Look(), c, p.Ends())
 }
 
-// notInForceError says that the kernel does not have the rules on trial as they were applied.
-type notInForceError struct{}
-
-func (*notInForceError) Error() string {
-	return "the rules on trial are not in force: apply was cut short, or somebody has changed them"
-}
-
-// Remedy says what to do about it.
-func (*notInForceError) Remedy() string {
-	return "run \"voipbl firewall rollback\", then \"voipbl firewall apply\" once more"
-}
-
 // inForce checks that the kernel holds the base rules that are pending, or none if none are,
 // and returns the rules that it holds.
 func inForce(ctx context.Context, r *rules.Hold, p *rules.PendingBase) (saved [2]*iptables.Saved, err error) {
@@ -120,7 +108,7 @@ func inForce(ctx context.Context, r *rules.Hold, p *rules.PendingBase) (saved [2
 			return saved, err
 		}
 		if slices.ContainsFunc(plan.Changes, firewall.Change.Base) && !p.WithoutBase[f] {
-			return saved, &notInForceError{}
+			return saved, &rules.NotInForceError{}
 		}
 	}
 	return saved, nil
