@@ -76,10 +76,11 @@ func untilCancelled() (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	parent := os.Getppid()
 	go func() {
-		for os.Getppid() == parent {
-			time.Sleep(time.Second)
+		for range time.Tick(time.Second) {
+			if os.Getppid() != parent {
+				stop()
+			}
 		}
-		stop()
 	}()
 	return ctx, stop
 }
