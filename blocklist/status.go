@@ -19,7 +19,6 @@ import (
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
-	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -82,6 +81,7 @@ type Status struct {
 	taken    *problem.Problem  // why voipbl cannot use the names of its sets
 	renamed  bool              // the configuration names other sets
 	unasked  []string          // those, if they are there and another program's rules go on asking the former ones
+	ownAsk   bool              // only voipbl's own rules ask the former ones
 	file     File              // if something else is in force
 	outlook  *rules.Report     // what the agent would do to the rules, if it was asked
 }
@@ -139,8 +139,9 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	s.taken = problem.If(setnames.NamesTaken(ctx, cfg, kernel))
 	named := cfg
 	cfg = setnames.NamesInForce(ctx, named)
-	if s.renamed = setnames.NamesOf(cfg) != setnames.NamesOf(named); s.renamed && settings.LeavesRules(named) && setnames.AreThere(named, kernel) {
+	if s.renamed = setnames.NamesOf(cfg) != setnames.NamesOf(named); s.renamed && setnames.NamesOf(setnames.NamesOfApply(ctx, named)) == setnames.NamesOf(named) {
 		s.unasked = []string{named.Set, named.BanSet}
+		s.ownAsk = setnames.OnlyOwnAsk(ctx, cfg)
 	}
 	protected, err := exempt.GatherLast(ctx, cfg, store)
 	if err != nil {

@@ -89,6 +89,12 @@ func (s *Status) OtherNames() *problem.Problem {
 		return s.taken
 	}
 	if old, now := []string{s.Sets[0].Name, s.BanSets[0].Name}, s.unasked; now != nil {
+		if s.ownAsk {
+			return &problem.Problem{
+				Error:  fmt.Sprintf("voipbl's own rules ask %s, which are not renewed: the configuration names %s", strings.Join(old, " and "), strings.Join(now, " and ")),
+				Remedy: fmt.Sprintf("have the other program's rules ask %s, then run \"voipbl firewall apply\", which takes those of voipbl out", strings.Join(now, " and ")),
+			}
+		}
 		return &problem.Problem{
 			Error:  fmt.Sprintf("the rules of another program ask %s, which are not renewed: the configuration names %s", strings.Join(old, " and "), strings.Join(now, " and ")),
 			Remedy: fmt.Sprintf("have that program's rules ask %s instead", strings.Join(now, " and ")),

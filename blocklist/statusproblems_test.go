@@ -144,6 +144,7 @@ func TestStatusJudge(t *testing.T) {
 		}, false, "no rule of INPUT or PREROUTING drops the members of voip_bl", "agent"},
 		{"sets of other names", func(s *Status) { s.renamed = true }, true, "the configuration names other sets than voip_bl and voip_ban, which stay in force until those are filled", "agent"},
 		{"sets of other names, which another program's rules do not ask", func(s *Status) { s.renamed, s.unasked = true, []string{"a", "b"} }, true, "the rules of another program ask voip_bl and voip_ban, which are not renewed: the configuration names a and b", "have that program's rules ask a and b instead"},
+		{"former sets that only voipbl's own rules ask", func(s *Status) { s.renamed, s.ownAsk, s.unasked = true, true, []string{"a", "b"} }, true, "voipbl's own rules ask voip_bl and voip_ban, which are not renewed: the configuration names a and b", "have the other program's rules ask a and b, then run"},
 		{"no rule, and the agent can make none", func(s *Status) {
 			s.Sets[0].Drops, s.outlook = false, &rules.Report{Error: trouble("no xt_set")}
 		}, false, "no rule of INPUT or PREROUTING drops the members of voip_bl", "mend it"},

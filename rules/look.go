@@ -20,7 +20,7 @@ import (
 
 // Plan says what Apply would change, using the last good answers for names. It needs no lock.
 func Plan(ctx context.Context, file config.Config) (*Report, error) {
-	cfg := setnames.NamesInForce(ctx, file) // as Apply does
+	cfg := setnames.NamesOfApply(ctx, file) // as Apply does
 	s, err := LookAtRules(ctx, cfg)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -221,7 +222,7 @@ func NamesInForce(ctx context.Context, cfg config.Config) config.Config {
 		return cfg
 	}
 	defer kernel.Close()
-	if AreThere(cfg, kernel) && NamesTaken(ctx, cfg, kernel) == nil && asked(cfg, kernel) {
+	if areThere(cfg, kernel) && NamesTaken(ctx, cfg, kernel) == nil && asked(cfg, kernel) {
 		return cfg
 	}
 	former, _ := formerConfigs(cfg) // a sync reports what cannot be read
@@ -234,13 +235,54 @@ func NamesInForce(ctx context.Context, cfg config.Config) config.Config {
 	return cfg
 }
 
-// AreThere reports whether the kernel has sets with the configuration's names.
-func AreThere(cfg config.Config, kernel *ipsetsync.Kernel) bool {
+// NamesOfApply returns the configuration with the names that an apply goes by: those in force. Where
+// all rules are another program's, it is the configured ones once a sync has filled those sets, since
+// that program is to ask them.
+func NamesOfApply(ctx context.Context, file config.Config) config.Config {
+	now := NamesInForce(ctx, file)
+	if !settings.LeavesRules(file) || NamesOf(now) == NamesOf(file) {
+		return now
+	}
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return now
+	}
+	defer kernel.Close()
+	filled := func(name string) bool {
+		h, err := kernel.Header(name)
+		return err == nil && h.Elements > 0
+	}
+	for _, f := range cidr.Families {
+		if filled(now.SetName(int(f))) && !filled(file.SetName(int(f))) || filled(now.BanSetName(int(f))) && !filled(file.BanSetName(int(f))) {
+			return now
+		}
+	}
+	if !areThere(file, kernel) {
+		return now
+	}
+	return file
+}
+
+// areThere reports whether the kernel has sets with the configuration's names.
+func areThere(cfg config.Config, kernel *ipsetsync.Kernel) bool {
 	absent := func(name string) bool {
 		_, err := kernel.Kind(name)
 		return errors.Is(err, ipsetsync.ErrNotFound)
 	}
 	return !absent(cfg.Set) && !absent(cfg.BanSet)
+}
+
+// OnlyOwnAsk reports whether all that is known to ask the sets of a configuration are voipbl's own
+// rules.
+func OnlyOwnAsk(ctx context.Context, cfg config.Config) bool {
+	rules := firewall.ReadUsers(ctx)
+	own := len(NamesOfRules(cfg, rules)) > 0
+	for _, f := range cidr.Families {
+		for _, set := range []string{cfg.SetName(int(f)), cfg.BanSetName(int(f))} {
+			own = own && len(rules.ForeignOfSet(set)) == 0
+		}
+	}
+	return own
 }
 
 // asked reports whether a rule or list refers to one of the sets of a configuration.

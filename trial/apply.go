@@ -43,7 +43,7 @@ type ApplyOptions struct {
 //
 // An error after the agent has taken over the configuration is in the report, or a TakenOverError.
 func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (report *rules.Report, err error) {
-	cfg := setnames.NamesInForce(ctx, file)
+	cfg := setnames.NamesOfApply(ctx, file)
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (report *
 	}
 	// Before taking the locks, which the agent would wait for.
 	var warnings []string
-	agent, report, silent := followApply(ctx, cfg, fw, answers, opts)
+	agent, report, silent := followApply(ctx, file, cfg, fw, answers, opts)
 	defer func() {
 		switch {
 		case agent == nil || !agent.Now:
@@ -75,7 +75,7 @@ func Apply(ctx context.Context, file config.Config, opts ApplyOptions) (report *
 		return nil, err
 	}
 	defer held.Close()
-	if now := setnames.NamesInForce(ctx, file); setnames.NamesOf(now) != setnames.NamesOf(cfg) { // a sync has changed them while we waited for the locks
+	if now := setnames.NamesOfApply(ctx, file); setnames.NamesOf(now) != setnames.NamesOf(cfg) { // a sync has changed them while we waited for the locks
 		held.Close()
 		return Apply(ctx, file, opts)
 	}

@@ -19,9 +19,10 @@ import (
 // errRefused says that an apply would be refused; the report says why.
 var errRefused = errors.New("refused")
 
-// followApply has the agent take over the configuration that is to be applied. If the apply would
+// followApply has the agent take over the file that is to be applied; cfg is that with the names
+// that Apply goes by. If the apply would
 // be refused, the agent keeps its configuration, and report says why.
-func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, answers exempt.Resolved, opts ApplyOptions) (agent *takeover.Followed, report *rules.Report, err error) {
+func followApply(ctx context.Context, file, cfg config.Config, fw *firewall.Firewall, answers exempt.Resolved, opts ApplyOptions) (agent *takeover.Followed, report *rules.Report, err error) {
 	how := takeover.Following{File: opts.ConfigFile, MayLose: max(state.LoseRules, opts.MayLose), DryRun: opts.DryRun, Timeout: max(opts.Wait, state.LockWait)}
 	if opts.Force {
 		how.MayLose = state.LoseAny
@@ -33,7 +34,7 @@ func followApply(ctx context.Context, cfg config.Config, fw *firewall.Firewall, 
 		}
 		return err
 	}
-	agent, err = takeover.Follow(ctx, cfg, how)
+	agent, err = takeover.Follow(ctx, file, how)
 	if report != nil {
 		err = nil
 	}
