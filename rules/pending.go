@@ -67,6 +67,7 @@ type PendingReport struct {
 	Deadline time.Time `json:"deadline"`
 	Lapsed   bool      `json:"lapsed"` // they are still there, but can no longer be confirmed
 	Gone     bool      `json:"gone"`   // somebody else has taken them out
+	Unset    bool      `json:"unset"`  // the configuration has no base rules any more
 }
 
 // Report returns what status and a report show of the trial; nil without one.
@@ -87,6 +88,18 @@ func (p *PendingBase) gone(saved [2]*iptables.Saved) (gone [2]bool) {
 
 func (p *PendingBase) isGone(saved [2]*iptables.Saved) bool { return p.gone(saved) != [2]bool{} }
 
+// UnsetError says that base rules on trial would not stay if they were confirmed.
+type UnsetError struct{}
+
+func (*UnsetError) Error() string {
+	return "base rules are on trial, and the configuration has none any more"
+}
+
+// Remedy says what to do about it.
+func (*UnsetError) Remedy() string {
+	return "run \"voipbl firewall rollback\"; to keep them, write \"base: true\" again, then confirm"
+}
+
 // NotInForceError says that the kernel does not have the rules on trial as they were applied.
 type NotInForceError struct{}
 
@@ -104,6 +117,10 @@ func (p PendingReport) Trouble() problem.Problem {
 	if p.Lapsed {
 		return problem.Problem{Error: "the rules on trial should have been taken back by now", Remedy: "run \"voipbl firewall rollback\""}
 	}
+	if p.Unset {
+		unset := &UnsetError{}
+		return problem.Problem{Error: unset.Error(), Remedy: unset.Remedy()}
+	}
 	if p.Gone {
 		gone := &NotInForceError{}
 		return problem.Problem{Error: gone.Error(), Remedy: gone.Remedy()}
@@ -118,7 +135,7 @@ func (p PendingReport) Trouble() problem.Problem {
 type PendingError struct{ Pending PendingReport }
 
 func (e *PendingError) Error() string {
-	if e.Pending.Lapsed || e.Pending.Gone {
+	if e.Pending.Lapsed || e.Pending.Gone || e.Pending.Unset {
 		return e.Pending.Trouble().Error + ", so nothing else is changed"
 	}
 	return "rules are waiting for a confirmation until " + e.Pending.Deadline.Local().Format(time.TimeOnly) + ", so nothing else is changed"
@@ -126,7 +143,7 @@ func (e *PendingError) Error() string {
 
 // Remedy says what to do about it.
 func (e *PendingError) Remedy() string {
-	if e.Pending.Lapsed || e.Pending.Gone {
+	if e.Pending.Lapsed || e.Pending.Gone || e.Pending.Unset {
 		return e.Pending.Trouble().Remedy
 	}
 	return "\"voipbl firewall confirm\" keeps them, \"voipbl firewall rollback\" takes them back"

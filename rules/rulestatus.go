@@ -148,7 +148,8 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 	}
 	s.DropAt, s.Drift, s.Pending, s.Problem = report.DropAt, append(s.Drift, report.Changes...), report.Pending, report.Problem
 	if s.Pending != nil && r.State.Pending != nil { // the agent may not have looked since
-		s.Pending.Gone = r.State.Pending.isGone(mine)
+		p := r.State.Pending
+		s.Pending.Gone, s.Pending.Unset = p.isGone(mine), p.Base != nil && !cfg.Firewall.Base
 	}
 	if report.Error != nil {
 		s.Problem = report.Error

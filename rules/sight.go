@@ -81,6 +81,7 @@ func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
 	if p := r.State.Pending; p != nil {
 		// On a full disk, a trial that was ended is still in the state, but its copy is gone.
 		begun, _ := fromCopy(r.Run, p.Token)
+		s.pending.Unset = p.Base != nil && w.base == nil
 		s.goesOn, s.pending.Gone = begun != nil && !s.pending.Lapsed, p.isGone(s.saved)
 	}
 	var at ruleset.Place

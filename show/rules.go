@@ -103,7 +103,7 @@ func RulesTrouble(on *screen.Screen, r *rules.Report) {
 	for _, name := range r.Unresolved {
 		fmt.Fprintf(on.Err, "voipbl: no rule lets %s of firewall.trunks in: it is not resolved yet\n  try: write its address instead, or mend DNS\n", screen.Clean(name))
 	}
-	if p := r.Pending; p != nil && (p.Lapsed || p.Gone) {
+	if p := r.Pending; p != nil && (p.Lapsed || p.Gone || p.Unset) {
 		said := p.Trouble()
 		fmt.Fprintf(on.Err, "voipbl: %s\n  try: %s\n", said.Error, said.Remedy)
 	} else if p != nil {
@@ -161,8 +161,8 @@ func printRulesStatus(on *screen.Screen, s *rules.Status) {
 	if s.DropAt == config.DropNone {
 		fmt.Fprintln(on.Out, "  the rules are another program's (drop_at: none)")
 	}
-	if p := s.Pending; p != nil && p.Gone && !p.Lapsed {
-		fmt.Fprintf(on.Out, "  on trial until %s, but not in force\n", p.Deadline.Local().Format(time.DateTime))
+	if p := s.Pending; p != nil && (p.Gone || p.Unset) && !p.Lapsed {
+		fmt.Fprintf(on.Out, "  on trial until %s\n", p.Deadline.Local().Format(time.DateTime))
 	} else if p != nil && !p.Lapsed {
 		fmt.Fprintf(on.Out, "  on trial until %s: \"voipbl firewall confirm\" keeps them\n", p.Deadline.Local().Format(time.DateTime))
 	} else if p != nil {

@@ -84,6 +84,9 @@ func mayConfirm(ctx context.Context, r *rules.Hold, p *rules.PendingBase, here b
 	if c.Name() != "" && old && !here {
 		return &oldConnectionError{p.Ends()}
 	}
+	if p.Base != nil && settings.BaseSettings(r.Cfg, nil) == nil {
+		return &rules.UnsetError{}
+	}
 	saved, err := inForce(ctx, r, p)
 	if err != nil || p.Base == nil || c.Name() == "" || here {
 		return err
