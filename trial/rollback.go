@@ -3,6 +3,7 @@ package trial
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -17,7 +18,10 @@ func takeBack(ctx context.Context, r *rules.Hold, why string) error {
 	if err := restore(ctx, r); err != nil {
 		return err
 	}
-	return reject(r, why)
+	if err := reject(r, why); err != nil {
+		return fmt.Errorf("the rules were taken back, but that could not be written down: %w", err)
+	}
+	return nil
 }
 
 // restore makes voipbl's rules in the kernel what they were before the trial.
