@@ -189,6 +189,7 @@ var notWritten = []string{
 	"run \"voipbl sync\": drop_at: auto means prerouting here",
 	"this host is in local_networks: [",
 	"\"voipbl allowed\" lists what is; ",
+	"to block it all the same, run \"voipbl reload\" first: ",
 	"systemctl start voipbl; without an agent every command reads ",
 }
 
