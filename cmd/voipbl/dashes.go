@@ -20,7 +20,7 @@ func (e *forgottenDashesError) Remedy() string {
 	if e.value {
 		return fmt.Sprintf("write --%s and its value, in quotes if it has spaces", e.name)
 	}
-	return "write --" + e.name
+	return fmt.Sprintf("write --%s, with two dashes", e.name)
 }
 
 // checkDashes refuses words that are the name of an option of the command: behind the first
