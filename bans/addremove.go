@@ -102,7 +102,8 @@ func Add(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, opts O
 	file := cfg
 	cfg = setnames.NamesInForce(ctx, file)
 	report := newBanReport()
-	spared, err := ExemptNow(ctx, state.WithAgentsFriends(ctx, cfg))
+	both := state.WithAgentsFriends(ctx, cfg)
+	spared, err := ExemptNow(ctx, both)
 	if err != nil {
 		return report, err
 	}
@@ -134,7 +135,13 @@ func Add(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, opts O
 	}
 	answer, kept := settleBans(ctx, cfg, kernel, request, fresh, spared, opts.Wait)
 	if inKernel == nil {
-		inKernel = ensureDropped(ctx, file, cfg, kernel, spared, opts.Wait)
+		trunks := spared.Trunks
+		if !both.Equal(cfg) { // base rules are judged by the configuration alone
+			if byFile, err := ExemptNow(ctx, cfg); err == nil {
+				trunks = byFile.Trunks
+			}
+		}
+		inKernel = ensureDropped(ctx, file, cfg, kernel, trunks, opts.Wait)
 	}
 	return report.concluded(answer, kept, inKernel)
 }
@@ -357,7 +364,7 @@ func lengthen(cfg config.Config, kernel *ipsetsync.Kernel, wishes []banWish, exe
 // ensureDropped applies the rules that drop banned addresses, if there are none. It never
 // installs base rules. cfg has the set names that were in force at the start; file has those of
 // the configuration, which a sync may have put in force since.
-func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsync.Kernel, exempt *exempt.Protection, wait time.Duration) error {
+func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsync.Kernel, trunks []netip.Prefix, wait time.Duration) error {
 	referred := bansReferred(cfg, kernel)
 	if !referred {
 		cfg = setnames.NamesInForce(ctx, file)
@@ -380,7 +387,7 @@ func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsy
 	}
 	held := rules.Open(cfg, fw, kernel, h.Store)
 	defer held.Close()
-	held.Trunks = exempt.Trunks
+	held.Trunks = trunks
 	if referred && held.DropBanned(ctx) {
 		return nil
 	}
@@ -416,7 +423,7 @@ func bansReferred(cfg config.Config, kernel *ipsetsync.Kernel) bool {
 func Remove(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, all bool, opts Options) (*Report, error) {
 	cfg = setnames.NamesInForce(ctx, cfg)
 	report := newBanReport()
-	spared, err := ExemptNow(ctx, cfg)
+	spared, err := ExemptNow(ctx, state.WithAgentsFriends(ctx, cfg))
 	if err != nil {
 		return report, err
 	}

@@ -81,7 +81,9 @@ func (p *PendingBase) Report() *PendingReport {
 // gone reports, by family, whether the kernel has no base rules although some are on trial.
 func (p *PendingBase) gone(saved [2]*iptables.Saved) (gone [2]bool) {
 	for f := range saved {
-		gone[f] = p.Base != nil && !p.WithoutBase[f] && saved[f].Trouble == nil && !saved[f].HasBase()
+		s := saved[f]
+		known := !s.Absent && s.Trouble == nil && s.Readable("filter") == nil
+		gone[f] = p.Base != nil && !p.WithoutBase[f] && known && !s.HasBase()
 	}
 	return gone
 }

@@ -6,6 +6,9 @@ import (
 
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/deadline"
+	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
+	"golang.org/x/sys/unix"
 )
 
 // TestDeadline: the end of a trial is counted by the time since boot, however little the wall
@@ -37,5 +40,35 @@ func TestDeadline(t *testing.T) {
 	p.Kernel = "of another boot"
 	if r := p.Report(); !r.Lapsed || !r.Deadline.Equal(p.Deadline) {
 		t.Errorf("of another boot: %+v", r)
+	}
+}
+
+// TestGone: base rules on trial are gone only from a family that is known not to have them and
+// was to have them.
+func TestGone(t *testing.T) {
+	empty := func(f iptables.Family) *iptables.Saved {
+		s, err := iptables.ParseSaved(f, []byte("*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	unknown := empty(iptables.IPv6)
+	unknown.Trouble = unix.ENOBUFS
+	for _, c := range []struct {
+		name    string
+		pending PendingBase
+		ipv6    *iptables.Saved
+		want    [2]bool
+	}{
+		{"both", PendingBase{Base: new(ruleset.Base)}, empty(iptables.IPv6), [2]bool{true, true}},
+		{"a kernel without IPv6", PendingBase{Base: new(ruleset.Base)}, &iptables.Saved{Absent: true}, [2]bool{true, false}},
+		{"IPv6 is not known", PendingBase{Base: new(ruleset.Base)}, unknown, [2]bool{true, false}},
+		{"on trial for IPv4 alone", PendingBase{Base: new(ruleset.Base), WithoutBase: [2]bool{false, true}}, empty(iptables.IPv6), [2]bool{true, false}},
+		{"none on trial", PendingBase{}, empty(iptables.IPv6), [2]bool{}},
+	} {
+		if got := c.pending.gone([2]*iptables.Saved{empty(iptables.IPv4), c.ipv6}); got != c.want {
+			t.Errorf("%s: gone %v, not %v", c.name, got, c.want)
+		}
 	}
 }

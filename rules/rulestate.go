@@ -145,7 +145,7 @@ func (r *Hold) WriteCopy(p *PendingBase) error {
 		return r.WriteRecord() // which says why
 	}
 	if p == nil {
-		p = &PendingBase{}
+		return r.Run.RemoveJSON(copyFile) // possible on a full disk, too
 	}
 	return r.Run.WriteJSON(copyFile, p)
 }

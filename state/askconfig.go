@@ -55,7 +55,7 @@ func agentConfig(ctx context.Context, runDir string, wait time.Duration) (config
 
 // friendsWait is how long the agent may take to say whom it exempts. Whoever asks is about to ban,
 // and has to do so without the agent too.
-const friendsWait = time.Second / 2
+const friendsWait = 100 * time.Millisecond
 
 // WithAgentsFriends returns a configuration that also exempts whom a running agent exempts: the
 // agent may have refused the file since it has lost a friend. The answer of an agent that hangs is

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/iptables"
@@ -101,12 +102,12 @@ func ownRules(ctx context.Context, r *rules.Hold) ([]rules.OwnRules, error) {
 	return all, nil
 }
 
-// noteWithoutBase records in which families the base rules on trial could not be installed. A
+// noteWithoutBase records in which families the base rules on trial were not installed. A
 // confirmation does not need them there.
 func noteWithoutBase(r *rules.Hold, report *rules.Report) error {
 	p, before := r.State.Pending, r.State.Pending.WithoutBase
 	for f, err := range report.WithoutBase {
-		p.WithoutBase[f] = err != nil
+		p.WithoutBase[f] = err != nil || iptables.Family(f) == iptables.IPv6 && r.Cfg.Firewall.IPv6 == config.IPv6Off
 	}
 	for _, problem := range report.Families {
 		p.WithoutBase[problem.In] = true
