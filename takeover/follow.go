@@ -142,14 +142,13 @@ func reloadGently(ctx context.Context, cfg config.Config, wait time.Duration, ma
 
 // ReloadAgent makes the agent reload the file, from which cfg was read, and returns when that
 // is applied. Followed is nil if the agent has not taken it over; otherwise the error is why it
-// could not be applied.
+// could not be applied. An agent that reads another file reloads that one, and the error is a
+// NotFollowedError if cfg is not in force then.
 func ReloadAgent(ctx context.Context, cfg config.Config, file string, wait time.Duration) (*Followed, error) {
 	before, unknown := state.AgentConfig(ctx, cfg.RunDir)
-	if _, err := agentOf(ctx, cfg, file); errors.As(err, new(*NotFollowedError)) {
-		if unknown == nil && cfg.Equal(before) {
-			return &Followed{Taken: []string{}}, nil
-		}
-		return nil, err
+	var other *NotFollowedError
+	if _, err := agentOf(ctx, cfg, file); !errors.As(err, &other) {
+		other = nil
 	}
 	refused, err := reloadGently(ctx, cfg, wait, state.LoseAny)
 	if err == nil && refused != nil {
@@ -159,6 +158,8 @@ func ReloadAgent(ctx context.Context, cfg config.Config, file string, wait time.
 	switch {
 	case err != nil && (unread != nil || !cfg.Equal(now)):
 		return nil, err
+	case other != nil && unread == nil && !cfg.Equal(now):
+		return followed(before, now), other
 	case cmp.Or(unknown, unread) != nil:
 		return &Followed{Now: true, Taken: []string{}}, err
 	}

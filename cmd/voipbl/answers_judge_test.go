@@ -429,7 +429,7 @@ func agentAsOne(a *hostAnswers) string {
 }
 
 // saysOther matches what a command says if it uses another configuration than the file's.
-var saysOther = regexp.MustCompile(`(?i)agent uses|old configuration|has a mistake|has not reloaded it|voipbl\.yaml:|does not answer`)
+var saysOther = regexp.MustCompile(`(?i)agent (?:uses|goes by)|old configuration|has a mistake|has not reloaded it|voipbl\.yaml:|does not answer`)
 
 // saysToolless is a command that can do nothing at all.
 var saysToolless = regexp.MustCompile(`is not installed`)
