@@ -130,6 +130,17 @@ feeds:
 		t.Errorf("offline, after the kills: %v: %s", err, out)
 	}
 	offer(0)
+	// What a kill has left of a small file may be another process's for an hour.
+	left, err := filepath.Glob(filepath.Join(dir, "state", ".*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-2 * time.Hour)
+	for _, name := range left {
+		if err := os.Chtimes(name, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if out, err := sync().CombinedOutput(); err != nil {
 		t.Errorf("a last sync: %v: %s", err, out)
 	}
