@@ -149,6 +149,7 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	}
 	s.Unprotected, s.Names, s.AllowedProblem = protected.Unprotected, protected.Names, protected.AllowedProblem
 	s.Rules = rules.StatusOf(ctx, cfg, kernel, store, protected, agent, outlook)
+	s.Rules.Pending.UnsetBy(file.Config)
 	if !s.Rules.Unread {
 		s.Rules.Problem = rules.LeaveBase(s.Rules.Problem, agent)
 	}

@@ -3,6 +3,7 @@ package rules
 import (
 	"time"
 
+	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/deadline"
 	"github.com/voipbl/voipbl/internal/probe"
@@ -68,6 +69,16 @@ type PendingReport struct {
 	Lapsed   bool      `json:"lapsed"` // they are still there, but can no longer be confirmed
 	Gone     bool      `json:"gone"`   // somebody else has taken them out
 	Unset    bool      `json:"unset"`  // the configuration has no base rules any more
+
+	base bool // base rules are on trial, and not their removal
+}
+
+// UnsetBy notes that a configuration file without base rules would take them away at the next
+// start, although a running agent has refused it.
+func (p *PendingReport) UnsetBy(file *config.Config) {
+	if p != nil && p.base && file != nil && !file.Firewall.Base {
+		p.Unset = true
+	}
 }
 
 // Report returns what status and a report show of the trial; nil without one.
@@ -75,7 +86,7 @@ func (p *PendingBase) Report() *PendingReport {
 	if p == nil {
 		return nil
 	}
-	return &PendingReport{Since: p.Since, Deadline: p.Ends(), Lapsed: !p.OnTrial(probe.Uptime())}
+	return &PendingReport{Since: p.Since, Deadline: p.Ends(), Lapsed: !p.OnTrial(probe.Uptime()), base: p.Base != nil}
 }
 
 // gone reports, by family, whether the kernel has no base rules although some are on trial.

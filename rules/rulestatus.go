@@ -149,7 +149,7 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 	s.DropAt, s.Drift, s.Pending, s.Problem = report.DropAt, append(s.Drift, report.Changes...), report.Pending, report.Problem
 	if s.Pending != nil && r.State.Pending != nil { // the agent may not have looked since
 		p := r.State.Pending
-		s.Pending.Gone, s.Pending.Unset = p.isGone(mine), p.Base != nil && !cfg.Firewall.Base
+		s.Pending.Gone, s.Pending.Unset, s.Pending.base = p.isGone(mine), p.Base != nil && !cfg.Firewall.Base, p.Base != nil
 	}
 	if report.Error != nil {
 		s.Problem = report.Error

@@ -26,7 +26,8 @@ wait for "voipbl firewall apply"; reload says which rules are not in force, and
 why.
 
 Exit status: 0 in force; 1 refused by the agent, or no agent is running; 2
-usage or configuration; 3 reloaded, but the rules are not as configured.`,
+usage or configuration; 3 reloaded, but the rules are not as configured, or the
+agent reads another file, which says something else.`,
 		Example: `  voipbl reload`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
