@@ -94,7 +94,8 @@ func (p *PendingBase) gone(saved [2]*iptables.Saved) (gone [2]bool) {
 	for f := range saved {
 		s := saved[f]
 		known := !s.Absent && s.Trouble == nil && s.Readable("filter") == nil
-		gone[f] = p.Base != nil && !p.WithoutBase[f] && known && !s.HasBase()
+		in := s.HasBase() && len(s.Rules("filter", iptables.BaseChain)) > 0 // the chain may have been emptied
+		gone[f] = p.Base != nil && !p.WithoutBase[f] && known && !in
 	}
 	return gone
 }

@@ -55,6 +55,10 @@ func TestGone(t *testing.T) {
 	}
 	unknown := empty(iptables.IPv6)
 	unknown.Trouble = unix.ENOBUFS
+	emptied, err := iptables.ParseSaved(iptables.IPv6, []byte("*filter\n:INPUT ACCEPT [0:0]\n:VOIPBL-INPUT - [0:0]\n-A INPUT -j VOIPBL-INPUT\nCOMMIT\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name    string
 		pending PendingBase
@@ -65,6 +69,7 @@ func TestGone(t *testing.T) {
 		{"a kernel without IPv6", PendingBase{Base: new(ruleset.Base)}, &iptables.Saved{Absent: true}, [2]bool{true, false}},
 		{"IPv6 is not known", PendingBase{Base: new(ruleset.Base)}, unknown, [2]bool{true, false}},
 		{"on trial for IPv4 alone", PendingBase{Base: new(ruleset.Base), WithoutBase: [2]bool{false, true}}, empty(iptables.IPv6), [2]bool{true, false}},
+		{"the chain is emptied", PendingBase{Base: new(ruleset.Base)}, emptied, [2]bool{true, true}},
 		{"none on trial", PendingBase{}, empty(iptables.IPv6), [2]bool{}},
 	} {
 		if got := c.pending.gone([2]*iptables.Saved{empty(iptables.IPv4), c.ipv6}); got != c.want {
