@@ -245,7 +245,7 @@ func (r *Removed) forget(ctx context.Context, cfg config.Config, kernel *ipsetsy
 	if p := held.State.Pending; p != nil {
 		trial.Disarm(p.Token)
 	}
-	if held.Run != nil && state.ReadSetRecord(held.Run).Sets != [2]state.SetPrint{} {
+	if held.Run != nil && problem.Digest(state.ReadSetRecord(held.Run).Sets) != problem.Digest(state.SetRecord{}.Sets) {
 		if err := held.Run.WriteJSON(state.SetsFile, state.SetRecord{}); err != nil {
 			return err
 		}

@@ -158,18 +158,13 @@ func setReport(p *ipsetsync.Plan) SetReport {
 		Name: p.Name, Family: p.Family.String(), Before: -1,
 		After: p.Entries().Len(), Added: p.Added, Removed: p.Removed,
 		Written: !p.Unchanged(), Why: p.Why, Share: p.Entries().Share(),
-		Plan: []string{}, Lengths: []int{},
+		Plan: []string{}, Lengths: p.Entries().WhichLengths(),
 	}
 	if p.Live != nil {
 		r.Before = int(p.Live.Elements)
 	}
 	for _, s := range p.Steps() {
 		r.Plan = append(r.Plan, s.String())
-	}
-	for bits, n := range p.Entries().Lengths() {
-		if n > 0 {
-			r.Lengths = append(r.Lengths, bits)
-		}
 	}
 	return r
 }

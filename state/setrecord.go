@@ -52,7 +52,14 @@ func (r *SetRecord) Families() (all []problem.FamilyProblem) {
 type SetPrint struct {
 	Name     string `json:"name"`
 	Maxelem  uint32 `json:"maxelem"`
-	Elements uint32 `json:"elements"`
+	Elements uint32 `json:"elements"` // in the kernel: the pieces in which the lists' entries are written
+
+	// Own is the number of the lists' own entries. Lengths and OwnLengths are the prefix
+	// lengths that occur in the kernel and in the own entries. All three are missing in a
+	// record of an older version.
+	Own        int   `json:"own,omitempty"`
+	Lengths    []int `json:"lengths,omitempty"`
+	OwnLengths []int `json:"own_lengths,omitempty"`
 
 	// Memory differs between large sets with the same number of entries: each set has a
 	// random seed, which decides how many entries fall into each bucket.
@@ -102,14 +109,19 @@ func (r *SetRecord) Note(kernel *ipsetsync.Kernel, plans []*ipsetsync.Plan) erro
 		if err != nil {
 			return err
 		}
-		r.Sets[p.Family] = SetPrint{Name: p.Name, Maxelem: h.Maxelem, Elements: uint32(p.Entries().Len()), Memory: h.Memory, Digest: DigestText(ipsetsync.Digest(p.Entries()))}
+		own := p.Entries()
+		lengths := own.WhichLengths()
+		r.Sets[p.Family] = SetPrint{
+			Name: p.Name, Maxelem: h.Maxelem, Elements: uint32(own.Len()), Memory: h.Memory, Digest: DigestText(ipsetsync.Digest(own)),
+			Own: own.Len(), Lengths: lengths, OwnLengths: lengths,
+		}
 	}
 	return nil
 }
 
 // Write replaces the file if the record differs from before.
 func (r *SetRecord) Write(run *fetch.Store, before SetRecord) error {
-	if *r == before {
+	if problem.Digest(r) == problem.Digest(before) {
 		return nil
 	}
 	if err := run.WriteJSON(SetsFile, r); err != nil {
