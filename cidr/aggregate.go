@@ -29,6 +29,14 @@ func aggregate(ps []Prefix) []Prefix {
 	return ps[:n]
 }
 
+// Aggregate turns prefixes of one family, in any order and overlapping, into the fewest
+// that cover the same addresses, sorted. It works in place and returns the front part of
+// ps.
+func Aggregate(ps []Prefix) []Prefix {
+	Sort(ps)
+	return aggregate(ps)
+}
+
 // Builder collects prefixes of both families, in any order and overlapping,
 // and makes a Set of each. The zero value is ready.
 type Builder struct{ ps [2][]Prefix }
@@ -52,8 +60,7 @@ const compactMin = 1 << 20
 // repeats itself costs no more memory. It leaves room for at least half as many again,
 // so that the work stays linear.
 func (b *Builder) compact(f Family) {
-	Sort(b.ps[f])
-	ps := aggregate(b.ps[f])
+	ps := Aggregate(b.ps[f])
 	b.ps[f] = slices.Grow(ps, len(ps)/2)
 }
 
@@ -68,8 +75,7 @@ func (b *Builder) addSets(sets Sets) {
 func (b *Builder) Sets() Sets {
 	var sets Sets
 	for f, ps := range b.ps {
-		Sort(ps)
-		sets[f] = Set{aggregate(ps)}
+		sets[f] = Set{Aggregate(ps)}
 		b.ps[f] = nil
 	}
 	return sets

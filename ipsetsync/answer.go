@@ -48,5 +48,5 @@ func decodeLineno(echo []byte) (int, bool) {
 // sort sorts entries and counts.
 func (l *Live) sort() {
 	cidr.Sort(l.Prefixes)
-	slices.SortFunc(l.Counts, func(a, b Count) int { return a.Prefix.Compare(b.Prefix) })
+	slices.SortFunc(l.Counts, compareCounts)
 }

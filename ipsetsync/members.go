@@ -18,6 +18,7 @@ type Members struct {
 	Sets []string // of a list:set, in its order
 
 	prefixes []cidr.Prefix            // sorted
+	pieces   []cidr.Prefix            // what the kernel holds, if [Members.Join] made less of it
 	lengths  [2][]uint8               // of the prefixes and exceptions, the longest first
 	except   map[cidr.Prefix]bool     // entries with nomatch
 	counts   map[cidr.Prefix]Count    // of entries that have counted anything

@@ -1,0 +1,179 @@
+package ipsetsync
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/voipbl/voipbl/cidr"
+)
+
+// cut is one own entry of a list, in pieces that may have counted something.
+type cut struct {
+	own    Count
+	pieces []Count
+}
+
+// cuts draws disjoint entries, no two of which could be joined, and cuts each into pieces.
+func cuts(t *rapid.T, f cidr.Family) (all []cut) {
+	var b cidr.Builder
+	for range rapid.IntRange(0, 12).Draw(t, "entries") {
+		// Few different addresses, so that some are neighbours or contain one another.
+		addr := make([]byte, f.Bits()/8)
+		addr[0], addr[len(addr)-1] = rapid.Byte().Draw(t, "first"), rapid.Byte().Draw(t, "last")
+		p, _ := cidr.FromBytes(addr, rapid.SampledFrom([]uint8{0, 1, 7, 8, f.Bits() - 9, f.Bits() - 8, f.Bits() - 1, f.Bits()}).Draw(t, "bits"))
+		b.Add(p)
+	}
+	for own := range b.Sets()[f].All() {
+		c := cut{own: Count{Prefix: own}}
+		var add func(p cidr.Prefix, deep int)
+		add = func(p cidr.Prefix, deep int) {
+			if deep > 0 && p.Bits() < f.Bits() && rapid.Bool().Draw(t, "cut") {
+				for _, half := range halves(p) {
+					add(half, deep-1)
+				}
+				return
+			}
+			piece := Count{p, rapid.Uint64Range(0, 3).Draw(t, "packets"), 0}
+			piece.Bytes = piece.Packets * 60
+			c.own.Packets, c.own.Bytes = c.own.Packets+piece.Packets, c.own.Bytes+piece.Bytes
+			c.pieces = append(c.pieces, piece)
+		}
+		add(own, 4)
+		all = append(all, c)
+	}
+	return all
+}
+
+// halves are the two prefixes that are one bit longer than p.
+func halves(p cidr.Prefix) (two [2]cidr.Prefix) {
+	addr := p.AppendBytes(nil)
+	two[0], _ = cidr.FromBytes(addr, p.Bits()+1)
+	addr[p.Bits()/8] |= 0x80 >> (p.Bits() % 8)
+	two[1], _ = cidr.FromBytes(addr, p.Bits()+1)
+	return two
+}
+
+// TestJoin: whatever pieces a list's entries are written in, and in whatever order and
+// however often the kernel lists them, joining gives the list's own entries with the sums
+// of the counts.
+func TestJoin(t *testing.T) {
+	for _, f := range cidr.Families {
+		t.Run(f.String(), func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				all := cuts(t, f)
+				live := &Live{Header: Header{Type: TypeHashNet, Family: f}}
+				members := &Members{Header: live.Header, counts: make(map[cidr.Prefix]Count)}
+				var want, pieces []cidr.Prefix
+				var sums []Count
+				for _, c := range all {
+					want = append(want, c.own.Prefix)
+					if c.own.Packets > 0 {
+						sums = append(sums, c.own)
+					}
+					for _, p := range c.pieces {
+						pieces = append(pieces, p.Prefix)
+						for range rapid.IntRange(1, 2).Draw(t, "times") {
+							live.Prefixes = append(live.Prefixes, p.Prefix)
+							if p.Packets > 0 {
+								live.Counts = append(live.Counts, p)
+								members.counts[p.Prefix] = p
+							}
+						}
+					}
+				}
+				members.prefixes = slices.Clone(live.Prefixes)
+				cidr.Sort(members.prefixes)
+				members.noteLengths()
+				r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "order"), 0))
+				r.Shuffle(len(live.Prefixes), func(i, j int) {
+					live.Prefixes[i], live.Prefixes[j] = live.Prefixes[j], live.Prefixes[i]
+				})
+				r.Shuffle(len(live.Counts), func(i, j int) { live.Counts[i], live.Counts[j] = live.Counts[j], live.Counts[i] })
+				live.sort()
+				live.Join()
+				if !slices.Equal(live.Prefixes, want) || !slices.Equal(live.Counts, sums) {
+					t.Fatalf("%v\njoined are %v %v,\nnot %v %v", pieces, live.Prefixes, live.Counts, want, sums)
+				}
+				members.Join()
+				for _, c := range all {
+					if got := members.Look(c.own.Prefix); got.Share != AllOf || got.Entry != c.own.Prefix || got.Count.Packets != c.own.Packets || got.Count.Bytes != c.own.Bytes {
+						t.Fatalf("%v: %s is %+v, not %+v", pieces, c.own.Prefix, got, c.own)
+					}
+					var of []cidr.Prefix
+					for _, p := range c.pieces {
+						of = append(of, p.Prefix)
+						if got := members.Look(p.Prefix); got.Share != AllOf || got.Entry != c.own.Prefix {
+							t.Fatalf("%s is %+v, not in %s", p.Prefix, got, c.own.Prefix)
+						}
+					}
+					if got := slices.Compact(members.Pieces(c.own.Prefix)); !slices.Equal(got, of) {
+						t.Fatalf("%s is in the kernel as %v, not %v", c.own.Prefix, got, of)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestJoinLeaves: nothing is joined in sets that have more than addresses to block.
+func TestJoinLeaves(t *testing.T) {
+	for name, change := range map[string]func(*Live, *Members){
+		"other type": func(l *Live, m *Members) { l.Type, m.Type = "hash:net,port", "hash:net,port" },
+		"exceptions": func(l *Live, m *Members) {
+			l.NoMatch, m.except = 1, map[cidr.Prefix]bool{cidr.MustParsePrefix("5.5.5.9"): true}
+		},
+	} {
+		live := liveOf("5.5.4.0/24", "5.5.5.0/24")
+		members := &Members{Header: live.Header, prefixes: slices.Clone(live.Prefixes)}
+		change(live, members)
+		members.noteLengths()
+		live.Join()
+		members.Join()
+		if len(live.Prefixes) != 2 {
+			t.Errorf("%s: %v", name, live.Prefixes)
+		}
+		if got := members.Look(cidr.MustParsePrefix("5.5.5.1")).Entry.String(); got != "5.5.5.0/24" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+// TestJoinKernel joins what the kernel lists of a set in pieces.
+func TestJoinKernel(t *testing.T) {
+	k := openKernel(t)
+	ipset(t, `create voip_bl hash:net counters
+add voip_bl 5.5.4.0/24 packets 3 bytes 180
+add voip_bl 5.5.5.0/24 packets 4 bytes 240
+add voip_bl 7.7.7.7
+add voip_bl 7.7.7.9 packets 1 bytes 60
+create six hash:net family inet6 counters
+add six 2a00:1::/33 packets 1 bytes 60
+add six 2a00:1:8000::/33
+`, "restore")
+	for set, want := range map[string]string{
+		"voip_bl": "5.5.4.0/23 7.7.7.7 7.7.7.9 | 5.5.4.0/23 7 420, 7.7.7.9 1 60",
+		"six":     "2a00:1::/32 | 2a00:1::/32 1 60",
+	} {
+		live, err := k.Dump(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		elements := live.Elements
+		live.Join()
+		var prefixes, counts []string
+		for _, p := range live.Prefixes {
+			prefixes = append(prefixes, p.String())
+		}
+		for _, c := range live.Counts {
+			counts = append(counts, fmt.Sprintf("%s %d %d", c.Prefix, c.Packets, c.Bytes))
+		}
+		if got := strings.Join(prefixes, " ") + " | " + strings.Join(counts, ", "); got != want || live.Elements != elements {
+			t.Errorf("%s: %s, %d elements", set, got, live.Elements)
+		}
+	}
+}
