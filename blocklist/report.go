@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/feeds"
@@ -158,7 +159,7 @@ func setReport(p *ipsetsync.Plan) SetReport {
 		Name: p.Name, Family: p.Family.String(), Before: -1,
 		After: p.Entries().Len(), Added: p.Added, Removed: p.Removed,
 		Written: !p.Unchanged(), Why: p.Why, Share: p.Entries().Share(),
-		Plan: []string{}, Lengths: p.Entries().WhichLengths(),
+		Plan: []string{}, Lengths: cidr.WhichLengths(p.Entries().Lengths()),
 	}
 	if p.Live != nil {
 		r.Before = int(p.Live.Elements)

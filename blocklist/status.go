@@ -229,11 +229,7 @@ func setStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family, print state
 	s.Packets, s.Bytes = c.Packets, c.Bytes
 	s.Changed = s.Ours && print.Name == name && print.Study(c) != ""
 	s.unknown = print.Name != name || print.Unfilled
-	for bits, n := range c.Lengths {
-		if n > 0 {
-			s.Lengths = append(s.Lengths, bits)
-		}
-	}
+	s.Lengths = cidr.WhichLengths(c.Lengths)
 	return s, nil
 }
 

@@ -72,3 +72,34 @@ func BenchmarkReadAndAggregate(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkShape chooses the lengths of a list like VoIPBL's, and walks through the pieces.
+func BenchmarkShape(b *testing.B) {
+	var builder Builder
+	if _, err := Read(bytes.NewReader(list(b, 77_068, false)), Policy{Widest: [2]uint8{8, 19}}, &builder); err != nil {
+		b.Fatal(err)
+	}
+	set := builder.Sets()[IPv4]
+	b.Run("choose", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			ShapeOf(set, set.Len()/4)
+		}
+	})
+	shape := ShapeOf(set, set.Len()/4)
+	b.Run("walk", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			n := 0
+			for w := shape.Walk(); ; n++ {
+				if _, ok := w.Next(); !ok {
+					break
+				}
+			}
+			if n != shape.Len() {
+				b.Fatalf("%d pieces, not %d", n, shape.Len())
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(shape.Len()), "ns/piece")
+	})
+}

@@ -97,12 +97,9 @@ func (s Set) Lengths() (count [129]int) {
 	return count
 }
 
-// WhichLengths returns the lengths that occur, in order.
-func (s Set) WhichLengths() []int { return which(s.Lengths()) }
-
-// which returns the lengths that are counted at least once. It is never nil, so that JSON
-// has a list.
-func which(count [129]int) []int {
+// WhichLengths returns the lengths that are counted at least once, in order. It is never nil,
+// so that JSON has a list.
+func WhichLengths(count [129]int) []int {
 	lengths := []int{}
 	for bits, n := range count {
 		if n > 0 {

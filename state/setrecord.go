@@ -110,7 +110,7 @@ func (r *SetRecord) Note(kernel *ipsetsync.Kernel, plans []*ipsetsync.Plan) erro
 			return err
 		}
 		own := p.Entries()
-		lengths := own.WhichLengths()
+		lengths := cidr.WhichLengths(own.Lengths())
 		r.Sets[p.Family] = SetPrint{
 			Name: p.Name, Maxelem: h.Maxelem, Elements: uint32(own.Len()), Memory: h.Memory, Digest: DigestText(ipsetsync.Digest(own)),
 			Own: own.Len(), Lengths: lengths, OwnLengths: lengths,

@@ -1,0 +1,164 @@
+package cidr
+
+import "iter"
+
+// Shape is a Set and the prefix lengths by which it is written to the kernel. For each length
+// that occurs in a set the kernel needs one more probe per packet, so an entry may be written
+// as several pieces of a longer length that occurs anyway. What is covered stays the same.
+//
+// The pieces are made when they are asked for: a Shape takes no memory besides its Set.
+type Shape struct {
+	set     Set
+	to      [129]uint8 // by length: that of the pieces of an entry
+	lengths [129]int   // how many pieces have each length
+	pieces  int
+}
+
+// ShapeOf chooses the fewest lengths by which a set can be written with at most extra pieces
+// more than it has entries, and of these choices the one with the fewest pieces. With extra
+// 0 the pieces are the set's entries.
+func ShapeOf(set Set, extra int) Shape {
+	s := Shape{set: set}
+	own := set.Lengths()
+	s.to = chooseLengths(own, set.Len()+max(0, extra))
+	for bits, n := range own {
+		if n > 0 {
+			n <<= s.to[bits] - uint8(bits)
+			s.lengths[s.to[bits]] += n
+			s.pieces += n
+		}
+	}
+	return s
+}
+
+// chooseLengths returns, for each length that is counted, the length of the pieces in which
+// its entries are written, so that the pieces are at most most, their lengths the fewest
+// and then the pieces the fewest.
+//
+// Only lengths that occur come into question: any other can be replaced by the next shorter
+// one that occurs, which makes fewer pieces. The longest one stays. So the choice is a path
+// through the lengths in order, and the cheapest path with m steps to a length is that with
+// m-1 steps to a shorter one, and a last step in which all lengths between the two are
+// written by the longer one.
+func chooseLengths(count [129]int, most int) (to [129]uint8) {
+	lengths := WhichLengths(count)
+	const none = int(^uint(0) >> 1)
+	// pieces[j] is the fewest pieces of the first j lengths, if they are written by as many
+	// lengths as there were rounds, the last of which is lengths[j-1].
+	pieces := make([]int, len(lengths)+1)
+	for j := range pieces {
+		pieces[j] = none
+	}
+	pieces[0] = 0
+	var from [][]int // by round and j: how many lengths the last step left to those before it
+	for len(lengths) > 0 && pieces[len(lengths)] == none {
+		next, last := make([]int, len(pieces)), make([]int, len(pieces))
+		next[0] = none
+		for j := 1; j < len(pieces); j++ {
+			next[j] = none
+			step := 0
+			for i := j - 1; i >= 0; i-- {
+				n, shift := count[lengths[i]], lengths[j-1]-lengths[i]
+				if n > (most-step)>>shift {
+					break // too many; a shift that is too far gives 0
+				}
+				step += n << shift
+				if pieces[i] <= most-step && pieces[i]+step < next[j] {
+					next[j], last[j] = pieces[i]+step, i
+				}
+			}
+		}
+		pieces, from = next, append(from, last)
+	}
+	for j := len(lengths); j > 0; {
+		i := from[len(from)-1][j]
+		for _, bits := range lengths[i:j] {
+			to[bits] = uint8(lengths[j-1])
+		}
+		j, from = i, from[:len(from)-1]
+	}
+	return to
+}
+
+// Set returns the set that is written.
+func (s Shape) Set() Set { return s.set }
+
+// Len returns the number of pieces: the entries in the kernel.
+func (s Shape) Len() int { return s.pieces }
+
+// Lengths counts the pieces of each length.
+func (s Shape) Lengths() [129]int { return s.lengths }
+
+// Splits reports whether any entry is written as several pieces.
+func (s Shape) Splits() bool { return s.pieces != s.set.Len() }
+
+// All yields the pieces in order.
+func (s Shape) All() iter.Seq[Prefix] {
+	return func(yield func(Prefix) bool) {
+		for _, p := range s.set.ps {
+			n := 1 << (s.to[p.bits] - p.bits)
+			for p.bits = s.to[p.bits]; n > 0; n-- {
+				if !yield(p) {
+					return
+				}
+				p.addr, _ = p.addr.plus(bit(p.bits))
+			}
+		}
+	}
+}
+
+// At returns piece i in order. It goes through the entries before it.
+func (s Shape) At(i int) Prefix {
+	for _, p := range s.set.ps {
+		n := 1 << (s.to[p.bits] - p.bits)
+		if i >= n {
+			i -= n
+			continue
+		}
+		for p.bits = s.to[p.bits]; i > 0; i-- {
+			p.addr, _ = p.addr.plus(bit(p.bits))
+		}
+		return p
+	}
+	panic("cidr: At beyond the pieces of a Shape")
+}
+
+// Piece returns the piece that contains all of p. If p is wider than the pieces, it returns
+// the first of those inside p. It returns false if the set does not cover all of p.
+func (s Shape) Piece(p Prefix) (Prefix, bool) {
+	i, ok := s.set.Index(p)
+	if !ok {
+		return Prefix{}, false
+	}
+	return newPrefix(p.fam, p.addr, s.to[s.set.ps[i].bits]), true
+}
+
+// Walk goes through the pieces of a Shape like All, for a caller that stops and goes on.
+type Walk struct {
+	rest  []Prefix // entries whose pieces are still to come
+	to    *[129]uint8
+	piece Prefix // the next one
+	left  int    // pieces of the current entry that are still to come
+}
+
+// Walk returns a Walk that begins with the first piece.
+func (s Shape) Walk() Walk { return Walk{rest: s.set.ps, to: &s.to} }
+
+// Next returns the next piece. It returns false after the last one.
+func (w *Walk) Next() (piece Prefix, ok bool) {
+	if w.left == 0 {
+		if len(w.rest) == 0 {
+			return Prefix{}, false
+		}
+		w.piece = w.rest[0]
+		w.rest = w.rest[1:]
+		bits := w.to[w.piece.bits]
+		w.left = 1 << (bits - w.piece.bits)
+		w.piece.bits = bits
+	}
+	piece = w.piece
+	if w.left--; w.left > 0 {
+		w.piece.addr, _ = w.piece.addr.plus(bit(w.piece.bits))
+	}
+	return piece, true
+}
