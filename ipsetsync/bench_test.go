@@ -45,6 +45,22 @@ func BenchmarkDump(b *testing.B) {
 	}
 }
 
+// BenchmarkEncode makes the messages that add 71,642 entries.
+func BenchmarkEncode(b *testing.B) {
+	for _, f := range cidr.Families {
+		b.Run(f.String(), func(b *testing.B) {
+			set := randomSet(f, 71_642)
+			b.ReportAllocs()
+			for b.Loop() {
+				for r := range (batch{name: "voip_bl", entries: set.All()}).requests() {
+					_ = r
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(set.Len()), "ns/entry")
+		})
+	}
+}
+
 // kernelTime returns the processor time that the kernel has used for this thread.
 func kernelTime(b *testing.B) time.Duration {
 	var usage unix.Rusage

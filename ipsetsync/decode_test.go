@@ -27,7 +27,7 @@ func message(name, typ string, family uint8, header, entries func(*encoder)) []b
 		entries(e)
 		e.close(adt)
 	}
-	return e.b
+	return e.b[nlmsgHeaderLength:]
 }
 
 func TestDecodeInTwoMessages(t *testing.T) {
@@ -75,8 +75,8 @@ func TestDecodeRefusesNonsense(t *testing.T) {
 		"cut attribute":    good[:len(good)-1],
 		"cut header":       good[:sizeofNfGenMsg+2],
 		"other family":     wrongFamily,
-		"no name":          noName.b,
-		"entries, no name": noEntryName.b,
+		"no name":          noName.b[nlmsgHeaderLength:],
+		"entries, no name": noEntryName.b[nlmsgHeaderLength:],
 		"short number":     shortNumber,
 	} {
 		l := listing{entries: true}

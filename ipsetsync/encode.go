@@ -9,12 +9,24 @@ import (
 )
 
 // request is a message for the kernel: the command, the flags in addition to
-// NLM_F_REQUEST, and the bytes after the netlink header.
+// NLM_F_REQUEST, and the whole message, whose netlink header [Kernel.do] fills in.
 type request struct {
 	cmd   uint8
-	flags int
-	body  []byte
+	flags uint16
+	msg   []byte
 }
+
+// setHeader fills in the netlink header (linux/netlink.h: struct nlmsghdr).
+func (r request) setHeader(seq uint32) {
+	binary.NativeEndian.PutUint32(r.msg, uint32(len(r.msg)))
+	binary.NativeEndian.PutUint16(r.msg[4:], nfnlSubsysIpset<<8|uint16(r.cmd))
+	binary.NativeEndian.PutUint16(r.msg[6:], unix.NLM_F_REQUEST|r.flags)
+	binary.NativeEndian.PutUint32(r.msg[8:], seq)
+	binary.NativeEndian.PutUint32(r.msg[12:], 0) // the kernel finds the sender by itself
+}
+
+// body returns the bytes after the netlink header.
+func (r request) body() []byte { return r.msg[nlmsgHeaderLength:] }
 
 // encoder appends attributes to a message. A nested attribute is opened and
 // closed; its length is filled in when it is closed.
@@ -22,9 +34,15 @@ type encoder struct{ b []byte }
 
 func newEncoder(family uint8, room int) *encoder {
 	e := &encoder{make([]byte, 0, room)}
+	e.begin(family)
+	return e
+}
+
+// begin begins a message anew, with room for its netlink header.
+func (e *encoder) begin(family uint8) {
+	e.b = append(e.b[:0], zeros[:nlmsgHeaderLength]...)
 	e.b = append(e.b, family, nfnetlinkV0, 0, 0)
 	e.u8(attrProtocol, protocol)
-	return e
 }
 
 func (e *encoder) bytes(typ uint16, v []byte) {
@@ -153,7 +171,7 @@ func listRequest(name string) request {
 // their number nor maxelem.)
 func headerRequest(name string) request {
 	r := listRequest(name)
-	e := encoder{r.body}
+	e := encoder{r.msg}
 	e.be32(attrFlags, flagListHeader)
 	return request{cmdList, unix.NLM_F_DUMP, e.b}
 }
@@ -164,58 +182,6 @@ func kindRequest(name string) request {
 	e := newEncoder(unix.AF_INET, smallMessage)
 	e.str(attrSetname, name)
 	return request{cmdHeader, 0, e.b}
-}
-
-// maxEntryBytes is the longest entry: IPv6 with counters. Nested headers 4+4,
-// address 20, prefix length 8, counters 12+12, number 8.
-const maxEntryBytes = 68
-
-// batch makes the messages that add a plan's entries. It reuses its buffer: a request
-// is valid until the next one.
-type batch struct {
-	name    string
-	entries cidr.Set
-	counts  []Count // sorted like entries
-	next    int     // index of the next entry
-	e       encoder
-}
-
-// done reports whether all entries have been put into messages.
-func (b *batch) done() bool { return b.next == b.entries.Len() }
-
-// request adds as many entries as fit into one container, whose length has 16 bits.
-// Each entry is numbered with its index in the set; the kernel returns the number of an
-// entry that it refuses.
-func (b *batch) request() request {
-	b.e.b = append(b.e.b[:0], unix.AF_INET, nfnetlinkV0, 0, 0)
-	e := &b.e
-	e.u8(attrProtocol, protocol)
-	e.str(attrSetname, b.name)
-	e.u32(attrLineno, 0) // the kernel writes the number of the refused entry here
-	adt := e.open(attrADT)
-	for !b.done() && len(e.b)-adt+maxEntryBytes <= nlaMaxValueBytes {
-		p := b.entries.At(b.next)
-		var count Count
-		if len(b.counts) > 0 && b.counts[0].Prefix == p {
-			count, b.counts = b.counts[0], b.counts[1:]
-		}
-		e.entry(p, count, uint32(b.next))
-		b.next++
-	}
-	e.close(adt)
-	return request{cmdAdd, unix.NLM_F_ACK | unix.NLM_F_EXCL, e.b}
-}
-
-func (e *encoder) entry(p cidr.Prefix, count Count, number uint32) {
-	data := e.open(attrData)
-	e.address(p)
-	e.u8(attrCIDR, p.Bits())
-	if count.Packets != 0 || count.Bytes != 0 {
-		e.be64(attrBytes, count.Bytes)
-		e.be64(attrPackets, count.Packets)
-	}
-	e.u32(attrCADTLineno, number)
-	e.close(data)
 }
 
 // address appends the address of a prefix.

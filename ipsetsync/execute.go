@@ -3,6 +3,7 @@ package ipsetsync
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -182,21 +183,56 @@ func (s Step) checkCreated(family cidr.Family, h Header) error {
 	return nil
 }
 
+// add fills the set. One message is made while the kernel adds the entries of the one
+// before.
 func (k *Kernel) add(p *Plan, s Step) error {
-	b := batch{name: s.Set, entries: p.entries, counts: p.counts}
-	for !b.done() {
-		if err := k.do(b.request(), nil); err != nil {
-			opErr := &opError{Op: "add", Set: s.Set, Err: err}
-			var refused *refusal
-			if errors.As(err, &refused) {
-				if n, ok := decodeLineno(refused.echo); ok && n < p.entries.Len() {
-					opErr.Entry = p.entries.At(n).String()
-				}
+	b := batch{name: s.Set, entries: p.entries.All(), counts: p.counts}
+	err := ahead(b.requests(), func(r request) error { return k.do(r, nil) })
+	if err == nil {
+		return nil
+	}
+	opErr := &opError{Op: "add", Set: s.Set, Err: err}
+	var refused *refusal
+	if errors.As(err, &refused) {
+		if n, ok := decodeLineno(refused.echo); ok {
+			opErr.Entry = nth(p.entries.All(), n)
+		}
+	}
+	return opErr
+}
+
+// ahead calls use with each value of seq until it returns an error, while seq makes the
+// next value.
+func ahead[T any](seq iter.Seq[T], use func(T) error) error {
+	made, enough := make(chan T), make(chan struct{})
+	defer close(enough)
+	go func() {
+		defer close(made)
+		for v := range seq {
+			select {
+			case made <- v:
+			case <-enough:
+				return
 			}
-			return opErr
+		}
+	}()
+	for v := range made {
+		if err := use(v); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// nth returns entry n in words, "" if there are fewer.
+func nth(entries iter.Seq[cidr.Prefix], n int) string {
+	for p := range entries {
+		if n == 0 {
+			return p.String()
+		}
+		n--
+	}
+	return ""
 }
 
 func (k *Kernel) count(s Step) error {

@@ -1,11 +1,14 @@
 package ipsetsync
 
 import (
+	"bytes"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+	"pgregory.net/rapid"
 
 	"github.com/voipbl/voipbl/cidr"
 )
@@ -35,7 +38,7 @@ func TestGolden(t *testing.T) {
 		command string // the equivalent command
 		got     request
 		cmd     uint8
-		flags   int
+		flags   uint16
 		body    string
 	}{
 		{
@@ -110,7 +113,7 @@ func TestGolden(t *testing.T) {
 		},
 		{
 			"ipset restore: add a 192.0.2.0/24 packets 1 bytes 84; add a 198.51.100.7",
-			(&batch{name: "a", entries: v4, counts: []Count{{v4.At(0), 1, 84}}}).request(), 9, unix.NLM_F_ACK | unix.NLM_F_EXCL,
+			first(batch{name: "a", entries: v4.All(), counts: []Count{{v4.At(0), 1, 84}}}), 9, unix.NLM_F_ACK | unix.NLM_F_EXCL,
 			`02 00 0000 0500 0100 07 000000 0600 0200 6100 0000
 			 0800 0900 00000000      | IPSET_ATTR_LINENO, the kernel's to write
 			 5c00 0880               | IPSET_ATTR_ADT, nested
@@ -129,7 +132,7 @@ func TestGolden(t *testing.T) {
 		},
 		{
 			"ipset add b 2001:db8::/32",
-			(&batch{name: "b", entries: v6}).request(), 9, unix.NLM_F_ACK | unix.NLM_F_EXCL,
+			first(batch{name: "b", entries: v6.All()}), 9, unix.NLM_F_ACK | unix.NLM_F_EXCL,
 			`02 00 0000 0500 0100 07 000000 0600 0200 6200 0000 0800 0900 00000000
 			 3000 0880
 			   2c00 0780
@@ -143,8 +146,8 @@ func TestGolden(t *testing.T) {
 			if test.got.cmd != test.cmd || test.got.flags != test.flags {
 				t.Errorf("command %d flags %#x, want %d %#x", test.got.cmd, test.got.flags, test.cmd, test.flags)
 			}
-			if want := bytesOf(t, test.body); string(test.got.body) != want {
-				t.Errorf("got\n%swant\n%s", hex.Dump(test.got.body), hex.Dump([]byte(want)))
+			if want := bytesOf(t, test.body); string(test.got.body()) != want {
+				t.Errorf("got\n%swant\n%s", hex.Dump(test.got.body()), hex.Dump([]byte(want)))
 			}
 		})
 	}
@@ -161,29 +164,46 @@ func TestBatchFits(t *testing.T) {
 	}
 	set := b.Sets()[cidr.IPv6]
 	const maxNameLength = 31 // ip_set.h: IPSET_MAXNAMELEN without the NUL
-	adding := batch{name: strings.Repeat("x", maxNameLength), entries: set}
+	adding := batch{name: strings.Repeat("x", maxNameLength), entries: set.All()}
 	for p := range set.All() {
 		adding.counts = append(adding.counts, Count{p, 1, 1})
 	}
-	entries := 0
-	for !adding.done() {
-		r := adding.request()
-		for a, err := range attributes(r.body[sizeofNfGenMsg:]) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if a.typ != attrADT {
-				continue
-			}
-			for _, err := range attributes(a.value) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				entries++
-			}
+	// What the kernel says of a set before its entries.
+	asIPv6 := message(adding.name, TypeHashNet, unix.AF_INET6, nil, nil)
+	l := listing{entries: true}
+	for r := range adding.requests() {
+		if len(r.msg) > maxBatchBytes {
+			t.Errorf("a message of %d bytes in a buffer of %d", len(r.msg), maxBatchBytes)
+		}
+		if err := l.add(slices.Concat(asIPv6, r.body()[sizeofNfGenMsg:])); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if entries != n || len(adding.counts) != 0 {
-		t.Errorf("%d entries, not %d; %d counts left", entries, n, len(adding.counts))
+	if got := l.sets[0]; !slices.Equal(got.Prefixes, slices.Collect(set.All())) || !slices.Equal(got.Counts, adding.counts) {
+		t.Errorf("%d entries with %d counts, not the %d", len(got.Prefixes), len(got.Counts), n)
 	}
+}
+
+// TestPlainEntry: entries that are made of a copy are the same as those made attribute by
+// attribute.
+func TestPlainEntry(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := rapid.SampledFrom(cidr.Families[:]).Draw(t, "family")
+		p, number := drawEntry(t, f), rapid.Uint32().Draw(t, "number")
+		e := encoder{[]byte("what is before..")}
+		any := encoder{[]byte("what is before..")}
+		e.entry(p, Count{}, number)
+		any.anyEntry(p, Count{}, number)
+		if !bytes.Equal(e.b, any.b) {
+			t.Fatalf("got\n%swant\n%s", hex.Dump(e.b), hex.Dump(any.b))
+		}
+	})
+}
+
+// first returns the first message of a batch.
+func first(b batch) request {
+	for r := range b.requests() {
+		return r
+	}
+	return request{}
 }

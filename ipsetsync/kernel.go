@@ -20,6 +20,7 @@ import (
 type Kernel struct {
 	sock     *nl.NetlinkSocket
 	buf      []byte
+	seq      uint32   // of the last request
 	revision [2]uint8 // of hash:net, by family
 }
 
@@ -40,11 +41,6 @@ func Open() (*Kernel, error) {
 		if errors.Is(err, unix.EPROTONOSUPPORT) {
 			err = errNoIPSet
 		}
-		return nil, &opError{Op: "open", Err: err}
-	}
-	timeout := unix.NsecToTimeval(answerTimeout.Nanoseconds())
-	if err := sock.SetSendTimeout(&timeout); err != nil {
-		sock.Close()
 		return nil, &opError{Op: "open", Err: err}
 	}
 	k := &Kernel{sock: sock, buf: make([]byte, receiveBuffer)}
@@ -185,20 +181,18 @@ func (r *refusal) Unwrap() error { return fromErrno(r.errno) }
 // comes back. It returns when the kernel has acknowledged the request or ended its
 // listing.
 func (k *Kernel) do(req request, answer func(msg []byte) error) error {
-	r := nl.NewNetlinkRequest(nfnlSubsysIpset<<8|int(req.cmd), req.flags)
-	r.AddRawData(req.body)
-	if err := k.sock.Send(r); err != nil {
+	k.seq++
+	req.setHeader(k.seq)
+	if err := send(k.sock.GetFd(), req.msg); err != nil {
 		return fmt.Errorf("send: %w", err)
 	}
 	interrupted := false
 	var failed error // the error of answer; the remaining messages are still read
 	for {
-		msgs, err := receive(k.sock, k.buf)
-		if err != nil {
-			return fmt.Errorf("receive: %w", err)
-		}
-		for _, m := range msgs {
-			if m.Header.Seq != r.Seq {
+		datagram, err := receive(k.sock.GetFd(), k.buf)
+		for len(datagram) > 0 && err == nil {
+			var m syscall.NetlinkMessage
+			if m, datagram, err = cutMessage(datagram); err != nil || m.Header.Seq != k.seq {
 				continue // left from a request that timed out
 			}
 			interrupted = interrupted || m.Header.Flags&unix.NLM_F_DUMP_INTR != 0
@@ -218,6 +212,9 @@ func (k *Kernel) do(req request, answer func(msg []byte) error) error {
 			if m.Header.Flags&unix.NLM_F_MULTI == 0 && req.flags&unix.NLM_F_ACK == 0 {
 				return failed
 			}
+		}
+		if err != nil {
+			return fmt.Errorf("receive: %w", err)
 		}
 	}
 }
