@@ -1,6 +1,7 @@
 package ipsetsync
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -54,6 +55,39 @@ func BenchmarkEncode(b *testing.B) {
 			for b.Loop() {
 				for r := range (batch{name: "voip_bl", entries: set.All()}).requests() {
 					_ = r
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(set.Len()), "ns/entry")
+		})
+	}
+}
+
+// BenchmarkDecode reads a listing of 71,642 entries.
+func BenchmarkDecode(b *testing.B) {
+	for _, f := range cidr.Families {
+		b.Run(f.String(), func(b *testing.B) {
+			set := randomSet(f, 71_642)
+			var msgs [][]byte
+			header := func(e *encoder) { e.be32(attrElements, uint32(set.Len())) }
+			for ps := range slices.Chunk(slices.Collect(set.All()), 600) {
+				msgs = append(msgs, message("voip_bl", TypeHashNet, familyNumber(f), header, func(e *encoder) {
+					for _, p := range ps {
+						data := e.open(attrData)
+						e.b = append(e.b, listed(Count{Prefix: p})...)
+						e.close(data)
+					}
+				}))
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				l := listing{entries: true}
+				for _, msg := range msgs {
+					if err := l.add(msg); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if len(l.sets[0].Prefixes) != set.Len() {
+					b.Fatalf("%d entries", len(l.sets[0].Prefixes))
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(set.Len()), "ns/entry")

@@ -26,22 +26,26 @@ type attribute struct {
 func attributes(b []byte) iter.Seq2[attribute, error] {
 	return func(yield func(attribute, error) bool) {
 		for len(b) > 0 {
-			if len(b) < nlaHeaderLength {
-				yield(attribute{}, errMalformed)
+			a, rest, err := cutAttribute(b)
+			if !yield(a, err) || err != nil {
 				return
 			}
-			n := int(binary.NativeEndian.Uint16(b))
-			typ := binary.NativeEndian.Uint16(b[2:]) & nlaTypeMask
-			if n < nlaHeaderLength || n > len(b) {
-				yield(attribute{}, errMalformed)
-				return
-			}
-			if !yield(attribute{typ, b[nlaHeaderLength:n]}, nil) {
-				return
-			}
-			b = b[min((n+nlaAlign-1)&^(nlaAlign-1), len(b)):]
+			b = rest
 		}
 	}
+}
+
+// cutAttribute splits b after its first attribute.
+func cutAttribute(b []byte) (a attribute, rest []byte, err error) {
+	if len(b) < nlaHeaderLength {
+		return a, nil, errMalformed
+	}
+	n := int(binary.NativeEndian.Uint16(b))
+	if n < nlaHeaderLength || n > len(b) {
+		return a, nil, errMalformed
+	}
+	a = attribute{binary.NativeEndian.Uint16(b[2:]) & nlaTypeMask, b[nlaHeaderLength:n]}
+	return a, b[min((n+nlaAlign-1)&^(nlaAlign-1), len(b)):], nil
 }
 
 func (a attribute) u8() (uint8, error) {
@@ -177,21 +181,22 @@ func (h *Header) decodeOption(a attribute) (err error) {
 // addEntries decodes a container of entries. It skips entries of set types that voipbl
 // does not use, except the names in a list:set.
 func (l *listing) addEntries(live *Live, b []byte) error {
-	for data, err := range attributes(b) {
+	ours := l.raw == nil && l.entries && (live.Type == TypeHashNet || l.bans && live.Type == typeHashIP)
+	for len(b) > 0 {
+		data, rest, err := cutAttribute(b)
 		if err != nil {
 			return err
 		}
+		b = rest
 		switch {
 		case live.Type == typeListSet:
 			err = l.addMember(live, data.value)
 		case l.raw != nil:
 			err = l.raw(live, data.value)
-		case live.Type == TypeHashNet, live.Type == typeHashIP:
-			if l.entries && (l.bans || live.Type == TypeHashNet) {
-				var e entry
-				if e, err = decodeEntry(live.Family, data.value); err == nil {
-					l.keep(live, e)
-				}
+		case ours:
+			var e entry
+			if e, err = decodeEntry(live.Family, data.value); err == nil {
+				l.keep(live, &e)
 			}
 		}
 		if err != nil {
@@ -232,9 +237,9 @@ type entry struct {
 }
 
 // keep adds an entry to the set, or passes it to visit.
-func (l *listing) keep(live *Live, e entry) {
+func (l *listing) keep(live *Live, e *entry) {
 	if l.visit != nil {
-		l.visit(e)
+		l.visit(*e)
 		return
 	}
 	live.grow()
@@ -247,7 +252,64 @@ func (l *listing) keep(live *Live, e entry) {
 	}
 }
 
+// counted is what the kernel writes for an entry of a set that voipbl has made
+// (ip_set_hash_net.c: hash_net4_data_list; ip_set_core.c: ip_set_put_extensions): these
+// attributes in this order.
+var counted = [2]countedEntry{countedOf(cidr.IPv4), countedOf(cidr.IPv6)}
+
+// countedEntry has the headers of the attributes, without the flags of their types, and
+// the places of the values.
+type countedEntry struct {
+	ip, address, bits, bytes, packets uint32
+	addressEnd, length                int
+}
+
+// headerMask leaves out the flags of an attribute's type. Older kernels set one more.
+var headerMask = attributeHeader(nlaTypeMask, nlaMaxValueBytes)
+
+// attributeHeader returns a header as it is read from memory as one number.
+func attributeHeader(typ uint16, valueBytes int) uint32 {
+	b := binary.NativeEndian.AppendUint16(nil, uint16(nlaHeaderLength+valueBytes))
+	return binary.NativeEndian.Uint32(binary.NativeEndian.AppendUint16(b, typ))
+}
+
+func countedOf(f cidr.Family) countedEntry {
+	width := int(f.Bits()) / 8
+	end := 2*nlaHeaderLength + width
+	return countedEntry{
+		ip:      attributeHeader(attrIP, nlaHeaderLength+width),
+		address: attributeHeader([2]uint16{attrIPAddrIPv4, attrIPAddrIPv6}[f], width),
+		bits:    attributeHeader(attrCIDR, 1),
+		bytes:   attributeHeader(attrBytes, 8), packets: attributeHeader(attrPackets, 8),
+		addressEnd: end, length: end + 8 + 12 + 12,
+	}
+}
+
+// decode decodes an entry of this form. It returns false for any other form.
+func (c *countedEntry) decode(b []byte, e *entry) bool {
+	if len(b) != c.length {
+		return false
+	}
+	header := func(b []byte) uint32 { return binary.NativeEndian.Uint32(b) & headerMask }
+	end := b[c.addressEnd:]
+	if header(b) != c.ip || header(b[4:]) != c.address || header(end) != c.bits || header(end[8:]) != c.bytes || header(end[20:]) != c.packets {
+		return false
+	}
+	var ok bool
+	e.count.Prefix, ok = cidr.FromBytes(b[2*nlaHeaderLength:c.addressEnd], end[4])
+	e.count.Bytes, e.count.Packets = binary.BigEndian.Uint64(end[12:]), binary.BigEndian.Uint64(end[24:])
+	return ok
+}
+
 func decodeEntry(f cidr.Family, b []byte) (e entry, err error) {
+	if counted[f].decode(b, &e) {
+		return e, nil
+	}
+	return decodeAnyEntry(f, b)
+}
+
+// decodeAnyEntry decodes an entry of any form.
+func decodeAnyEntry(f cidr.Family, b []byte) (e entry, err error) {
 	var (
 		addr []byte
 		bits = f.Bits()

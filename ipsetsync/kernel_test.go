@@ -512,3 +512,25 @@ func TestWithoutRights(t *testing.T) {
 		t.Errorf("got %q, want %q", out, want)
 	}
 }
+
+// TestKernelListsAsExpected: the kernel lists entries of our sets in the form that is read
+// fast.
+func TestKernelListsAsExpected(t *testing.T) {
+	k := openKernel(t)
+	for _, f := range cidr.Families {
+		apply(t, k, "voip_bl", f, randomSet(f, 1000))
+		fast, n := 0, 0
+		_, err := k.list("list", "voip_bl", listRequest("voip_bl"), listing{entries: true, raw: func(_ *Live, data []byte) error {
+			if n++; counted[f].decode(data, new(entry)) {
+				fast++
+			}
+			return nil
+		}})
+		if err != nil || fast == 0 || fast != n {
+			t.Errorf("%s: %d of %d entries, %v", f, fast, n, err)
+		}
+		if err := k.Destroy("voip_bl"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
