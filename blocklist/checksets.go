@@ -144,8 +144,8 @@ func (r *CheckReport) findPlaces(finder *reach.PlacesFinder, q netip.Prefix, syn
 		p := &r.Places[i]
 		switch {
 		case !r.Exempt || p.Kind != reach.ByVoipbl:
-		case syncRefused && p.Set != "" && p.Entry != nil:
-			p.Remedy = reach.TakeOutRemedy(p.Set, *p.Entry)
+		case syncRefused && p.TakeOutRemedy() != "":
+			p.Remedy = p.TakeOutRemedy()
 		default:
 			p.Remedy = "voipbl sync" // the lists no longer have it
 		}

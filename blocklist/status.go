@@ -91,8 +91,8 @@ type SetStatus struct {
 	Name       string `json:"name"`
 	Exists     bool   `json:"exists"`
 	Type       string `json:"type,omitempty"`
-	Entries    int    `json:"entries"`
-	Lengths    []int  `json:"lengths"`    // prefix lengths that occur
+	Entries    int    `json:"entries"`    // the lists' own
+	Lengths    []int  `json:"lengths"`    // prefix lengths of these
 	Memory     int64  `json:"memory"`     // bytes in the kernel
 	Changed    bool   `json:"changed"`    // somebody else has changed it since voipbl wrote it
 	Ours       bool   `json:"ours"`       // of the type and family that voipbl makes
@@ -100,6 +100,11 @@ type SetStatus struct {
 	Drops      bool   `json:"drops"`      // a rule of INPUT or PREROUTING drops its members
 	Packets    uint64 `json:"packets"`    // matched by its present entries
 	Bytes      uint64 `json:"bytes"`
+
+	// What the kernel holds: the lists' own entries may be written in pieces, for fewer prefix
+	// lengths, each of which the kernel probes for every packet.
+	KernelEntries int   `json:"kernel_entries"`
+	KernelLengths []int `json:"kernel_lengths"`
 
 	unknown bool     // no record of what was put into it: after a removal, or without the run folder
 	users   []string // lists and rules of others that use it, if it is not voipbl's
@@ -165,7 +170,7 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	s.Families = slices.Concat(record.Families(), s.Rules.Families)
 	s.IPv6Left = cfg.Firewall.IPv6 == config.IPv6Off && reachedOverIPv6()
 	for _, f := range cidr.Families {
-		set, err := setStatus(kernel, cfg.SetName(int(f)), f, record.Sets[f])
+		set, err := listSetStatus(kernel, cfg.SetName(int(f)), f, record.Sets[f])
 		if err != nil {
 			return nil, err
 		}
@@ -213,35 +218,67 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	return s, nil
 }
 
-// setStatus reads one set from the kernel; print is what voipbl last put into it.
-func setStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family, print state.SetPrint) (SetStatus, error) {
-	s := SetStatus{Name: name, Lengths: []int{}}
-	c, err := kernel.Content(name)
-	if errors.Is(err, ipsetsync.ErrNotFound) {
-		return s, nil
-	}
-	if err != nil {
+// listSetStatus reads one set of the lists from the kernel; print is what voipbl last put into
+// it.
+func listSetStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family, print state.SetPrint) (SetStatus, error) {
+	s, c, err := setStatus(kernel, name)
+	if c == nil || err != nil {
 		return s, err
 	}
-	s.Exists, s.Type, s.Entries = true, c.Type, int(c.Elements)
-	s.Memory, s.References = int64(c.Memory), int(c.References)
 	s.Ours = ipsetsync.IsOurs(c.Header, f)
-	s.Packets, s.Bytes = c.Packets, c.Bytes
 	s.Changed = s.Ours && print.Name == name && print.Study(c) != ""
 	s.unknown = print.Name != name || print.Unfilled
-	s.Lengths = cidr.WhichLengths(c.Lengths)
-	return s, nil
+	return s, s.findOwn(kernel, c, print)
+}
+
+// findOwn finds out the lists' own entries: from the record if nobody has changed the set since,
+// else by joining what the kernel holds, which takes memory for each entry.
+func (s *SetStatus) findOwn(kernel *ipsetsync.Kernel, c *ipsetsync.Content, print state.SetPrint) error {
+	switch {
+	case !s.Ours || c.Elements == 0:
+		return nil
+	case print.Name == s.Name && !s.Changed && len(print.OwnLengths) > 0:
+		s.Entries, s.Lengths = print.Own, print.OwnLengths
+		return nil
+	}
+	live, err := kernel.Dump(s.Name)
+	if errors.Is(err, ipsetsync.ErrNotFound) {
+		return nil // removed meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	if live.Join() {
+		s.Entries, s.Lengths = len(live.Prefixes), cidr.WhichLengths(live.Lengths())
+	}
+	return nil
+}
+
+// setStatus reads one set from the kernel. The Content is nil if there is none.
+func setStatus(kernel *ipsetsync.Kernel, name string) (SetStatus, *ipsetsync.Content, error) {
+	s := SetStatus{Name: name, Lengths: []int{}, KernelLengths: []int{}}
+	c, err := kernel.Content(name)
+	if errors.Is(err, ipsetsync.ErrNotFound) {
+		return s, nil, nil
+	}
+	if err != nil {
+		return s, nil, err
+	}
+	s.Exists, s.Type = true, c.Type
+	s.KernelEntries, s.KernelLengths = int(c.Elements), cidr.WhichLengths(c.Lengths)
+	s.Entries, s.Lengths = s.KernelEntries, s.KernelLengths
+	s.Memory, s.References = int64(c.Memory), int(c.References)
+	s.Packets, s.Bytes = c.Packets, c.Bytes
+	return s, c, nil
 }
 
 // banSetStatus reads one set of bans from the kernel.
 func banSetStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family) (SetStatus, error) {
-	s, err := setStatus(kernel, name, f, state.SetPrint{})
-	if !s.Exists || err != nil {
-		return s, err
+	s, c, err := setStatus(kernel, name)
+	if c != nil {
+		s.Ours = ipsetsync.CheckBanSet(c.Header, f) == nil
 	}
-	h, err := kernel.Header(name)
-	s.Ours = err == nil && ipsetsync.CheckBanSet(h, f) == nil
-	return s, nil
+	return s, err
 }
 
 // foreignRemedy is what to do about a set that somebody else made.

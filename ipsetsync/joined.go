@@ -14,16 +14,18 @@ import (
 
 // Join joins the pieces that the kernel holds to the lists' own entries. The counts of
 // pieces add up. It works in place; the Header stays as the kernel's, with the number of
-// pieces. A set with exceptions is not voipbl's work and stays as it is.
-func (l *Live) Join() {
+// pieces. A set of another type, or with exceptions, is not voipbl's work: it stays as it
+// is, and Join returns false.
+func (l *Live) Join() bool {
 	if !joinable(l.Header) || l.NoMatch > 0 {
-		return
+		return false
 	}
 	l.Prefixes = cidr.Aggregate(l.Prefixes)
 	l.Counts = joinCounts(l.Prefixes, l.Counts)
+	return true
 }
 
-// Join is [Live.Join] for members. Pieces then tells what the kernel holds.
+// Join is [Live.Join] for members.
 func (m *Members) Join() {
 	if !joinable(m.Header) || len(m.except) > 0 {
 		return
@@ -41,19 +43,14 @@ func (m *Members) Join() {
 	m.noteLengths()
 }
 
-// Pieces returns the entries that overlap p as the kernel holds them. Only these can be
-// deleted.
-func (m *Members) Pieces(p cidr.Prefix) []cidr.Prefix {
-	all := m.pieces
-	if all == nil {
-		all = m.prefixes
+// Holds reports whether the kernel has p as one entry, which can be deleted, and not in
+// pieces.
+func (m *Members) Holds(p cidr.Prefix) bool {
+	of := m.pieces
+	if of == nil {
+		of = m.prefixes
 	}
-	var found []cidr.Prefix
-	for _, q := range all {
-		if q.Overlaps(p) {
-			found = append(found, q)
-		}
-	}
+	_, found := slices.BinarySearchFunc(of, p, cidr.Prefix.Compare)
 	return found
 }
 

@@ -64,3 +64,11 @@ func (l *Live) Within(p cidr.Prefix) int {
 	}
 	return n
 }
+
+// Lengths counts the entries of each prefix length.
+func (l *Live) Lengths() (count [129]int) {
+	for _, p := range l.Prefixes {
+		count[p.Bits()]++
+	}
+	return count
+}

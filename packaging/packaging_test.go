@@ -55,6 +55,8 @@ var served = []string{
 	"voipbl_rules_obstacles",
 	"voipbl_rules_on_trial",
 	"voipbl_set_entries",
+	"voipbl_set_kernel_entries",
+	"voipbl_set_kernel_prefix_lengths",
 	"voipbl_set_memory_bytes",
 	"voipbl_set_prefix_lengths",
 }

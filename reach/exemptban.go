@@ -79,6 +79,9 @@ func (b ExemptBan) inPlace(who, as string) string {
 // exempt addresses out: the entry may be a piece of a wider ban, which stays for the others.
 func (b ExemptBan) Remedy() string {
 	if b.Own && b.Set != "" && b.SyncRefused {
+		if b.Place != nil && b.Place.TakeOutRemedy() != "" {
+			return b.Place.TakeOutRemedy()
+		}
 		return TakeOutRemedy(b.Set, b.Banned)
 	}
 	if b.Place != nil {

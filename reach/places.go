@@ -54,6 +54,8 @@ type Place struct {
 	behind   bool // packets have the address and port here that nat gave them
 	past     bool // other packets of the address arrive, or may, by another interface, and pass
 	someHere bool // an address in Ports is not this host's only one
+
+	takeOut string // takes the query out of voipbl's set; see [Place.TakeOutRemedy]
 }
 
 // Blocks reports whether a place counts as "blocked": it ends each packet that begins a
@@ -323,8 +325,19 @@ func (p *PlacesFinder) place(t familyTracer, found iptwalk.DropPlace, q netip.Pr
 		at.Kind, at.By = ByOther, ownerOf(found.Chain, found.Set)
 	}
 	at.Remedy = at.remedy(tool, found, q)
+	if at.Kind == ByVoipbl && at.Set != "" && at.Entry != nil {
+		at.takeOut = TakeOutRemedy(at.Set, *at.Entry)
+		if m := p.members[at.Set]; m != nil && !m.Holds(cidr.FromNetip(*at.Entry)) {
+			at.takeOut = "voipbl allow " + cidr.Text(q)
+		}
+	}
 	return at
 }
+
+// TakeOutRemedy is [TakeOutRemedy] for the query that the place was found for; "" if the place is
+// no entry of a set of voipbl's. An entry that the kernel has in pieces cannot be deleted as a
+// whole.
+func (p Place) TakeOutRemedy() string { return p.takeOut }
 
 // isOwnSet reports whether a set is one that voipbl fills, and does not just have its name.
 func (p *PlacesFinder) isOwnSet(name string, f cidr.Family) bool {
@@ -402,14 +415,18 @@ func orWhoever(by string) string {
 	return by
 }
 
-// Set reads a set, only once. It returns nil if the set cannot be read.
+// Set reads a set, only once. It returns nil if the set cannot be read. Entries of voipbl's lists
+// are told as the lists have them, whatever pieces the kernel has.
 func (p *PlacesFinder) Set(name string) (*ipsetsync.Members, error) {
 	if m, known := p.members[name]; known {
 		return m, nil
 	}
 	m, err := p.Kernel.Members(name)
-	if err != nil {
+	switch {
+	case err != nil:
 		m = nil
+	case name == p.cfg.SetName(int(m.Family)):
+		m.Join()
 	}
 	p.members[name] = m
 	return m, err

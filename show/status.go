@@ -61,6 +61,11 @@ func Status(on *screen.Screen, s *blocklist.Status, now time.Time) {
 		sets.Row(set.Name, screen.Count(set.Entries), strconv.Itoa(len(set.Lengths)), humanize.IBytes(uint64(set.Memory)), strconv.Itoa(set.References), screen.Count(set.Packets))
 	}
 	sets.Print(on.Out)
+	for _, set := range s.Sets {
+		if words := Shape(set.Entries, set.KernelEntries, set.Lengths, set.KernelLengths); words != "" {
+			on.Folded("  " + set.Name + ": " + words)
+		}
+	}
 	fmt.Fprintln(on.Out)
 	printRulesStatus(on, s.Rules)
 	if s.IPv6Left {

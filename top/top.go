@@ -126,7 +126,7 @@ func (t *Top) Read(ctx context.Context, n int) (*Report, error) {
 
 // readSet adds one set to the report and returns what its entries have counted. It returns
 // nothing for a set that does not exist, or that is somebody else's and so counts no blocked
-// sources.
+// sources. Entries of the lists are as the lists have them, whatever pieces the kernel has.
 func (t *Top) readSet(r *Report, name string, f cidr.Family, note func(ipsetsync.Header, cidr.Family) string) ([]ipsetsync.Count, error) {
 	set := Set{Name: name}
 	live, err := t.kernel.Dump(set.Name)
@@ -137,7 +137,11 @@ func (t *Top) readSet(r *Report, name string, f cidr.Family, note func(ipsetsync
 		return nil, err
 	}
 	set.Exists, set.Entries = live.Name != "", int(live.Elements)
-	if set.Exists || name == t.cfg.SetName(int(f)) { // a set of bans is only made with the first ban
+	list := name == t.cfg.SetName(int(f))
+	if list && live.Join() {
+		set.Entries = len(live.Prefixes)
+	}
+	if set.Exists || list { // a set of bans is only made with the first ban
 		set.Note = note(live.Header, f)
 	}
 	if set.Exists && !ipsetsync.IsOurs(live.Header, f) {

@@ -3,6 +3,7 @@ package top
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -61,6 +63,60 @@ func TestGrowth(t *testing.T) {
 	if got := growth(nested, counted("5.0.0.0/8", 11, 0)); got != 1 {
 		t.Errorf("around another entry: %d", got)
 	}
+}
+
+// TestPieces: pieces in which the kernel has an entry of a list are one row, with their sum and its
+// rate. A set of bans has no pieces.
+func TestPieces(t *testing.T) {
+	testns.Enter(t)
+	cfg := topConfig(t)
+	keepCopy(t, cfg, "a", "5.5.4.0/23\n")
+	restore := func(text string) {
+		t.Helper()
+		cmd := exec.Command("ipset", "restore", "-exist")
+		cmd.Stdin = strings.NewReader(text)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	restore(`create voip_bl hash:net counters
+create voip_bl6 hash:net family inet6 counters
+create voip_ban hash:net counters timeout 0 maxelem 262144
+add voip_bl 5.5.4.0/24 packets 2 bytes 120
+add voip_bl 5.5.5.0/24 packets 3 bytes 180
+add voip_bl 7.7.7.7 packets 4 bytes 240
+add voip_ban 9.9.8.0/24 packets 6 bytes 360
+add voip_ban 9.9.9.0/24 packets 7 bytes 420
+add voip_bl6 2a00:1::/33
+add voip_bl6 2a00:1:8000::/33 packets 1 bytes 60
+`)
+	top, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer top.Close()
+	read := func(want string) {
+		t.Helper()
+		r, err := top.Read(t.Context(), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, s := range r.Sets {
+			got += fmt.Sprintf("%s %d: %d %d, ", s.Name, s.Entries, s.Packets, s.Bytes)
+		}
+		for _, row := range r.Rows {
+			got += fmt.Sprintf("%s %d %d %s %v; ", row.Prefix, row.Packets, row.Bytes, strings.Join(row.Feeds, "+"), row.Rate > 0)
+		}
+		if got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	read("voip_bl 2: 9 540, voip_ban 2: 13 780, voip_bl6 1: 1 60, voip_ban6 0: 0 0, " +
+		"9.9.9.0/24 7 420 bans false; 9.9.8.0/24 6 360 bans false; 5.5.4.0/23 5 300 a false; 7.7.7.7/32 4 240  false; 2a00:1::/32 1 60  false; ")
+	restore("add voip_bl 5.5.5.0/24 packets 13 bytes 780\n")
+	read("voip_bl 2: 19 1140, voip_ban 2: 13 780, voip_bl6 1: 1 60, voip_ban6 0: 0 0, " +
+		"5.5.4.0/23 15 900 a true; 9.9.9.0/24 7 420 bans false; 9.9.8.0/24 6 360 bans false; 7.7.7.7/32 4 240  false; 2a00:1::/32 1 60  false; ")
 }
 
 // keepCopy makes text the feed's last good copy.

@@ -109,6 +109,7 @@ func TestMetrics(t *testing.T) {
 		`voipbl_set_entries{set="voip_bl"}`:           3,
 		`voipbl_set_entries{set="voip_bl6"}`:          1,
 		`voipbl_set_prefix_lengths{set="voip_bl"}`:    2,
+		`voipbl_set_kernel_entries{set="voip_bl6"}`:   1,
 		`voipbl_feed_entries{feed="far"}`:             4,
 		`voipbl_feed_entries{feed="mine"}`:            2,
 		`voipbl_feed_failures{feed="far"}`:            0,
