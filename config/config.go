@@ -262,7 +262,7 @@ const hidden = shownurl.Hidden
 // the text, and counts those beyond the first 50. Broken YAML is reported alone, because
 // nothing after it can be trusted.
 func Parse(file string, text []byte) (Config, error) {
-	r := reader{file: file, places: make(map[string]place)}
+	r := newReader(file)
 	root, ok := r.syntax(text)
 	if !ok {
 		return Config{}, r.err()
@@ -286,7 +286,7 @@ func StateDir(text []byte) string { return guess(text).StateDir }
 
 func guess(text []byte) Config {
 	for _, t := range [][]byte{text, folders(text)} {
-		r := reader{places: make(map[string]place)}
+		r := newReader("")
 		if root, ok := r.syntax(t); ok {
 			return r.check(r.decode(root))
 		}

@@ -43,14 +43,24 @@ func (r *reader) value(key string, node ast.Node, dst reflect.Value, example str
 	}
 }
 
-// mapping decodes the values of a mapping into the fields of a struct.
-func (r *reader) mapping(key string, m *ast.MappingNode, dst reflect.Value) {
-	fields := make(map[string]reflect.StructField)
-	var known []string
-	for f := range dst.Type().Fields() {
+// keysOf returns the fields of a struct by their keys, and the keys in order. A file may have
+// hundreds of feeds, so it remembers them.
+func (r *reader) keysOf(t reflect.Type) (fields map[string]reflect.StructField, known []string) {
+	if of, seen := r.keys[t]; seen {
+		return of.fields, of.known
+	}
+	fields = make(map[string]reflect.StructField)
+	for f := range t.Fields() {
 		fields[keyName(f)] = f
 		known = append(known, keyName(f))
 	}
+	r.keys[t] = keys{fields, known}
+	return fields, known
+}
+
+// mapping decodes the values of a mapping into the fields of a struct.
+func (r *reader) mapping(key string, m *ast.MappingNode, dst reflect.Value) {
+	fields, known := r.keysOf(dst.Type())
 	lines := make(map[string]int) // of the keys seen
 	for _, pair := range m.Values {
 		tk := pair.Key.GetToken()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,6 +64,17 @@ type reader struct {
 	file   string
 	places map[string]place // of each value written, by the key's path
 	errs   []*Error
+	keys   map[reflect.Type]keys
+}
+
+func newReader(file string) *reader {
+	return &reader{file: file, places: make(map[string]place), keys: make(map[reflect.Type]keys)}
+}
+
+// keys are the keys of a struct.
+type keys struct {
+	fields map[string]reflect.StructField
+	known  []string
 }
 
 // written reports whether a key is in the text, with a good or a bad value.
