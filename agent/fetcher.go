@@ -280,6 +280,7 @@ func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 	}
 	r := feeds.NewReader(todo.cfg, feeds.Options{Version: d.opts.Version, Log: d.log}, h, time.Now().UTC().Truncate(time.Second))
 	defer r.Client.Close()
+	end := h.Round()
 	for _, f := range todo.feeds {
 		group.Go(func() error {
 			begun := time.Now()
@@ -291,6 +292,9 @@ func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 		})
 	}
 	group.Wait()
+	if err := end(); err != nil {
+		d.log.Warn(err.Error())
+	}
 }
 
 // fetchWait is how long the agent waits for a "voipbl sync": longer than the longest can take.

@@ -69,7 +69,6 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	}
 	record := state.ReadSetRecord(held.Run)
 	live := feeds.StartDump(e.Cfg, e.Kernel)
-	e.reader.Lossy = e.reader.Lossy || feeds.CopyLost(e.Store, e.Cfg.Feeds)
 	e.reader.GetAll(ctx, e.Cfg.Feeds, e.feeds, func(config.Feed) bool { return true })
 	watch.Lap("feeds")
 	lives, err := live.Wait()

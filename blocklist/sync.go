@@ -70,7 +70,6 @@ func syncInto(ctx context.Context, cfg config.Config, opts feeds.Options, report
 		Handles: h, reader: r, feeds: make([]*feeds.Feed, len(cfg.Feeds)),
 		verb: "voipbl sync", wait: opts.Wait, dryRun: opts.DryRun, setsOnly: opts.SetsOnly, leaveBase: opts.LeaveBase,
 	}
-	r.Lossy = feeds.CopyLost(h.Store, cfg.Feeds)
 	if !opts.Offline {
 		r.GetAll(ctx, cfg.Feeds, e.feeds, func(f config.Feed) bool { return f.URL != "" })
 	}

@@ -64,9 +64,13 @@ func (b *Builder) compact(f Family) {
 	b.ps[f] = slices.Grow(ps, len(ps)/2)
 }
 
-// addSets adds all prefixes of both sets.
+// addSets adds all prefixes of both sets. Like Add it aggregates first rather than grow a
+// large slice.
 func (b *Builder) addSets(sets Sets) {
 	for f := range sets {
+		if n := len(b.ps[f]); n >= compactMin && n+sets[f].Len() > cap(b.ps[f]) {
+			b.compact(Family(f))
+		}
 		b.ps[f] = append(b.ps[f], sets[f].ps...)
 	}
 }
@@ -94,6 +98,13 @@ func Union(all ...Sets) Sets {
 	}
 	if some <= 1 {
 		return last
+	}
+	for f := range b.ps {
+		n := 0
+		for _, sets := range all {
+			n += len(sets[f].ps)
+		}
+		b.ps[f] = make([]Prefix, 0, min(n, compactMin))
 	}
 	for _, sets := range all {
 		b.addSets(sets)

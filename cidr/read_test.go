@@ -37,7 +37,7 @@ nonsense
 		t.Errorf("samples %v", s)
 	}
 	rows := map[string]int{"10.0.0.0/8": 2, "192.0.0.0/24": 1, "2001:db8::/32": 1}
-	for i, s := range Specials() {
+	for i, s := range specials {
 		if tally.Specials[i] != rows[s.Prefix.String()] {
 			t.Errorf("%s: %d entries", s.Prefix, tally.Specials[i])
 		}
@@ -102,7 +102,7 @@ func TestSpecialSpace(t *testing.T) {
 			t.Errorf("%s is special: %v", s, row)
 		}
 	}
-	for _, s := range Specials() {
+	for _, s := range specials {
 		if s.Name == "" || !strings.HasPrefix(s.Source, "RFC ") {
 			t.Errorf("%s has no source: %v", s.Prefix, s)
 		}

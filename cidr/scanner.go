@@ -11,8 +11,11 @@ import (
 const (
 	// maxLine is the longest line that is read; real lines are shorter than 100 bytes.
 	// Together with the buffer size it limits memory, whatever a feed holds.
-	maxLine    = 4096
-	bufferSize = 64 << 10
+	maxLine = 4096
+
+	// BufferSize is the size of the buffer for reading, in bytes. A [bufio.Reader] of at
+	// least this size is read as it is, without another one.
+	BufferSize = 32 << 10
 )
 
 // Scanner reads a feed line by line. It stops at every line that is an entry or looks
@@ -44,7 +47,7 @@ type Scanner struct {
 
 // NewScanner returns a Scanner on r.
 func NewScanner(r io.Reader) *Scanner {
-	return &Scanner{r: bufio.NewReaderSize(r, bufferSize), declared: NoTotal}
+	return &Scanner{r: bufio.NewReaderSize(r, BufferSize), declared: NoTotal}
 }
 
 // Scan moves to the next entry or refused line. It returns false at the end or on a

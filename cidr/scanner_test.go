@@ -130,7 +130,7 @@ var lineForms = []struct{ name, text, want string }{
 }
 
 func TestLongLines(t *testing.T) {
-	long := strings.Repeat("x", 3*bufferSize)
+	long := strings.Repeat("x", 3*BufferSize)
 	text := "1.1.1.1\n" + long + "\n2.2.2.2\n#" + long + "\n" + strings.Repeat(" ", maxLine) + "3.3.3.3\n4.4.4.4\n" + long
 	if got, want := scanned(text), "1.1.1.1 line-too-long 2.2.2.2 line-too-long 4.4.4.4 line-too-long"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -172,7 +172,7 @@ func TestScannerReportsReadErrors(t *testing.T) {
 	if n != 1 || !errors.Is(sc.Err(), broken) {
 		t.Errorf("%d entries, error %v: half a line must not count", n, sc.Err())
 	}
-	sc = NewScanner(io.MultiReader(strings.NewReader(strings.Repeat("x", 2*bufferSize)), iotest.ErrReader(broken)))
+	sc = NewScanner(io.MultiReader(strings.NewReader(strings.Repeat("x", 2*BufferSize)), iotest.ErrReader(broken)))
 	if sc.Scan() || !errors.Is(sc.Err(), broken) {
 		t.Errorf("error in a long line: %v", sc.Err())
 	}

@@ -1,5 +1,10 @@
 package cidr
 
+import (
+	"iter"
+	"slices"
+)
+
 // Special is space that is never blocked, because no host on the Internet
 // sends from it, or because blocking it would cut off the host itself.
 type Special struct {
@@ -45,8 +50,8 @@ func special(prefix, name, source string) Special {
 	return Special{MustParsePrefix(prefix), name, source}
 }
 
-// Specials returns the table of special-purpose space.
-func Specials() []Special { return append([]Special(nil), specials...) }
+// Specials yields the rows of the table of special-purpose space.
+func Specials() iter.Seq2[int, Special] { return slices.All(specials) }
 
 // SpecialSpace is all special-purpose space as sets.
 var SpecialSpace = func() Sets {

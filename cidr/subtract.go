@@ -1,10 +1,13 @@
 package cidr
 
-// Subtract returns the addresses that s covers and holes does not. The result needs no
-// further aggregation: the pieces left of a prefix have different lengths, and none of
-// them can join a neighbour outside of it.
+import "slices"
+
+// Subtract returns the addresses that s covers and holes does not: s itself, without a
+// copy, if no hole touches it. The result needs no further aggregation: the pieces left
+// of a prefix have different lengths, and none of them can join a neighbour outside of
+// it.
 func (s Set) Subtract(holes Set) Set {
-	if len(holes.ps) == 0 || len(s.ps) == 0 {
+	if !slices.ContainsFunc(holes.ps, s.Overlaps) {
 		return s
 	}
 	out := make([]Prefix, 0, len(s.ps)+len(holes.ps))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,13 +25,14 @@ type Reader struct {
 	store    *fetch.Store
 	Client   *fetch.Client
 	limits   config.Limits
+	limit    func() EntryLimit // of one list
 	offline  bool
 	force    bool
 	dryRun   bool             // keep nothing: no copy, no history
 	live     func() cidr.Sets // what the sets of the lists hold in the kernel
 	wrote    func() bool      // whether voipbl put it there
 	feeds    []config.Feed    // all that are configured
-	Lossy    bool             // the copy of a feed is lost: see Feed.before
+	lossy    func() bool      // whether the copy of a feed is lost: see Feed.before
 	now      time.Time
 	deadline time.Time // for fetching all feeds
 	progress func(feed string, got, total int64)
@@ -68,24 +70,39 @@ func NewReader(cfg config.Config, opts Options, store *fetch.Store, now time.Tim
 		deadline: time.Now().Add(Rounds * cfg.Limits.Timeout),
 		live:     func() cidr.Sets { return readLive(cfg) },
 		wrote:    func() bool { return state.LastRecord(cfg).Wrote(cfg) },
+		limit:    sync.OnceValue(func() EntryLimit { return LimitOf(cfg.Limits) }),
 		feeds:    cfg.Feeds,
 	}
 }
 
 // GetAll gets the feeds that are wanted and still nil in feeds, a few at a time.
 func (r *Reader) GetAll(ctx context.Context, cfgs []config.Feed, feeds []*Feed, want func(config.Feed) bool) {
+	defer r.Client.Close()
+	if r.lossy == nil {
+		r.lossy = sync.OnceValue(func() bool { return copyLost(r.store, r.feeds) })
+	}
+	end := r.store.Round()
 	var group errgroup.Group
 	group.SetLimit(AtOnce)
+	var got []int
 	for i, f := range cfgs {
 		if feeds[i] != nil || !want(f) {
 			continue
 		}
+		got = append(got, i)
 		group.Go(func() error {
 			feeds[i] = r.Get(ctx, f)
 			return nil
 		})
 	}
 	group.Wait()
+	if err := end(); err != nil {
+		for _, i := range got {
+			if f := feeds[i]; f.Report.State == Fresh && !f.Report.Unkept {
+				f.unkept(err)
+			}
+		}
+	}
 }
 
 // Get gets one feed. It returns no error: problems are in the report, and then the last good
@@ -229,9 +246,10 @@ func (r *Reader) download(ctx context.Context, f *Feed, prior fetch.Meta, state 
 	return nil
 }
 
-// noteBefore notes the entries of the last good copy before it is replaced.
+// noteBefore notes the entries of the last good copy before it is replaced, if a copy was lost
+// before the first was replaced.
 func (r *Reader) noteBefore(f *Feed) {
-	if r.Lossy {
+	if r.lossy != nil && r.lossy() {
 		if body, _, err := r.readCopy(f.Name); err == nil {
 			f.before = body.sets
 		}
@@ -316,10 +334,6 @@ func (r *Reader) readCopy(name string) (content, fetch.Meta, error) {
 	return body, c.Meta(), err
 }
 
-// bytesPerEntry is the length of a list's line in bytes, rounded down: real lists have 14 to
-// 17. It is only used to allocate memory.
-const bytesPerEntry = 14
-
 // PolicyOf returns which entries the configuration allows in a feed's last good copy.
 func PolicyOf(l config.Limits) cidr.Policy {
 	return cidr.Policy{Widest: [2]uint8{uint8(l.Widest), uint8(l.Widest6)}, MaxPrefixes: copyEntries(l)}
@@ -327,7 +341,7 @@ func PolicyOf(l config.Limits) cidr.Policy {
 
 // read reads a body under the configured limits.
 func (r *Reader) read(parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
-	limit := LimitOf(r.limits)
+	limit := r.limit()
 	policy := PolicyOf(r.limits)
 	policy.MaxPrefixes = limit.Entries
 	c, err := r.readBy(policy, parts)
@@ -355,7 +369,7 @@ func (r *Reader) readBy(policy cidr.Policy, parts iter.Seq2[fetch.Part, io.Reade
 	)
 	c.tally.Declared = cidr.NoTotal
 	for part, in := range parts {
-		b.Grow(cidr.IPv4, min(int(min(part.Size, r.limits.MaxBytes)/bytesPerEntry), policy.MaxPrefixes))
+		part.Size = min(part.Size, r.limits.MaxBytes)
 		t, err := c.readPart(part, in, policy, &b)
 		if errors.Is(err, cidr.ErrTooMany) {
 			err = &tooManyError{err}

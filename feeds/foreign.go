@@ -2,9 +2,11 @@ package feeds
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/fetch"
@@ -25,12 +27,23 @@ func (f foreign) String() string {
 	return fmt.Sprintf("it is %s: %s", f.kind.Name, f.kind.Advice)
 }
 
+// readers are the buffers for reading parts, kept for the next part: a host may have hundreds of
+// feeds, most of them much shorter than one buffer.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, cidr.BufferSize) }}
+
+// bytesPerEntry is the length of a list's line in bytes, rounded down: real lists have 14 to
+// 17. It is only used to allocate memory for a part that is longer than a buffer; the lines of a
+// shorter one are counted.
+const bytesPerEntry = 14
+
 // readPart reads one part of a body. If the part cannot be a list, it reads only the
 // beginning.
 func (c *content) readPart(part fetch.Part, in io.Reader, policy cidr.Policy, b *cidr.Builder) (cidr.Tally, error) {
-	r := bufio.NewReaderSize(in, filekind.HeadSize)
-	head, _ := r.Peek(filekind.HeadSize) // reading on returns an error again
-	kind := filekind.Of(head)
+	r := readers.Get().(*bufio.Reader)
+	r.Reset(in)
+	defer func() { r.Reset(nil); readers.Put(r) }()
+	head, end := r.Peek(cidr.BufferSize) // reading on returns an error again
+	kind := filekind.Of(head[:min(len(head), filekind.HeadSize)])
 	if c.kind.Name == "" {
 		c.kind = kind
 	}
@@ -38,6 +51,11 @@ func (c *content) readPart(part fetch.Part, in io.Reader, policy cidr.Policy, b 
 		c.foreign = append(c.foreign, foreign{part.Name, kind})
 		return cidr.Tally{Declared: cidr.NoTotal}, nil
 	}
+	entries := int(part.Size / bytesPerEntry)
+	if end != nil {
+		entries = bytes.Count(head, []byte{'\n'}) + 1
+	}
+	b.Grow(cidr.IPv4, min(entries, policy.MaxPrefixes))
 	t, err := cidr.Read(r, policy, b)
 	if err == nil && t.Lines > 0 && t.Malformed() == t.Lines {
 		c.foreign = append(c.foreign, foreign{part.Name, kind})

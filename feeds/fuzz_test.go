@@ -29,7 +29,7 @@ func FuzzFeedToPlan(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	r := &Reader{store: store, limits: config.Default().Limits}
+	r := &Reader{store: store, limits: config.Default().Limits, limit: func() EntryLimit { return LimitOf(config.Default().Limits) }}
 	f.Fuzz(func(t *testing.T, text, protectedBytes []byte) {
 		staged, err := store.Stage("list")
 		if err != nil {

@@ -92,9 +92,9 @@ func minute(t time.Time) string { return t.Local().Format("2006-01-02 15:04") }
 // KeptRemedy is what to do about a feed whose copy is lost.
 const KeptRemedy = "solve the problem of the feed; or take it out, if it is gone for good"
 
-// CopyLost reports whether any feed has no last good copy. It reads only the ends of the
+// copyLost reports whether any feed has no last good copy. It reads only the ends of the
 // files.
-func CopyLost(store *fetch.Store, feeds []config.Feed) bool {
+func copyLost(store *fetch.Store, feeds []config.Feed) bool {
 	return slices.ContainsFunc(feeds, func(f config.Feed) bool {
 		c, err := store.Open(f.Name)
 		if err == nil {

@@ -29,7 +29,7 @@ func (r *Reader) readPath(f *Feed) *problem.Problem {
 	if err != nil {
 		return problem.Of(err)
 	}
-	staged, err := r.store.Stage(f.Name)
+	staged, err := r.store.Restage(f.Name)
 	if err != nil {
 		// The files can be read, so they are used even if no copy can be kept.
 		f.unkept(err)
@@ -50,7 +50,7 @@ func (r *Reader) readPath(f *Feed) *problem.Problem {
 		return f.takeFiles(body, Fresh, 0, r.now)
 	}
 	state := Unchanged
-	if !r.store.Same(f.Name, staged.Sum()) {
+	if !staged.Same() {
 		state = Fresh
 	}
 	if problem := f.takeFiles(body, state, staged.Size(), r.now); problem != nil {

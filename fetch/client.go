@@ -28,9 +28,6 @@ const (
 	idleTimeout   = 30 * time.Second // connections are reused only by retries and feeds of one sync
 )
 
-// bufferSize is the size of every buffer for copying and for writing to disk.
-const bufferSize = 64 << 10
-
 // A Client downloads URL feeds. It is safe for concurrent use.
 type Client struct {
 	transport *http.Transport

@@ -52,22 +52,6 @@ func FeedOf(file string) (feed string, ofFeed bool) {
 	return strings.CutSuffix(file, stateSuffix)
 }
 
-// Same reports whether the feed's last good copy is intact and has this SHA-256, so
-// that it need not be written again. It reads the whole copy: a damaged copy is not the
-// same, and writing it again repairs it.
-func (s *Store) Same(name string, sum [sha256.Size]byte) bool {
-	c, err := s.Open(name)
-	if err != nil {
-		return false
-	}
-	defer c.Close()
-	if c.meta.SHA256 != fmt.Sprintf("%x", sum) || c.Verify() != nil {
-		return false
-	}
-	s.Stands(name)
-	return true
-}
-
 // Stands reports to [Store.OnWrite] that the feed's last good copy is up to date and need
 // not be written.
 func (s *Store) Stands(name string) { s.wrote(name+listSuffix, nil) }
@@ -171,12 +155,12 @@ func (c *Copy) Parts() iter.Seq2[Part, io.Reader] {
 // The error is a [*DamagedError] if it is not, and another one if the file cannot be
 // read.
 func (c *Copy) Verify() error {
-	var buf []byte
-	for c.err == nil {
-		if buf == nil {
-			buf = make([]byte, bufferSize)
+	if c.err == nil {
+		buf := buffers.get()
+		defer buffers.put(buf)
+		for c.err == nil {
+			c.read(buf[:])
 		}
-		c.read(buf)
 	}
 	if c.err == io.EOF {
 		return nil

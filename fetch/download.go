@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"bufio"
 	"cmp"
 	"compress/flate"
 	"compress/gzip"
@@ -115,11 +114,14 @@ func (d *download) stage(resp *http.Response) error {
 	}
 	d.to.Part(d.name)
 	d.wire = 0
-	body, err := d.decoded(resp)
+	body, closed, err := d.decoded(resp)
 	if err != nil {
 		return err
 	}
-	n, err := io.CopyBuffer(d.to, io.LimitReader(body, d.req.MaxBytes+1), make([]byte, bufferSize))
+	defer closed()
+	buf := buffers.get()
+	defer buffers.put(buf)
+	n, err := io.CopyBuffer(d.to, io.LimitReader(body, d.req.MaxBytes+1), buf[:])
 	switch {
 	case err != nil:
 		return d.bodyError(err)
@@ -134,25 +136,26 @@ func (d *download) stage(resp *http.Response) error {
 	return d.to.flush()
 }
 
-// decoded returns the body without its content coding.
-func (d *download) decoded(resp *http.Response) (io.Reader, error) {
+// decoded returns the body without its content coding. The caller calls closed once it has
+// read enough.
+func (d *download) decoded(resp *http.Response) (_ io.Reader, closed func(), err error) {
 	wire := &meter{d: d, body: resp.Body, total: resp.ContentLength}
 	switch coding := strings.ToLower(resp.Header.Get("Content-Encoding")); {
 	case resp.ContentLength == 0: // an empty body, whatever its coding
 	case coding == "" || coding == "identity":
 		if resp.ContentLength > d.req.MaxBytes {
-			return nil, d.tooLarge()
+			return nil, nil, d.tooLarge()
 		}
 	case coding == "gzip" || coding == "x-gzip": // RFC 9110, section 8.4.1.3
-		z, err := gzip.NewReader(bufio.NewReaderSize(wire, bufferSize))
+		z, err := newInflate(wire)
 		if err != nil {
-			return nil, d.bodyError(err)
+			return nil, nil, d.bodyError(err)
 		}
-		return z, nil
+		return z, z.close, nil
 	default:
-		return nil, &fetchError{Reason: ReasonCorrupt, Err: fmt.Errorf("content coding %q, where gzip or none was asked for", coding)}
+		return nil, nil, &fetchError{Reason: ReasonCorrupt, Err: fmt.Errorf("content coding %q, where gzip or none was asked for", coding)}
 	}
-	return wire, nil
+	return wire, func() {}, nil
 }
 
 func (d *download) tooLarge() *fetchError {

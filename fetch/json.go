@@ -78,5 +78,5 @@ func (s *Store) writeFile(file string, data []byte) error {
 	if _, err := temp.Write(data); err != nil {
 		return err
 	}
-	return s.replace(temp)
+	return s.replace(temp, file)
 }

@@ -16,7 +16,7 @@ func (s *Store) PutAside(name, as string) error {
 		err = s.root.Link(name+listSuffix, as+listSuffix)
 	}
 	if err == nil {
-		err = s.dir.Sync()
+		err = s.syncFolder(as + listSuffix)
 	}
 	if err != nil {
 		return storageError(name, s.path(as+listSuffix), err)

@@ -22,6 +22,7 @@ type Staged struct {
 	store *Store
 	name  string
 	temp  *renameio.PendingFile
+	old   *Copy // nil once a byte differs from it: see [Store.Restage]. Until then temp is nil.
 	buf   *bufio.Writer
 	sum   hash.Hash
 	parts []Part
@@ -37,17 +38,23 @@ func (s *Store) Stage(name string) (*Staged, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	temp, err := s.create(name + listSuffix)
-	if err != nil {
-		return nil, s.wrote(name+listSuffix, storageError(name, s.path(name+listSuffix), err))
+	st := &Staged{store: s, name: name, buf: writers.get(), sum: sha256.New()}
+	if err := st.create(); err != nil {
+		st.Discard()
+		return nil, err
 	}
-	return &Staged{
-		store: s,
-		name:  name,
-		temp:  temp,
-		buf:   bufio.NewWriterSize(temp, bufferSize),
-		sum:   sha256.New(),
-	}, nil
+	return st, nil
+}
+
+// create makes the temporary file.
+func (st *Staged) create() error {
+	temp, err := st.store.create(st.name + listSuffix)
+	if err != nil {
+		return st.failed(err)
+	}
+	st.temp = temp
+	st.buf.Reset(temp)
+	return nil
 }
 
 // Part begins a new part, named by the URL or path of its source. Bytes written before
@@ -70,7 +77,13 @@ func (st *Staged) Write(p []byte) (int, error) {
 	if len(st.parts) == 0 {
 		st.Part(st.name)
 	}
-	n, err := st.buf.Write(p)
+	n, err := len(p), error(nil)
+	if !st.asBefore(p) {
+		if err := st.part(); err != nil {
+			return 0, err
+		}
+		n, err = st.buf.Write(p)
+	}
 	st.sum.Write(p[:n])
 	st.size += int64(n)
 	st.parts[len(st.parts)-1].Size += int64(n)
@@ -82,8 +95,8 @@ func (st *Staged) Write(p []byte) (int, error) {
 
 // reset drops everything written so far.
 func (st *Staged) reset() error {
-	if st.err != nil {
-		return st.err
+	if err := st.part(); err != nil {
+		return err
 	}
 	if _, err := st.temp.Seek(0, io.SeekStart); err != nil {
 		return st.failed(err)
@@ -126,8 +139,8 @@ func (st *Staged) section(offset, size int64) io.Reader {
 
 // flush writes the buffer to the file, which shows whether the disk is full.
 func (st *Staged) flush() error {
-	if st.err != nil {
-		return st.err
+	if err := st.part(); err != nil {
+		return err
 	}
 	return st.failed(st.buf.Flush())
 }
@@ -163,8 +176,8 @@ func (st *Staged) Commit(meta Meta) error {
 	if st.size > 0 && st.last != '\n' {
 		trailer = append([]byte{'\n'}, trailer...)
 	}
-	if st.err != nil {
-		return st.err
+	if err := st.part(); err != nil {
+		return err
 	}
 	if _, err := st.buf.Write(trailer); err != nil {
 		return st.failed(err)
@@ -172,7 +185,7 @@ func (st *Staged) Commit(meta Meta) error {
 	if err := st.flush(); err != nil {
 		return err
 	}
-	if err := st.store.replace(st.temp); err != nil {
+	if err := st.store.replace(st.temp, st.name+listSuffix); err != nil {
 		return st.failed(err)
 	}
 	return st.store.wrote(st.name+listSuffix, nil)
@@ -184,7 +197,15 @@ func (st *Staged) Discard() error {
 		return nil
 	}
 	st.done = true
-	err := st.temp.Cleanup() // does nothing after a rename
+	st.buf.Reset(nil)
+	writers.put(st.buf)
+	if st.old != nil {
+		st.old.Close()
+	}
+	err := error(nil)
+	if st.temp != nil {
+		err = st.temp.Cleanup() // does nothing after a rename
+	}
 	if st.err == nil {
 		st.err = storageError(st.name, st.path(), fmt.Errorf("no longer staged: %w", os.ErrClosed))
 	}

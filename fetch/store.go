@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -47,6 +48,10 @@ type Store struct {
 	root *os.Root
 	dir  *os.File // the same folder, for calls that os.Root does not have
 	note func(file string, err error)
+
+	mu     sync.Mutex
+	rounds int      // that have begun and not ended
+	late   []string // files that were renamed since the folder was last synced
 }
 
 // OnWrite sets a function that is called after each attempt to write a file of the folder,
@@ -202,11 +207,54 @@ func (s *Store) create(file string) (*renameio.PendingFile, error) {
 
 // replace renames the temporary file to its final name. It syncs the file before the
 // rename and the folder after it.
-func (s *Store) replace(temp *renameio.PendingFile) error {
+func (s *Store) replace(temp *renameio.PendingFile, file string) error {
 	if err := temp.CloseAtomicallyReplace(); err != nil {
 		return err
 	}
+	return s.syncFolder(file)
+}
+
+// syncFolder syncs the folder, in which a file was renamed, or leaves that to the end of the round.
+func (s *Store) syncFolder(file string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rounds > 0 {
+		s.late = append(s.late, file)
+		return nil
+	}
 	return s.dir.Sync()
+}
+
+// Round begins a round in which many files are written. Each is synced as ever, but the
+// folder only once, by end: after a power failure before that, a file may be the old one,
+// whole, although it was written. The error is the sync's; [Store.OnWrite] is told of it for
+// each file.
+func (s *Store) Round() (end func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rounds++
+	return s.endRound
+}
+
+func (s *Store) endRound() error {
+	s.mu.Lock()
+	s.rounds--
+	late := s.late
+	if s.rounds > 0 || len(late) == 0 {
+		s.mu.Unlock()
+		return nil
+	}
+	s.late = nil
+	err := s.dir.Sync()
+	s.mu.Unlock()
+	if err == nil {
+		return nil
+	}
+	err = storageError("", s.root.Name(), err)
+	for _, file := range late {
+		s.wrote(file, err)
+	}
+	return err
 }
 
 // openFile opens a regular file of the folder for reading. An error may be

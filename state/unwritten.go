@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +30,9 @@ type unwritten struct {
 // noteUnwritten notes that a file could not be written, or removes the note if err is
 // nil. If the run folder cannot be written to either, Trouble reports that.
 func noteUnwritten(cfg config.Config, file string, err error) {
+	if _, absent := os.Lstat(filepath.Join(cfg.RunDir, unwrittenPrefix+file+".json")); err == nil && absent != nil {
+		return // nearly always: do not open the folder for each file
+	}
 	run, openErr := fetch.FindStore(cfg.RunDir)
 	if openErr != nil {
 		return
