@@ -59,7 +59,7 @@ type drift struct {
 	pending    bool   // rules are on trial
 	record     state.SetRecord
 	pace       pace
-	entries    int // in both sets
+	entries    int // of both sets in the kernel
 
 	lookedAt  time.Time     // when rules were last read because of news
 	newsPause time.Duration // see minNewsPause
@@ -84,7 +84,7 @@ func (d *daemon) remembered(e *blocklist.Enforcement, report *blocklist.SyncRepo
 	d.record = e.After // not read from the file, which may not be writable
 	d.entries = 0
 	for _, s := range report.Sets {
-		d.entries += s.After
+		d.entries += s.KernelAfter
 	}
 }
 

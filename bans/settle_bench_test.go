@@ -40,7 +40,7 @@ func benchBan(b *testing.B, entries, bans int) {
 	for i := range entries {
 		listed.Add(cidr.FromNetip(netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(20 + i>>23), byte(i >> 15), byte(i >> 7), byte(i<<1 | 1)}), 32)))
 	}
-	plan, err := ipsetsync.NewPlan(cfg.Set, cidr.IPv4, listed.Sets()[cidr.IPv4], nil)
+	plan, err := ipsetsync.NewPlan(cfg.Set, cidr.IPv4, cidr.ShapeOf(listed.Sets()[cidr.IPv4], 0), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -221,7 +221,7 @@ func (r *SyncReport) keepLost(k *feeds.Keeper, feeds []*feeds.Feed, live func() 
 // planAll plans each family's set. broken has the error of a family without a plan.
 func planAll(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, sets cidr.Sets, lives [2]*ipsetsync.Live) (plans []*ipsetsync.Plan, broken [2]error) {
 	for _, f := range cidr.Families {
-		p, err := ipsetsync.NewPlan(cfg.SetName(int(f)), f, sets[f], lives[f])
+		p, err := ipsetsync.NewPlan(cfg.SetName(int(f)), f, ipsetsync.ShapeOf(sets[f], cfg.Shape.Extra(sets[f].Len())), lives[f])
 		if inUse := (*ipsetsync.InUseError)(nil); errors.As(err, &inUse) {
 			inUse.Users = setnames.SetUsers(ctx, kernel, inUse.Header.Name)
 		}
@@ -322,8 +322,10 @@ func setFound(p *ipsetsync.Plan) string {
 	switch {
 	case p.Live == nil:
 		return fmt.Sprintf("the set %s was gone", p.Name)
+	case p.Reshaped:
+		return fmt.Sprintf("the set %s blocked the same addresses, but by other entries", p.Name)
 	case p.Why != "":
 		return fmt.Sprintf("the set %s had been replaced: %s", p.Name, p.Why)
 	}
-	return fmt.Sprintf("the set %s lacked %s and had %d that voipbl did not add", p.Name, bans.EntriesWords(p.Added), p.Removed)
+	return fmt.Sprintf("the set %s lacked %s and had %d that voipbl did not add", p.Name, bans.EntriesWords(p.Lacked), p.Strange)
 }

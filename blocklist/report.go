@@ -150,8 +150,15 @@ type SetReport struct {
 	Repaired string `json:"found,omitempty"`
 
 	Plan    []string `json:"plan"`
-	Lengths []int    `json:"lengths"` // prefix lengths that occur
+	Lengths []int    `json:"lengths"` // prefix lengths of the entries after
 	Share   float64  `json:"share"`   // of the family's address space
+
+	// What the kernel held before, and holds now: the entries may be written in pieces, for
+	// fewer prefix lengths. KernelBefore is -1 if the set did not exist.
+	KernelBefore        int   `json:"kernel_before"`
+	KernelAfter         int   `json:"kernel_after"`
+	KernelLengthsBefore []int `json:"kernel_lengths_before"`
+	KernelLengths       []int `json:"kernel_lengths"`
 }
 
 func setReport(p *ipsetsync.Plan) SetReport {
@@ -160,9 +167,10 @@ func setReport(p *ipsetsync.Plan) SetReport {
 		After: p.Entries().Len(), Added: p.Added, Removed: p.Removed,
 		Written: !p.Unchanged(), Why: p.Why, Share: p.Entries().Share(),
 		Plan: []string{}, Lengths: cidr.WhichLengths(p.Entries().Lengths()),
+		KernelBefore: -1, KernelAfter: p.After.Pieces, KernelLengthsBefore: []int{}, KernelLengths: p.After.Lengths,
 	}
 	if p.Live != nil {
-		r.Before = int(p.Live.Elements)
+		r.Before, r.KernelBefore, r.KernelLengthsBefore = p.Before.Entries, p.Before.Pieces, p.Before.Lengths
 	}
 	for _, s := range p.Steps() {
 		r.Plan = append(r.Plan, s.String())

@@ -91,10 +91,8 @@ func BenchmarkShape(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			n := 0
-			for w := shape.Walk(); ; n++ {
-				if _, ok := w.Next(); !ok {
-					break
-				}
+			for range shape.All() {
+				n++
 			}
 			if n != shape.Len() {
 				b.Fatalf("%d pieces, not %d", n, shape.Len())

@@ -107,22 +107,6 @@ func (s Shape) All() iter.Seq[Prefix] {
 	}
 }
 
-// At returns piece i in order. It goes through the entries before it.
-func (s Shape) At(i int) Prefix {
-	for _, p := range s.set.ps {
-		n := 1 << (s.to[p.bits] - p.bits)
-		if i >= n {
-			i -= n
-			continue
-		}
-		for p.bits = s.to[p.bits]; i > 0; i-- {
-			p.addr, _ = p.addr.plus(bit(p.bits))
-		}
-		return p
-	}
-	panic("cidr: At beyond the pieces of a Shape")
-}
-
 // Piece returns the piece that contains all of p. If p is wider than the pieces, it returns
 // the first of those inside p. It returns false if the set does not cover all of p.
 func (s Shape) Piece(p Prefix) (Prefix, bool) {
@@ -131,34 +115,4 @@ func (s Shape) Piece(p Prefix) (Prefix, bool) {
 		return Prefix{}, false
 	}
 	return newPrefix(p.fam, p.addr, s.to[s.set.ps[i].bits]), true
-}
-
-// Walk goes through the pieces of a Shape like All, for a caller that stops and goes on.
-type Walk struct {
-	rest  []Prefix // entries whose pieces are still to come
-	to    *[129]uint8
-	piece Prefix // the next one
-	left  int    // pieces of the current entry that are still to come
-}
-
-// Walk returns a Walk that begins with the first piece.
-func (s Shape) Walk() Walk { return Walk{rest: s.set.ps, to: &s.to} }
-
-// Next returns the next piece. It returns false after the last one.
-func (w *Walk) Next() (piece Prefix, ok bool) {
-	if w.left == 0 {
-		if len(w.rest) == 0 {
-			return Prefix{}, false
-		}
-		w.piece = w.rest[0]
-		w.rest = w.rest[1:]
-		bits := w.to[w.piece.bits]
-		w.left = 1 << (bits - w.piece.bits)
-		w.piece.bits = bits
-	}
-	piece = w.piece
-	if w.left--; w.left > 0 {
-		w.piece.addr, _ = w.piece.addr.plus(bit(w.piece.bits))
-	}
-	return piece, true
 }

@@ -60,6 +60,8 @@ func (r *reader) check(raw rawConfig) Config {
 	read(r, "limits.timeout", raw.Limits.Timeout, &c.Limits.Timeout, parseTimeout)
 	read(r, "limits.keep_lost", raw.Limits.KeepLost, &c.Limits.KeepLost, parseKeep)
 
+	read(r, "shape.extra_entries", raw.Shape.ExtraEntries, &c.Shape.ExtraEntries, parseExtra)
+
 	r.firewall(raw.Firewall, &c.Firewall)
 	read(r, "metrics.listen", raw.Metrics.Listen, &c.Metrics.Listen, parseListen)
 	r.report(raw.Report, &c.Report)

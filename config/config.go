@@ -44,6 +44,7 @@ type Config struct {
 
 	Bans     Bans
 	Limits   Limits
+	Shape    Shape
 	Firewall Firewall
 	Metrics  Metrics
 	Report   Report

@@ -129,6 +129,7 @@ allow: ["::ffff:192.0.2.1", 2001:db8::/32, Phones.Example.NET., fd00::1]
 names: {keep: 336h}
 bans: {ipv6_prefix: 56}
 limits: {widest: 32, widest6: 128, max_entries: 1000, max_bytes: 1024, timeout: 1h, keep_lost: 36h}
+shape: {extra_entries: 0}
 firewall:
   backend: legacy
   drop_at: prerouting

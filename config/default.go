@@ -57,6 +57,7 @@ func Default() Config {
 			Timeout:    time.Minute,
 			KeepLost:   7 * day, // covers a weekend and a holiday
 		},
+		Shape: Shape{ExtraEntries: 0},
 		Firewall: Firewall{
 			Backend:  BackendAuto,
 			DropAt:   DropAuto,

@@ -22,6 +22,7 @@ type rawConfig struct {
 	Names    rawNames    `yaml:"names" example:"keep: 7d"`
 	Bans     rawBans     `yaml:"bans" example:"ipv6_prefix: 64"`
 	Limits   rawLimits   `yaml:"limits" example:"timeout: 60s"`
+	Shape    rawShape    `yaml:"shape" example:"extra_entries: auto"`
 	Firewall rawFirewall `yaml:"firewall" example:"base: false"`
 	Metrics  rawMetrics  `yaml:"metrics" example:"listen: \"127.0.0.1:9617\""`
 	Report   rawReport   `yaml:"report" example:"enabled: false"`
@@ -50,6 +51,10 @@ type rawLimits struct {
 	MaxBytes   *string `yaml:"max_bytes" example:"64MiB"`
 	Timeout    *string `yaml:"timeout" example:"60s"`
 	KeepLost   *string `yaml:"keep_lost" example:"7d"`
+}
+
+type rawShape struct {
+	ExtraEntries *string `yaml:"extra_entries" example:"auto"`
 }
 
 type rawNames struct {
@@ -127,6 +132,7 @@ func (c Config) raw() rawConfig {
 			Timeout:    new(formatDuration(c.Limits.Timeout)),
 			KeepLost:   new(formatDays(c.Limits.KeepLost)),
 		},
+		Shape: rawShape{ExtraEntries: new(formatExtra(c.Shape.ExtraEntries))},
 		Firewall: rawFirewall{
 			Backend:       &f.Backend,
 			DropAt:        &f.DropAt,

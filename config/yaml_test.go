@@ -59,6 +59,7 @@ func configs() *rapid.Generator[Config] {
 				Timeout:    time.Duration(rapid.Int64Range(int64(minTimeout), int64(maxTimeout)).Draw(t, "timeout")),
 				KeepLost:   time.Duration(rapid.Int64Range(int64(minKeep), int64(maxKeep)).Draw(t, "keep lost")),
 			},
+			Shape: Shape{ExtraEntries: rapid.OneOf(rapid.Just(ExtraAuto), rapid.IntRange(0, maxExtra)).Draw(t, "extra")},
 			Firewall: Firewall{
 				Backend:       rapid.SampledFrom([]string{BackendAuto, BackendNFT, BackendLegacy}).Draw(t, "backend"),
 				DropAt:        rapid.SampledFrom([]string{DropAuto, DropInput, DropPrerouting, DropNone}).Draw(t, "drop"),

@@ -56,7 +56,7 @@ func FuzzFeedToPlan(f *testing.F) {
 		sets := exempt.Blockable(Combine([]*Feed{list}, nil), protected)
 		named := namedBy(text)
 		for _, fam := range cidr.Families {
-			plan, err := ipsetsync.NewPlan("x", fam, sets[fam], nil)
+			plan, err := ipsetsync.NewPlan("x", fam, cidr.ShapeOf(sets[fam], 0), nil)
 			if err != nil {
 				t.Fatal(err)
 			}

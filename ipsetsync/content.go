@@ -1,6 +1,10 @@
 package ipsetsync
 
-import "github.com/voipbl/voipbl/cidr"
+import (
+	"iter"
+
+	"github.com/voipbl/voipbl/cidr"
+)
 
 // Content summarizes the entries of a set: enough to see whether they have changed, and
 // what they have counted. Reading it takes no more memory for a large set.
@@ -14,11 +18,12 @@ type Content struct {
 	Packets, Bytes uint64
 }
 
-// Digest returns the sum of the hashes of a set's prefixes, which does not depend on
-// their order. Two different sets have the same digest once in 2^64.
-func Digest(s cidr.Set) uint64 {
-	sum := uint64(0)
-	for p := range s.All() {
+// Digest returns the sum of the hashes of the pieces in which a set is written. It does not
+// depend on their order. Two different sets have the same digest once in 2^64.
+func Digest(s cidr.Shape) uint64 { return digest(s.All()) }
+
+func digest(ps iter.Seq[cidr.Prefix]) (sum uint64) {
+	for p := range ps {
 		sum += p.Hash()
 	}
 	return sum

@@ -24,7 +24,7 @@ func drawEntry(t *rapid.T, f cidr.Family) cidr.Prefix {
 }
 
 func TestDigest(t *testing.T) {
-	if got := Digest(cidr.Set{}); got != 0 {
+	if got := Digest(cidr.Shape{}); got != 0 {
 		t.Errorf("an empty set has %x", got)
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -32,7 +32,7 @@ func TestDigest(t *testing.T) {
 		entry := rapid.Custom(func(t *rapid.T) cidr.Prefix { return drawEntry(t, f) })
 		entries := rapid.SliceOfN(entry, 0, 60).Draw(t, "entries")
 		set := cidr.SetOf(entries...)[f]
-		digest := Digest(set)
+		digest := Digest(cidr.ShapeOf(set, 0))
 
 		// The kernel lists a set in the order of its hash table.
 		var listed []cidr.Prefix
@@ -52,8 +52,8 @@ func TestDigest(t *testing.T) {
 		// differ checks that the digest differs exactly if the sets differ.
 		differ := func(change string, changed []cidr.Prefix) {
 			other := cidr.SetOf(changed...)[f]
-			if same := other.Equal(set); same != (Digest(other) == digest) {
-				t.Fatalf("%s: the sets are the same: %v, and their digests %x and %x", change, same, digest, Digest(other))
+			if same := other.Equal(set); same != (Digest(cidr.ShapeOf(other, 0)) == digest) {
+				t.Fatalf("%s: the sets are the same: %v, and their digests %x and %x", change, same, digest, Digest(cidr.ShapeOf(other, 0)))
 			}
 		}
 		p := entry.Draw(t, "another")
@@ -77,7 +77,7 @@ func TestDigestOfAnExchange(t *testing.T) {
 		{"2001:db8::", "2001:db8:0:1::/127"},
 		{"2001:db8:0:ff::/127", "2001:db8::"},
 	} {
-		if a, b := Digest(setOf(c.a, "8.8.8.8")), Digest(setOf(c.b, "8.8.8.8")); a == b {
+		if a, b := Digest(cidr.ShapeOf(setOf(c.a, "8.8.8.8"), 0)), Digest(cidr.ShapeOf(setOf(c.b, "8.8.8.8"), 0)); a == b {
 			t.Errorf("%s and %s have the digest %x", c.a, c.b, a)
 		}
 	}

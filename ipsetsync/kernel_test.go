@@ -63,6 +63,10 @@ func saved(t testing.TB, name string) (header string, entries []string) {
 
 // plan reads the set called name and compares it with the desired entries.
 func plan(k *Kernel, name string, f cidr.Family, desired cidr.Set) (*Plan, error) {
+	return planShape(k, name, f, cidr.ShapeOf(desired, 0))
+}
+
+func planShape(k *Kernel, name string, f cidr.Family, desired cidr.Shape) (*Plan, error) {
 	live, err := k.Dump(name)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
@@ -73,7 +77,13 @@ func plan(k *Kernel, name string, f cidr.Family, desired cidr.Set) (*Plan, error
 // apply plans and executes a change.
 func apply(t testing.TB, k *Kernel, name string, f cidr.Family, desired cidr.Set) *Plan {
 	t.Helper()
-	p, err := plan(k, name, f, desired)
+	return applyShape(t, k, name, f, cidr.ShapeOf(desired, 0))
+}
+
+// applyShape is apply for pieces.
+func applyShape(t testing.TB, k *Kernel, name string, f cidr.Family, desired cidr.Shape) *Plan {
+	t.Helper()
+	p, err := planShape(k, name, f, desired)
 	if err != nil {
 		t.Fatal(err)
 	}

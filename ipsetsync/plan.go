@@ -28,6 +28,9 @@ func TempName(name string) string { return name + tempSuffix }
 
 // Plan is the steps after which one set holds the desired entries. NewPlan makes it,
 // [Kernel.Execute] executes it.
+//
+// The entries that it counts are the lists' own, unless it says otherwise. The kernel may
+// hold them in pieces.
 type Plan struct {
 	Name    string
 	Family  cidr.Family
@@ -37,12 +40,38 @@ type Plan struct {
 	Removed int     // entries that are only in the live set
 	Kept    int     // entries in both
 
+	// Lacked is how many entries the live set does not block whole, Strange how many
+	// entries of it block more than is desired.
+	Lacked, Strange int
+
+	Before, After Held   // what the set holds
+	Digest        uint64 // of After; see [Digest]
+	Reshaped      bool   // only the pieces change, not the entries
+
 	// The steps, in three parts; all are empty if nothing is to be done. Build fills a
 	// temporary set, Switch swaps it in, Clean removes the old one.
 	Build, Switch, Clean []Step
 
-	entries cidr.Set
+	entries cidr.Shape
 	counts  []Count
+}
+
+// Held is what a set holds: its entries, and the pieces in which the kernel holds them.
+type Held struct {
+	Entries int
+	Pieces  int
+	Lengths []int // of the pieces, in order
+}
+
+// ShapeOf chooses the prefix lengths by which the entries of a set are written; see
+// [cidr.ShapeOf]. The set's maxelem stays what it is without extra pieces, so that a saved
+// set can be restored into it whatever its shape.
+func ShapeOf(set cidr.Set, extra int) cidr.Shape {
+	return cidr.ShapeOf(set, min(extra, int(maxelem(set.Len()))-set.Len()))
+}
+
+func heldIn(s cidr.Shape) Held {
+	return Held{s.Set().Len(), s.Len(), cidr.WhichLengths(s.Lengths())}
 }
 
 // Steps returns all steps in order.
@@ -124,10 +153,11 @@ func LooksLikeList(h Header) bool {
 		h.Maxelem >= maxelemDefault && h.Maxelem == powerOfTwo(int(h.Maxelem))
 }
 
-// NewPlan compares the desired entries of the set called name with live, the
-// set of that name, which is nil if there is none.
-func NewPlan(name string, family cidr.Family, desired cidr.Set, live *Live) (*Plan, error) {
-	p := &Plan{Name: name, Family: family, entries: desired, Added: desired.Len()}
+// NewPlan compares the desired entries of the set called name with live, the set of that
+// name, which is nil if there is none. It joins the pieces in live to entries.
+func NewPlan(name string, family cidr.Family, desired cidr.Shape, live *Live) (*Plan, error) {
+	own := desired.Set()
+	p := &Plan{Name: name, Family: family, entries: desired, Added: own.Len(), Lacked: own.Len(), After: heldIn(desired), Digest: Digest(desired)}
 	temp := TempName(name)
 	build := []Step{
 		{Op: opCreate, Set: temp, Hashsize: hashsize(desired.Len()), Maxelem: maxelem(desired.Len())},
@@ -139,27 +169,38 @@ func NewPlan(name string, family cidr.Family, desired cidr.Set, live *Live) (*Pl
 		return p, nil
 	}
 	p.Live = &live.Header
+	p.Before = Held{int(live.Elements), int(live.Elements), cidr.WhichLengths(live.Lengths())}
 	if !IsOurs(live.Header, family) {
 		if live.References > 0 {
 			return nil, &InUseError{Header: live.Header, Want: family}
 		}
 		p.Why = fmt.Sprintf("it was a %s of %s", live.Type, live.Family)
-		p.Removed = int(live.Elements)
+		p.Removed, p.Strange = p.Before.Entries, p.Before.Entries
 		p.Build, p.Switch = build, []Step{{Op: opDestroy, Set: name}, {Op: opRename, Set: temp, Other: name}}
 		return p, nil
 	}
-	p.Kept, p.Added, p.Removed = diff(desired, live.Prefixes)
 	p.Why = foreign(live, maxelem(desired.Len()))
-	if p.Added == 0 && p.Removed == 0 && p.Why == "" {
+	if p.Why == "" && p.holdsAll(live) {
+		p.Before.Entries, p.Kept, p.Added, p.Lacked = own.Len(), own.Len(), 0, 0
 		return p, nil
 	}
+	live.sort()
 	p.counts = carryCounts(desired, live.Counts)
+	live.Prefixes = cidr.Aggregate(live.Prefixes)
+	p.Before.Entries = len(live.Prefixes)
+	p.compare(own, live.Prefixes)
+	if p.Added == 0 && p.Removed == 0 && p.Why == "" {
+		p.Why, p.Reshaped = reshaped(p.Before, p.After), true
+	}
 	p.Build, p.Switch, p.Clean = build, []Step{{Op: opSwap, Set: temp, Other: name}}, []Step{{Op: opDestroy, Set: temp}}
 	return p, nil
 }
 
 // Entries returns the desired entries.
-func (p *Plan) Entries() cidr.Set { return p.entries }
+func (p *Plan) Entries() cidr.Set { return p.entries.Set() }
+
+// Shape returns the pieces in which the desired entries are written.
+func (p *Plan) Shape() cidr.Shape { return p.entries }
 
 // Unchanged reports whether there is nothing to do.
 func (p *Plan) Unchanged() bool { return len(p.Build) == 0 }
@@ -183,26 +224,65 @@ func powerOfTwo(n int) uint32 {
 	return 1 << bits.Len32(uint32(n-1))
 }
 
-// diff compares two sorted lists. live may contain an entry twice if the kernel
-// rehashed the set during the dump.
-func diff(desired cidr.Set, live []cidr.Prefix) (kept, added, removed int) {
-	i := 0
-	for j, p := range live {
-		if j > 0 && p == live[j-1] {
-			continue
-		}
-		for i < desired.Len() && desired.At(i).Compare(p) < 0 {
+// holdsAll reports whether the live set holds the desired pieces and nothing else. It may
+// have listed a piece twice, if the kernel moved it meanwhile.
+func (p *Plan) holdsAll(live *Live) bool {
+	switch n := len(live.Prefixes) - p.entries.Len(); {
+	case n < 0:
+		return false
+	case n == 0 && digest(slices.Values(live.Prefixes)) == p.Digest:
+		return true
+	}
+	live.sort()
+	live.Prefixes = slices.Compact(live.Prefixes)
+	return len(live.Prefixes) == p.entries.Len() && digest(slices.Values(live.Prefixes)) == p.Digest
+}
+
+// compare counts the entries in which own and live differ. Both are sorted and disjoint.
+func (p *Plan) compare(own cidr.Set, live []cidr.Prefix) {
+	p.Kept, p.Added, p.Removed, p.Lacked, p.Strange = 0, 0, 0, 0, 0
+	for i := 0; i < own.Len() || len(live) > 0; {
+		switch {
+		case len(live) == 0, i < own.Len() && own.At(i).Compare(live[0]) < 0 && !own.At(i).Contains(live[0]):
+			p.Added++
+			p.Lacked++
 			i++
-			added++
-		}
-		if i < desired.Len() && desired.At(i) == p {
+		case i == own.Len(), !own.At(i).Overlaps(live[0]):
+			p.Removed++
+			p.Strange++
+			live = live[1:]
+		case own.At(i) == live[0]:
+			p.Kept++
 			i++
-			kept++
-		} else {
-			removed++
+			live = live[1:]
+		case own.At(i).Contains(live[0]): // wider than what is in the live set
+			p.Added++
+			p.Lacked++
+			for ; len(live) > 0 && own.At(i).Contains(live[0]); live = live[1:] {
+				p.Removed++
+			}
+			i++
+		default: // the live set has a wider one
+			p.Removed++
+			p.Strange++
+			for ; i < own.Len() && live[0].Contains(own.At(i)); i++ {
+				p.Added++
+			}
+			live = live[1:]
 		}
 	}
-	return kept, added + desired.Len() - i, removed
+}
+
+// reshaped says in what a set is changed whose entries stay the same.
+func reshaped(before, after Held) string {
+	switch n, m := len(before.Lengths), len(after.Lengths); {
+	case n == m:
+		return "the same entries in other pieces"
+	case n == 1:
+		return fmt.Sprintf("1 prefix length becomes %d", m)
+	default:
+		return fmt.Sprintf("%d prefix lengths become %d", n, m)
+	}
 }
 
 // foreign returns why a hash:net of the right family is not a set of voipbl's, or "".
@@ -224,23 +304,26 @@ func foreign(live *Live, maxelem uint32) string {
 	return ""
 }
 
-// carryCounts copies the counts of the live set to the desired entries, so that they
-// survive the swap. A wider entry takes over the counts of the entries that were joined
-// into it.
-func carryCounts(desired cidr.Set, counts []Count) []Count {
+// carryCounts copies the counts of the live set to the desired pieces, so that they
+// survive the swap. A count goes to the piece that contains the one that has counted, or else
+// to the first piece inside it, so that the sum for each entry stays the same. What is no
+// longer blocked is no longer counted. A piece that was listed twice counts once.
+func carryCounts(desired cidr.Shape, counts []Count) []Count {
 	var carried []Count
-	for _, c := range counts {
-		i, ok := desired.Index(c.Prefix)
+	for i, c := range counts {
+		if i > 0 && c.Prefix == counts[i-1].Prefix {
+			continue
+		}
+		p, ok := desired.Piece(c.Prefix)
 		if !ok {
 			continue
 		}
-		c.Prefix = desired.At(i)
-		if n := len(carried); n > 0 && carried[n-1].Prefix == c.Prefix {
+		if n := len(carried); n > 0 && carried[n-1].Prefix == p {
 			carried[n-1].Packets += c.Packets
 			carried[n-1].Bytes += c.Bytes
 			continue
 		}
-		carried = append(carried, c)
+		carried = append(carried, Count{p, c.Packets, c.Bytes})
 	}
 	return slices.Clip(carried)
 }

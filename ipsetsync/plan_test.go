@@ -66,7 +66,7 @@ func TestPlan(t *testing.T) {
 		{"other family", setOf("192.0.2.1"), changed(func(l *Live) { l.Family = cidr.IPv6 }), 1, 1, 0, "it was a hash:net of IPv6", build + "destroy voip_bl, rename voip_bl-next"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p, err := NewPlan("voip_bl", cidr.IPv4, test.desired, test.live)
+			p, err := NewPlan("voip_bl", cidr.IPv4, cidr.ShapeOf(test.desired, 0), test.live)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +87,7 @@ func TestPlan(t *testing.T) {
 func TestPlanRefusesASetInUse(t *testing.T) {
 	live := liveOf()
 	live.Type, live.References = "hash:ip", 2
-	_, err := NewPlan("voip_bl", cidr.IPv4, cidr.Set{}, live)
+	_, err := NewPlan("voip_bl", cidr.IPv4, cidr.Shape{}, live)
 	var inUse *InUseError
 	if !errors.As(err, &inUse) || inUse.Remedy() == "" {
 		t.Fatalf("got %v", err)
@@ -105,7 +105,7 @@ func TestCountsSurvive(t *testing.T) {
 		live.Counts = append(live.Counts, Count{p, 10, 100})
 	}
 	// The first two are joined, the third is removed, the last one is cut.
-	p, err := NewPlan("voip_bl", cidr.IPv4, setOf("192.0.2.0/31", "198.51.100.0/25"), live)
+	p, err := NewPlan("voip_bl", cidr.IPv4, cidr.ShapeOf(setOf("192.0.2.0/31", "198.51.100.0/25"), 0), live)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,14 +163,31 @@ func TestErrorsHaveRemedies(t *testing.T) {
 	}
 }
 
-// TestDiff compares two lists; the live one may contain entries twice.
-func TestDiff(t *testing.T) {
-	live := []cidr.Prefix{}
-	for _, text := range []string{"192.0.2.1", "192.0.2.3", "192.0.2.3", "192.0.2.5", "192.0.2.7"} {
-		live = append(live, cidr.MustParsePrefix(text))
-	}
-	if kept, added, removed := diff(setOf("192.0.2.1", "192.0.2.2", "192.0.2.5", "192.0.2.9"), live); kept != 2 || added != 2 || removed != 2 {
-		t.Errorf("kept %d, added %d, removed %d", kept, added, removed)
+// TestCompare: what is added and removed, and what of it changes what is blocked.
+func TestCompare(t *testing.T) {
+	for _, test := range []struct {
+		name                                  string
+		own, live                             []string
+		kept, added, removed, lacked, strange int
+	}{
+		{"others", []string{"192.0.2.1", "192.0.2.2", "192.0.2.5", "192.0.2.9"}, []string{"192.0.2.1", "192.0.2.3", "192.0.2.5", "192.0.2.7"}, 2, 2, 2, 2, 2},
+		{"all new", []string{"192.0.2.1", "192.0.2.9"}, nil, 0, 2, 0, 2, 0},
+		{"all gone", nil, []string{"192.0.2.1", "192.0.2.9"}, 0, 0, 2, 0, 2},
+		{"more after the last", []string{"192.0.2.1"}, []string{"192.0.2.1", "192.0.2.9"}, 1, 0, 1, 0, 1},
+		{"a piece of an entry is gone", []string{"192.0.2.0/29", "203.0.113.1"}, []string{"192.0.2.0/30", "192.0.2.4/31", "203.0.113.1"}, 1, 1, 2, 1, 0},
+		{"its first piece is gone", []string{"192.0.2.0/29", "203.0.113.1"}, []string{"192.0.2.2/31", "192.0.2.4/30", "203.0.113.1"}, 1, 1, 2, 1, 0},
+		{"the neighbour is there, too", []string{"192.0.2.1", "192.0.2.2", "192.0.2.5"}, []string{"192.0.2.0/30", "192.0.2.5"}, 1, 2, 1, 0, 1},
+		{"one that begins like ours is wider", []string{"192.0.2.0", "192.0.2.5"}, []string{"192.0.2.0/31", "192.0.2.5"}, 1, 1, 1, 0, 1},
+	} {
+		live := []cidr.Prefix{}
+		for _, text := range test.live {
+			live = append(live, cidr.MustParsePrefix(text))
+		}
+		var p Plan
+		p.compare(setOf(test.own...), live)
+		if p.Kept != test.kept || p.Added != test.added || p.Removed != test.removed || p.Lacked != test.lacked || p.Strange != test.strange {
+			t.Errorf("%s: kept %d, added %d, removed %d; lacked %d, strange %d", test.name, p.Kept, p.Added, p.Removed, p.Lacked, p.Strange)
+		}
 	}
 }
 
@@ -181,7 +198,7 @@ func TestCarryCounts(t *testing.T) {
 	for i, text := range []string{"192.0.2.0/32", "192.0.2.1/32", "198.51.100.1/32", "203.0.113.4/32", "203.0.113.5/32", "203.0.113.9/32"} {
 		counts = append(counts, Count{Prefix: cidr.MustParsePrefix(text), Packets: 1 << i, Bytes: 100 << i})
 	}
-	got := carryCounts(setOf("192.0.2.0/31", "203.0.113.4/31", "203.0.113.9"), counts)
+	got := carryCounts(cidr.ShapeOf(setOf("192.0.2.0/31", "203.0.113.4/31", "203.0.113.9"), 0), counts)
 	want := []Count{{cidr.MustParsePrefix("192.0.2.0/31"), 3, 300}, {cidr.MustParsePrefix("203.0.113.4/31"), 24, 2400}, {cidr.MustParsePrefix("203.0.113.9"), 32, 3200}}
 	if !slices.Equal(got, want) {
 		t.Errorf("%+v", got)

@@ -32,7 +32,7 @@ func (r *Hold) ensureSet(f cidr.Family) error {
 	if err := r.CheckForeign(f); !errors.Is(err, ipsetsync.ErrNotFound) {
 		return err
 	}
-	plan, err := ipsetsync.NewPlan(name, f, cidr.Set{}, nil)
+	plan, err := ipsetsync.NewPlan(name, f, cidr.Shape{}, nil)
 	if err != nil {
 		return err
 	}

@@ -109,11 +109,9 @@ func (r *SetRecord) Note(kernel *ipsetsync.Kernel, plans []*ipsetsync.Plan) erro
 		if err != nil {
 			return err
 		}
-		own := p.Entries()
-		lengths := cidr.WhichLengths(own.Lengths())
 		r.Sets[p.Family] = SetPrint{
-			Name: p.Name, Maxelem: h.Maxelem, Elements: uint32(own.Len()), Memory: h.Memory, Digest: DigestText(ipsetsync.Digest(own)),
-			Own: own.Len(), Lengths: lengths, OwnLengths: lengths,
+			Name: p.Name, Maxelem: h.Maxelem, Elements: uint32(p.After.Pieces), Memory: h.Memory, Digest: DigestText(p.Digest),
+			Own: p.After.Entries, Lengths: p.After.Lengths, OwnLengths: cidr.WhichLengths(p.Entries().Lengths()),
 		}
 	}
 	return nil
@@ -151,7 +149,7 @@ func RecordMade(cfg config.Config, kernel *ipsetsync.Kernel, plans []*ipsetsync.
 // Holds reports whether the set already held the entries of a plan when voipbl last
 // wrote it.
 func (p SetPrint) Holds(plan *ipsetsync.Plan) bool {
-	return p.Name == plan.Name && p.Digest == DigestText(ipsetsync.Digest(plan.Entries()))
+	return p.Name == plan.Name && p.Digest == DigestText(plan.Digest)
 }
 
 // Glance compares a set's header with its print. It returns what is wrong, in words, or
