@@ -121,7 +121,7 @@ func TestChangeFound(t *testing.T) {
 }
 
 func TestGlance(t *testing.T) {
-	print := state.SetPrint{Name: "voip_bl", Maxelem: 1 << 20, Elements: 7, Memory: 4096, Digest: state.DigestText(0x1234)}
+	print := state.SetPrint{Name: "voip_bl", Maxelem: 1 << 20, Elements: 7, Own: 7, Memory: 4096, Digest: state.DigestText(0x1234)}
 	for _, test := range []struct {
 		name   string
 		change func(*ipsetsync.Header)
@@ -143,6 +143,11 @@ func TestGlance(t *testing.T) {
 		if got := print.Glance(h, test.err); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
+	}
+	print.Own = 5
+	h := ipsetsync.Header{Name: "voip_bl", Type: ipsetsync.TypeHashNet, Maxelem: 1 << 20, Elements: 8, Memory: 4096, Counters: true}
+	if got, want := print.Glance(h, nil), "the set voip_bl had 8 entries in the kernel, not 7"; got != want {
+		t.Errorf("written in pieces: got %q, want %q", got, want)
 	}
 }
 

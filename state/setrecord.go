@@ -163,7 +163,11 @@ func (p SetPrint) Glance(h ipsetsync.Header, err error) string {
 	case h.Type != ipsetsync.TypeHashNet || h.Maxelem != p.Maxelem || !h.Counters:
 		return fmt.Sprintf("the set %s was another one (%s, maxelem %d)", p.Name, h.Type, h.Maxelem)
 	case h.Elements != p.Elements:
-		return fmt.Sprintf("the set %s had %d entries, not %d", p.Name, h.Elements, p.Elements)
+		in := ""
+		if p.Own != int(p.Elements) { // people know the lists' own
+			in = " in the kernel"
+		}
+		return fmt.Sprintf("the set %s had %d entries%s, not %d", p.Name, h.Elements, in, p.Elements)
 	case h.Memory != p.Memory:
 		return fmt.Sprintf("the set %s had other entries, or was another one", p.Name)
 	}
