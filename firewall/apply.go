@@ -24,7 +24,8 @@ type Applied struct {
 	Saved    [2]*iptables.Saved // what the kernel holds now
 	Readback *Readback          // for later comparisons
 
-	// Failed is, by family, why its rules are not as wanted. They are then as they were before.
+	// Failed is, by family, why its rules are not as wanted. They are then as they were before,
+	// unless it says that they could not be put back.
 	Failed [2]error
 }
 
@@ -55,9 +56,9 @@ func Changes(plans [2]*Plan) []Change {
 // same time.
 const attempts = 5
 
-// Apply makes the kernel hold want. saved is what the kernel holds, as just read. Apply checks
-// all texts before it changes anything, changes each table by one atomic restore, and reads the
-// result back. Once it has begun, it ignores the end of ctx.
+// Apply makes the kernel hold want. saved is what the kernel holds, as just read. Apply changes
+// each table in one transaction, and reads the result back. Once it has begun, it ignores the end
+// of ctx.
 //
 // The families are independent: if one fails, the other is applied all the same, and the error is
 // a [*FamilyError]. If one table of a family is refused, the tables changed before it are put
@@ -72,9 +73,16 @@ func (fw *Firewall) Apply(ctx context.Context, want ruleset.Wanted, saved [2]*ip
 		return nil, err
 	}
 	ctx = context.WithoutCancel(ctx) // nobody wants half an apply
-	a := &applying{fw: fw, want: want, done: &Applied{Readback: known, Saved: saved}}
-	for range attempts {
+	a := &applying{fw: fw, want: want, before: saved, done: &Applied{Readback: known, Saved: saved}}
+	for i := range attempts {
 		plans := a.plans()
+		if i == 0 && (plans[iptables.IPv4].counts || plans[iptables.IPv6].counts) && momentOf(ctx) != nil {
+			// The listing may be older than a moment, and what was counted since must not be lost.
+			if now, err := fw.ReadSure(anew(ctx)); err == nil {
+				a.before, a.done.Saved = now, now
+				plans = a.plans()
+			}
+		}
 		if plans[iptables.IPv4].Unchanged() && plans[iptables.IPv6].Unchanged() {
 			return a.done, a.done.err()
 		}
@@ -92,6 +100,7 @@ func (fw *Firewall) Apply(ctx context.Context, want ruleset.Wanted, saved [2]*ip
 type applying struct {
 	fw      *Firewall
 	want    ruleset.Wanted
+	before  [2]*iptables.Saved // what a family that is refused goes back to
 	done    *Applied
 	refused [2]error // in the last attempt; the next one may succeed
 }
@@ -112,7 +121,7 @@ func (a *applying) plans() [2]*Plan {
 
 // try executes the plans and reads back the result.
 func (a *applying) try(ctx context.Context, plans [2]*Plan) {
-	errs := a.fw.replace(ctx, plans, a.done.Saved)
+	errs := a.fw.replace(ctx, plans, a.before)
 	now, readErr := a.fw.ReadSure(ctx)
 	learned := &Readback{Tools: a.fw.tools}
 	for _, f := range iptables.Families {
@@ -174,9 +183,18 @@ func troubleOf(s *iptables.Saved) error {
 	return s.Trouble
 }
 
-// replace executes the plans. Each family gets all of its plan or nothing.
+// replace executes the plans. Each family gets all of its plan or nothing: the tools commit one
+// table after the other, so if the second is refused, putBack undoes the first.
+//
+// Legacy tools first test the texts, which takes 2 ms and leaves less to be put back. It does not
+// find what only the kernel refuses. On nf_tables it would find no more than that, and cost more
+// than all else: the kernel ends each test with a grace period, 10 ms a family, one after the
+// other. There putBack alone has to do, as after a refusal by the kernel.
 func (fw *Firewall) replace(ctx context.Context, plans [2]*Plan, before [2]*iptables.Saved) (errs [2]error) {
-	tested := fw.restore(ctx, plans, true)
+	var tested [2]error
+	if fw.Backend == Legacy {
+		tested = fw.restore(ctx, plans, true)
+	}
 	for _, f := range iptables.Families {
 		if tested[f] != nil {
 			plans[f] = &Plan{Family: f}
@@ -208,7 +226,7 @@ func (fw *Firewall) putBack(ctx context.Context, plans [2]*Plan, before [2]*ipta
 	}
 	for f, err := range fw.restore(ctx, back, false) {
 		if err != nil {
-			errs[f] = errors.Join(errs[f], fmt.Errorf("put back what was there: %w", err))
+			errs[f] = errors.Join(errs[f], fmt.Errorf("what was there could not be put back, so one table may have new rules and another old ones: %w", err))
 		}
 	}
 	for f, p := range plans {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/testrules"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/ruleset"
 )
@@ -20,6 +21,42 @@ func TestPacketsDuringChanges(t *testing.T) {
 			l.apply(fullAt(ruleset.AtInput))
 			f := beginFire(l, l.twin())
 			l.changeAndRepair(changes, f)
+			f.end()
+			for _, s := range f.sides {
+				s.judge(changes)
+			}
+		})
+	}
+}
+
+// TestPacketsDuringRefusals moves the drop and the base rules to the other table and back, with the second
+// table refused by the kernel or the tool at first, in both families. The first table has been changed by
+// then. Every other time it cannot be put back either, so that the next change begins with the drop in both
+// tables. Meanwhile no packet of a blocked address arrives, and none of a phone is lost.
+func TestPacketsDuringRefusals(t *testing.T) {
+	const changes = 32
+	for _, backend := range []string{"nft", "legacy"} {
+		t.Run(backend, func(t *testing.T) {
+			l := newLab(t, backend, iptables.IPv4)
+			restores := testrules.NewRestores(t, backend)
+			l.apply(fullAt(ruleset.AtInput))
+			f := beginFire(l, l.twin())
+			ctx := t.Context()
+			for i := range changes {
+				to := [...]ruleset.Place{ruleset.AtPrerouting, ruleset.AtPrerouting, ruleset.AtInput, ruleset.AtInput}[i%4]
+				want, refused := fullAt(to).Wanted(), i%2 == 0
+				if refused {
+					want = testrules.SecondRefused(want, [...]string{"kernel", "tool"}[i/4%2], iptables.Families[:]...)
+				}
+				restores.Break(t, refused && i/8%2 == 1)
+				saved, err := l.fw.Read(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if done, err := l.fw.Apply(ctx, want, saved, nil); (err != nil) != refused || refused && (done.Failed[0] == nil || done.Failed[1] == nil) {
+					t.Fatalf("change %d: %v", i, err)
+				}
+			}
 			f.end()
 			for _, s := range f.sides {
 				s.judge(changes)
