@@ -20,9 +20,7 @@ import (
 // On an error the kernel is as it was; if the report's outcome is RulesFailed, only the rules
 // are. A feed that fails is no error: the outcome is Stale.
 func Sync(ctx context.Context, cfg config.Config, opts feeds.Options) (*SyncReport, error) {
-	if opts.DryRun {
-		ctx = reach.AtOneMoment(ctx)
-	}
+	ctx = reach.AtOneMoment(ctx)
 	report := NewSyncReport(opts.Version)
 	err := syncInto(ctx, cfg, opts, report)
 	if err != nil {
@@ -103,6 +101,11 @@ func syncInto(ctx context.Context, cfg config.Config, opts feeds.Options, report
 // end does what comes after fetching.
 func (e *Enforcement) end(ctx context.Context, report *SyncReport, opts feeds.Options, watch *state.Stopwatch) error {
 	cfg := e.Cfg
+	if !opts.SetsOnly {
+		// The tools list the rules while the lists are read. See firewall.AtOneMoment for how
+		// long that listing holds.
+		defer e.Fw.Begin(ctx)()
+	}
 	if err := e.Run(ctx, report, watch); err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func TestCheckComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listed := h.fw.list(t.Context(), iptables.Families[:])[iptables.IPv4]
+	listed := h.fw.begin(t.Context(), iptables.Families[:]).wait()[iptables.IPv4]
 	told, err := h.fw.checkComplete(t.Context(), listed, generation, nil)
 	if err != nil {
 		t.Fatal(err)

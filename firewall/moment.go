@@ -7,22 +7,29 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 )
 
-// moment keeps the listings of one command that only looks.
+// moment keeps the listings of one command.
 type moment struct {
 	mu     sync.Mutex
 	listed map[Backend][2]*iptables.Saved
+	begun  map[Backend]*listing // started, and not yet asked for
 }
 
 type momentKey struct{}
 
-// AtOneMoment returns a context for a command that looks and changes nothing. With it,
-// [Firewall.Read] returns its last listing, with the counters of that time, as long as the kernel
-// says that no rule has changed. So all answers are from one listing, which is made once.
+// AtOneMoment returns a context for a command. With it, [Firewall.Read] returns its last listing,
+// with the counters of that time, as long as the kernel says that no rule has changed. So all
+// answers are from one listing, which is made once; [Firewall.Apply] lists again if it has to
+// pass counters on.
 func AtOneMoment(ctx context.Context) context.Context {
 	if momentOf(ctx) != nil {
 		return ctx
 	}
-	return context.WithValue(ctx, momentKey{}, &moment{listed: make(map[Backend][2]*iptables.Saved)})
+	return context.WithValue(ctx, momentKey{}, &moment{listed: make(map[Backend][2]*iptables.Saved), begun: make(map[Backend]*listing)})
+}
+
+// anew returns the context without its moment.
+func anew(ctx context.Context) context.Context {
+	return context.WithValue(ctx, momentKey{}, (*moment)(nil))
 }
 
 // momentOf returns the context's moment, or nil if listings are not kept.
@@ -49,4 +56,38 @@ func (m *moment) keep(fw *Firewall, saved [2]*iptables.Saved) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.listed[fw.Backend] = saved
+}
+
+// Begin starts the listing that the next [Firewall.Read] with the same [AtOneMoment] asks for, so
+// that it is made while the caller does something else. It counts only if no rule has changed
+// when it is asked for. Call end when nobody will ask for it any more.
+func (fw *Firewall) Begin(ctx context.Context) (end func()) {
+	m := momentOf(ctx)
+	if m == nil {
+		return func() {}
+	}
+	if _, known := m.recall(fw); known {
+		return func() {}
+	}
+	l := fw.begin(ctx, iptables.Families[:])
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.begun[fw.Backend] = l
+	return func() {
+		if l := m.begunBy(fw); l != nil {
+			l.stop()
+		}
+	}
+}
+
+// begunBy returns the listing that has been started, if nobody has asked for it yet.
+func (m *moment) begunBy(fw *Firewall) *listing {
+	if m == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := m.begun[fw.Backend]
+	delete(m.begun, fw.Backend)
+	return l
 }

@@ -16,6 +16,8 @@ type Plan struct {
 	Made    []string // missing chains of other programs, to be created
 	Stays   []string // what should go but has to stay because others use it
 	Text    string   // the input of iptables-restore; empty if there is nothing to do
+
+	counts bool // Text passes on what rules have counted until they were listed
 }
 
 // Unchanged reports whether there is nothing to do.
@@ -263,12 +265,13 @@ func (d *differ) hookChanges(chain string, rules, want []string, n int) {
 // counters returns what the rules of a chain have counted.
 func (d *differ) counters(chain string) *counters {
 	rules := d.counted.Rules(d.table.Name, chain)
-	return &counters{rules: rules, used: make([]bool, len(rules)), guess: len(d.known) == 0}
+	return &counters{plan: d.plan, rules: rules, used: make([]bool, len(rules)), guess: len(d.known) == 0}
 }
 
 // counters passes the counts of old rules on to the rules that take their place, each count only
 // once.
 type counters struct {
+	plan  *Plan
 	rules []iptables.SavedRule
 	used  []bool
 	guess bool // it is not known how the kernel lists the rules that voipbl writes
@@ -285,6 +288,7 @@ func (c *counters) take(text string) string {
 	if !found || !r.Counted() {
 		return ""
 	}
+	c.plan.counts = true
 	return r.Counters()
 }
 

@@ -23,26 +23,38 @@ func (fw *Firewall) Read(ctx context.Context) (saved [2]*iptables.Saved, err err
 	if saved, ok := m.recall(fw); ok {
 		return saved, nil
 	}
-	if saved, err = fw.readNow(ctx); err == nil {
+	if begun := m.begunBy(fw); begun != nil {
+		if saved, err = fw.readNow(ctx, begun); err == nil && fw.holds(saved) {
+			m.keep(fw, saved)
+			return saved, nil
+		} // rules have changed since, or a family has trouble: list again
+	}
+	if saved, err = fw.readNow(ctx, nil); err == nil {
 		m.keep(fw, saved)
 	}
 	return saved, err
 }
 
-func (fw *Firewall) readNow(ctx context.Context) (saved [2]*iptables.Saved, err error) {
-	generation := fw.Generation() // one for both families, however often each is listed
-	var told [2]*nft.Listing      // from the kernel itself
+// readNow lists the rules. begun is a listing that has been started, or nil.
+func (fw *Firewall) readNow(ctx context.Context, begun *listing) (saved [2]*iptables.Saved, err error) {
 	families := iptables.Families[:]
+	if begun == nil {
+		begun = fw.begin(ctx, families)
+	}
+	generation := begun.generation // one for both families, however often each is listed
+	var told [2]*nft.Listing       // from the kernel itself
 	for i := range attempts {
-		if i > 0 && !pause(ctx, readPause) {
-			break
+		if i > 0 {
+			if !pause(ctx, readPause) {
+				break
+			}
+			begun = fw.begin(ctx, families)
 		}
-		before, _ := nftGeneration()
-		listed := fw.list(ctx, families)
+		listed := begun.wait()
 		var again []iptables.Family
 		for _, f := range families {
 			saved[f] = listed[f]
-			if told[f], err = fw.checkComplete(ctx, listed[f], before, told[f]); err != nil {
+			if told[f], err = fw.checkComplete(ctx, listed[f], begun.before, told[f]); err != nil {
 				saved[f] = &iptables.Saved{Family: f, Trouble: err}
 			}
 			if errors.Is(err, errListings) || errors.As(err, new(*leftOutError)) {
@@ -76,20 +88,34 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// list runs the tools for the given families at the same time.
-func (fw *Firewall) list(ctx context.Context, families []iptables.Family) (saved [2]*iptables.Saved) {
-	var runs [2]*running
+// listing is the tools at work.
+type listing struct {
+	generation string // of the rules before it; see [Firewall.Generation]
+	before     uint32 // the same of nf_tables, or 0
+	runs       [2]*running
+	families   []iptables.Family
+}
+
+// begin starts the tools for the given families at the same time.
+func (fw *Firewall) begin(ctx context.Context, families []iptables.Family) *listing {
+	l := &listing{generation: fw.Generation(), families: families}
+	l.before, _ = nftGeneration()
 	for _, f := range families {
 		if Present(f) {
-			runs[f] = start(ctx, "", fw.tool(f, "save"), "--counters")
+			l.runs[f] = start(ctx, "", fw.tool(f, "save"), "--counters")
 		}
 	}
-	for _, f := range families {
-		if runs[f] == nil {
+	return l
+}
+
+// wait returns what the tools have listed.
+func (l *listing) wait() (saved [2]*iptables.Saved) {
+	for _, f := range l.families {
+		if l.runs[f] == nil {
 			saved[f] = &iptables.Saved{Family: f, Absent: true}
 			continue
 		}
-		out, err := runs[f].wait()
+		out, err := l.runs[f].wait()
 		if err == nil {
 			saved[f], err = iptables.ParseSaved(f, out)
 		}
@@ -98,4 +124,14 @@ func (fw *Firewall) list(ctx context.Context, families []iptables.Family) (saved
 		}
 	}
 	return saved
+}
+
+// stop ends the tools of a listing that nobody needs.
+func (l *listing) stop() {
+	for _, r := range l.runs {
+		if r != nil {
+			r.cancel()
+			r.wait()
+		}
+	}
 }

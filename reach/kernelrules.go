@@ -15,8 +15,8 @@ type KernelRules struct {
 	Saved   [2]*iptables.Saved
 }
 
-// AtOneMoment returns a context for a command that only reads: the kernel's rules are listed
-// once and used again, as long as they do not change.
+// AtOneMoment returns a context for a command: the kernel's rules are listed once and used again,
+// as long as they do not change.
 func AtOneMoment(ctx context.Context) context.Context { return firewall.AtOneMoment(ctx) }
 
 // ReadKernelRules lists the rules of each backend that may have any. The backend that voipbl

@@ -47,7 +47,7 @@ func CheckNames(ctx context.Context, cfg config.Config) error {
 func NamesTaken(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) error {
 	known, _ := KnownNames(cfg, ReadSetNames(cfg))
 	there := setsThere(cfg, kernel)
-	if settings.LeavesRules(cfg) || slices.Contains(known, NamesOf(cfg)) && !slices.ContainsFunc(there, foundSet.odd) {
+	if len(there) == 0 || settings.LeavesRules(cfg) || slices.Contains(known, NamesOf(cfg)) && !slices.ContainsFunc(there, foundSet.odd) {
 		return nil
 	}
 	rules := firewall.ReadUsers(ctx)
