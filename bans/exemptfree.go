@@ -18,7 +18,9 @@ import (
 // later. What other programs put into fail2ban's sets stays. It returns a line for each address
 // and set.
 func FreeExempt(kernel *ipsetsync.Kernel, p *exempt.Protection) (freed []string, err error) {
-	headers, err := kernel.BanSets()
+	headers, err := kernel.BanSets(func(name string) bool {
+		return strings.HasPrefix(name, iptables.CommonBans) || ofAction(name)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -80,13 +82,13 @@ func FreeExempt(kernel *ipsetsync.Kernel, p *exempt.Protection) (freed []string,
 // ActionBans returns the addresses that voipbl's actions for fail2ban have banned, by set. The
 // sets exist from the start of a jail.
 func ActionBans(kernel *ipsetsync.Kernel) (map[string][]cidr.Prefix, error) {
-	headers, err := kernel.BanSets()
+	headers, err := kernel.BanSets(ofAction)
 	if err != nil {
 		return nil, err
 	}
 	all := map[string][]cidr.Prefix{}
 	for _, h := range headers {
-		if !h.Timeout || !strings.HasPrefix(h.Name, iptables.ActionSets) && !strings.HasPrefix(h.Name, iptables.SSHSets) {
+		if !h.Timeout {
 			continue
 		}
 		live, err := kernel.Bans(h.Name)
@@ -99,6 +101,11 @@ func ActionBans(kernel *ipsetsync.Kernel) (map[string][]cidr.Prefix, error) {
 		}
 	}
 	return all, nil
+}
+
+// ofAction reports whether a set has a name of those that only voipbl's actions fill.
+func ofAction(name string) bool {
+	return strings.HasPrefix(name, iptables.ActionSets) || strings.HasPrefix(name, iptables.SSHSets)
 }
 
 // FreedTexts returns a line for each exempt address that was in a set before and is not now.

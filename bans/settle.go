@@ -244,29 +244,30 @@ func (b *Book) dropLeftovers(kernel *ipsetsync.Kernel, plan *ipsetsync.BanPlan, 
 }
 
 // liveBans returns the entries of both sets of bans. A missing set, or one that somebody else
-// made, has none. The exceptions are entries with nomatch, which let an address in; voipbl
-// adds none.
-func liveBans(cfg config.Config, kernel *ipsetsync.Kernel) (live [2]ipsetsync.Timed, exceptions [2][]cidr.Prefix, err error) {
+// made, has none. sets has nil for a missing one, and otherwise its exceptions: entries with
+// nomatch, which let an address in; voipbl adds none.
+func liveBans(cfg config.Config, kernel *ipsetsync.Kernel) (live [2]ipsetsync.Timed, sets [2]*ipsetsync.Live, err error) {
 	for _, f := range cidr.Families {
-		l, entries, err := kernel.OwnBans(cfg.BanSetName(int(f)))
+		set, entries, err := kernel.OwnBans(cfg.BanSetName(int(f)))
 		switch {
 		case errors.Is(err, ipsetsync.ErrNotFound):
 			continue
 		case err != nil:
-			return live, exceptions, err
+			return live, sets, err
 		}
-		if ipsetsync.CheckBanSet(l.Header, f) == nil {
-			live[f], exceptions[f] = entries, l.Exceptions
+		sets[f] = set
+		if ipsetsync.CheckBanSet(set.Header, f) == nil {
+			live[f] = entries
 		}
 	}
-	return live, exceptions, nil
+	return live, sets, nil
 }
 
 // restoreBans makes both sets of bans equal to the list, and returns what was wrong with
 // them. It writes the list down if that failed before. The caller holds state.BansLock.
 func (b *Book) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun bool) (found []string, err error) {
 	now := state.Clock()
-	live, exceptions, err := liveBans(b.Cfg, kernel)
+	live, sets, err := liveBans(b.Cfg, kernel)
 	if err != nil {
 		return nil, err
 	}
@@ -288,17 +289,12 @@ func (b *Book) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun bo
 	for _, f := range cidr.Families {
 		name := b.Cfg.BanSetName(int(f))
 		plan := ipsetsync.NewBanPlan(name, f, desired[f], live[f])
-		h, err := kernel.Header(name)
-		if err == nil {
-			if err := ipsetsync.CheckBanSet(h, f); err != nil {
-				errs = append(errs, err)
-				continue
-			}
-		}
-		switch {
-		case errors.Is(err, ipsetsync.ErrNotFound):
+		if set := sets[f]; set == nil {
 			found = append(found, fmt.Sprintf("the set %s was gone", name))
-		case err == nil:
+		} else if err := ipsetsync.CheckBanSet(set.Header, f); err != nil {
+			errs = append(errs, err)
+			continue
+		} else {
 			if plan.Missing > 0 {
 				found = append(found, fmt.Sprintf("the set %s had lost %s", name, EntriesWords(plan.Missing)))
 			}
@@ -306,10 +302,10 @@ func (b *Book) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun bo
 			if n := len(plan.Delete); n > 0 {
 				found = append(found, fmt.Sprintf("the set %s had %s that no ban is for any more", name, EntriesWords(n)))
 			}
-			if n := len(exceptions[f]); n > 0 {
+			if n := len(set.Exceptions); n > 0 {
 				found = append(found, fmt.Sprintf("the set %s had %s that let an address in (nomatch)", name, EntriesWords(n)))
 			}
-			for _, p := range exceptions[f] {
+			for _, p := range set.Exceptions {
 				if _, banned := desired[f][p]; !banned { // else adding it overwrites the exception
 					plan.Delete = append(plan.Delete, p)
 				}
@@ -322,7 +318,8 @@ func (b *Book) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun bo
 			continue
 		}
 		b.exempt[f] = exempt[f]
-		if errors.Is(err, ipsetsync.ErrNotFound) {
+		var err error
+		if sets[f] == nil {
 			_, _, err = kernel.EnsureOwnBanSet(name, f)
 		}
 		if err == nil {
@@ -400,7 +397,9 @@ func (b *Book) Sync(ctx context.Context, cfg config.Config, kernel *ipsetsync.Ke
 		case kept != nil:
 			notes = append(notes, "bans are in force, and not written down: "+problem.Of(kept).Error)
 		}
-		b.agree(kernel)
+		if b.Strangers != nil { // the agent, which makes quick checks
+			b.agree(kernel)
+		}
 	}
 	return found, append(b.takeNotes(), notes...), err
 }

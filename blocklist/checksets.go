@@ -95,12 +95,12 @@ func BanSetNote(h ipsetsync.Header, f cidr.Family) string {
 // checkBans looks the queries up in the sets that fail2ban fills, of any type, even if no
 // rule drops their members.
 func checkBans(places *reach.PlacesFinder, queries []netip.Prefix, reports []CheckReport) error {
-	headers, err := places.Kernel.BanSets()
+	headers, err := places.Kernel.BanSets(banrule.IsFail2ban)
 	if err != nil {
 		return err
 	}
 	for _, h := range headers {
-		if h.Elements == 0 || !banrule.IsFail2ban(h.Name) {
+		if h.Elements == 0 {
 			continue
 		}
 		live, err := places.Set(h.Name)

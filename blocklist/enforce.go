@@ -40,6 +40,8 @@ type Enforcement struct {
 	leaveBase               bool // see [rules.How]
 	setsOnly                bool // leave the rules as they are
 
+	lists [2]*ipsetsync.Header // of the sets of the lists at the start, nil for a missing one
+
 	After state.SetRecord // what the sets hold after Run
 
 	Book *bans.Book // the agent's; if nil, Run reads the bans from disk
@@ -64,15 +66,21 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	defer unlock()
 	held := rules.Open(e.Cfg, e.Fw, e.Kernel, e.Store)
 	defer held.Close()
-	if err := setnames.NamesTaken(ctx, e.Cfg, e.Kernel); err != nil {
-		return err
-	}
 	record := state.ReadSetRecord(held.Run)
 	live := feeds.StartDump(e.Cfg, e.Kernel)
 	e.reader.GetAll(ctx, e.Cfg.Feeds, e.feeds, func(config.Feed) bool { return true })
 	watch.Lap("feeds")
 	lives, err := live.Wait()
 	if err := errors.Join(err, ctx.Err()); err != nil {
+		return err
+	}
+	for f, live := range lives {
+		if e.lists[f] = nil; live != nil {
+			h := live.Header
+			e.lists[f] = &h
+		}
+	}
+	if err := setnames.NamesTaken(ctx, e.Cfg, e.Kernel, e.header); err != nil {
 		return err
 	}
 	watch.Lap("kernel state")
@@ -163,6 +171,21 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 		report.Outcome = Stale
 	}
 	return nil
+}
+
+// header returns the header of a set. It does not ask the kernel again for one of the lists,
+// since that goes through all entries.
+func (e *Enforcement) header(set string) (ipsetsync.Header, error) {
+	for f, list := range e.lists {
+		switch {
+		case set != e.Cfg.SetName(f):
+		case list == nil:
+			return ipsetsync.Header{}, ipsetsync.ErrNotFound
+		default:
+			return *list, nil
+		}
+	}
+	return e.Kernel.Header(set)
 }
 
 // remember writes down what the sets hold now. Without it the agent would take voipbl's own

@@ -54,7 +54,7 @@ func (e *Enforcement) undropped(report *SyncReport, lives [2]*ipsetsync.Live) (s
 		return stay // see dropBansFirst
 	}
 	for _, f := range cidr.Families {
-		list, err := e.Kernel.Header(e.Cfg.SetName(int(f)))
+		list, err := e.header(e.Cfg.SetName(int(f)))
 		if err != nil || list.References == 0 {
 			continue
 		}
@@ -75,7 +75,7 @@ func (e *Enforcement) dropBansFirst(ctx context.Context, r *rules.Hold) error {
 		return nil
 	}
 	for _, f := range cidr.Families {
-		list, err := e.Kernel.Header(e.Cfg.SetName(int(f)))
+		list, err := e.header(e.Cfg.SetName(int(f)))
 		if err != nil || list.References == 0 {
 			continue
 		}

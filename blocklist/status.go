@@ -141,7 +141,7 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 		defer store.Close()
 	}
 	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, BanSets: []SetStatus{}, Feeds: []feeds.Status{}, Agent: agent, outlook: outlook, AgentError: agentError, MaxEntries: feeds.LimitOf(cfg.Limits), file: file}
-	s.taken = problem.If(setnames.NamesTaken(ctx, cfg, kernel))
+	s.taken = problem.If(setnames.NamesTaken(ctx, cfg, kernel, kernel.Header))
 	named := cfg
 	cfg = setnames.NamesInForce(ctx, named)
 	if s.renamed = setnames.NamesOf(cfg) != setnames.NamesOf(named); s.renamed && setnames.NamesOf(setnames.NamesOfApply(ctx, named)) == setnames.NamesOf(named) {

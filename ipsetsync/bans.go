@@ -80,16 +80,24 @@ func (k *Kernel) Bans(name string) (*Live, error) {
 	return live, nil
 }
 
-// BanSets returns the headers of all sets of a type that [Kernel.Bans] reads.
-func (k *Kernel) BanSets() ([]Header, error) {
-	var answer listing
-	if err := k.do(headerRequest(""), answer.add); err != nil {
-		return nil, &opError{Op: "list", Err: err}
+// BanSets returns the headers of the sets with a wanted name, of those types that
+// [Kernel.Bans] reads. It does not look at other sets, which may be large.
+func (k *Kernel) BanSets(wanted func(name string) bool) (found []Header, err error) {
+	names, err := k.names()
+	if err != nil {
+		return nil, err
 	}
-	var found []Header
-	for _, live := range answer.sets {
-		if live.Type == typeHashIP || live.Type == TypeHashNet {
-			found = append(found, live.Header)
+	for _, name := range names {
+		if !wanted(name) {
+			continue
+		}
+		h, err := k.Header(name)
+		switch {
+		case errors.Is(err, ErrNotFound): // removed meanwhile
+		case err != nil:
+			return nil, err
+		case h.Type == typeHashIP, h.Type == TypeHashNet:
+			found = append(found, h)
 		}
 	}
 	return found, nil

@@ -168,11 +168,15 @@ func listRequest(name string) request {
 }
 
 // headerRequest asks for a set without its entries. (IPSET_CMD_HEADER returns neither
-// their number nor maxelem.)
-func headerRequest(name string) request {
-	r := listRequest(name)
-	e := encoder{r.msg}
-	e.be32(attrFlags, flagListHeader)
+// their number nor maxelem.) The kernel goes through all entries for it.
+func headerRequest(name string) request { return flagged(listRequest(name), flagListHeader) }
+
+// namesRequest asks for the names of all sets. The kernel looks at nothing else for it.
+func namesRequest() request { return flagged(listRequest(""), flagListSetname) }
+
+func flagged(list request, flag uint32) request {
+	e := encoder{list.msg}
+	e.be32(attrFlags, flag)
 	return request{cmdList, unix.NLM_F_DUMP, e.b}
 }
 

@@ -131,18 +131,34 @@ func (k *Kernel) list(op, name string, req request, how listing) (*Live, error) 
 	}
 }
 
-// Lists returns the names of the list:set sets that have name as a member.
-func (k *Kernel) Lists(name string) ([]string, error) {
+// names returns the names of all sets.
+func (k *Kernel) names() (names []string, err error) {
 	var answer listing
-	if err := k.do(headerRequest(""), answer.add); err != nil {
+	if err := k.do(namesRequest(), answer.add); err != nil {
 		return nil, &opError{Op: "list", Err: err}
 	}
-	var lists []string
 	for _, s := range answer.sets {
-		if s.Type != typeListSet {
+		names = append(names, s.Name)
+	}
+	return names, nil
+}
+
+// Lists returns the names of the list:set sets that have name as a member.
+func (k *Kernel) Lists(name string) ([]string, error) {
+	names, err := k.names()
+	if err != nil {
+		return nil, err
+	}
+	var lists []string
+	for _, s := range names {
+		kind, err := k.Kind(s)
+		if err == nil && kind.Type != typeListSet {
 			continue
 		}
-		list, err := k.list("list", s.Name, listRequest(s.Name), listing{entries: true})
+		var list *Live
+		if err == nil {
+			list, err = k.list("list", s, listRequest(s), listing{entries: true})
+		}
 		if errors.Is(err, ErrNotFound) {
 			continue // removed meanwhile
 		}
@@ -150,7 +166,7 @@ func (k *Kernel) Lists(name string) ([]string, error) {
 			return nil, err
 		}
 		if slices.Contains(list.Sets, name) {
-			lists = append(lists, s.Name)
+			lists = append(lists, s)
 		}
 	}
 	return lists, nil

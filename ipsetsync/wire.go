@@ -87,6 +87,7 @@ const (
 
 // ip_set.h: enum ipset_cmd_flags and enum ipset_cadt_flags.
 const (
+	flagListSetname  = 1 << 1
 	flagListHeader   = 1 << 2
 	flagNomatch      = 1 << 2
 	flagWithCounters = 1 << 3

@@ -153,13 +153,13 @@ func dropsMembers(rules []KernelRules, sets []string) bool {
 
 // setsOfBans reads the sets whose names are wanted.
 func setsOfBans(kernel *ipsetsync.Kernel, wanted func(set string) bool) ([]*ipsetsync.Live, error) {
-	headers, err := kernel.BanSets()
+	headers, err := kernel.BanSets(wanted)
 	if err != nil {
 		return nil, err
 	}
 	var found []*ipsetsync.Live
 	for _, h := range headers {
-		if h.Elements == 0 || !wanted(h.Name) {
+		if h.Elements == 0 {
 			continue
 		}
 		live, err := kernel.Bans(h.Name)

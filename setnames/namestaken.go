@@ -39,14 +39,15 @@ func CheckNames(ctx context.Context, cfg config.Config) error {
 		return nil
 	}
 	defer kernel.Close()
-	return NamesTaken(ctx, cfg, kernel)
+	return NamesTaken(ctx, cfg, kernel, kernel.Header)
 }
 
-// NamesTaken is [CheckNames] with an open kernel. It reads the rules only if a set looks
-// wrong, because it runs with every apply.
-func NamesTaken(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) error {
+// NamesTaken is [CheckNames] with an open kernel. It asks header for what the sets are, since
+// the caller may know it. It reads the rules only if a set looks wrong, because it runs with
+// every apply.
+func NamesTaken(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, header func(set string) (ipsetsync.Header, error)) error {
 	known, _ := KnownNames(cfg, ReadSetNames(cfg))
-	there := setsThere(cfg, kernel)
+	there := setsThere(cfg, header)
 	if len(there) == 0 || settings.LeavesRules(cfg) || slices.Contains(known, NamesOf(cfg)) && !slices.ContainsFunc(there, foundSet.odd) {
 		return nil
 	}
@@ -98,12 +99,12 @@ type foundSet struct {
 }
 
 // setsThere returns the sets of the configuration that exist, without temporary ones.
-func setsThere(cfg config.Config, kernel *ipsetsync.Kernel) (there []foundSet) {
+func setsThere(cfg config.Config, header func(set string) (ipsetsync.Header, error)) (there []foundSet) {
 	for _, set := range ConfiguredSets(cfg) {
 		if !set.bans && set.Name != cfg.SetName(int(set.Family)) {
 			continue
 		}
-		if h, err := kernel.Header(set.Name); err == nil {
+		if h, err := header(set.Name); err == nil {
 			there = append(there, foundSet{set, h})
 		}
 	}

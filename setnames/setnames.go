@@ -181,14 +181,13 @@ func NamesOfRules(cfg config.Config, rules *firewall.Users) (names []NamesPair) 
 
 // OtherSets returns the sets that look like ours and that no known configuration names.
 func OtherSets(kernel *ipsetsync.Kernel, known ...config.Config) (others []NamedSet, err error) {
-	all, err := kernel.BanSets()
+	all, err := kernel.BanSets(func(name string) bool {
+		return !slices.ContainsFunc(known, func(cfg config.Config) bool { return NamesSet(cfg, name) })
+	})
 	if err != nil {
 		return nil, err
 	}
 	for _, h := range all {
-		if slices.ContainsFunc(known, func(cfg config.Config) bool { return NamesSet(cfg, h.Name) }) {
-			continue
-		}
 		if list, bans := ipsetsync.LooksLikeList(h), ipsetsync.CheckBanSet(h, h.Family) == nil; list || bans {
 			others = append(others, NamedSet{h.Name, h.Family, bans})
 		}
@@ -222,7 +221,7 @@ func NamesInForce(ctx context.Context, cfg config.Config) config.Config {
 		return cfg
 	}
 	defer kernel.Close()
-	if areThere(cfg, kernel) && NamesTaken(ctx, cfg, kernel) == nil && asked(cfg, kernel) {
+	if areThere(cfg, kernel) && NamesTaken(ctx, cfg, kernel, kernel.Header) == nil && asked(cfg, kernel) {
 		return cfg
 	}
 	former, _ := formerConfigs(cfg) // a sync reports what cannot be read
