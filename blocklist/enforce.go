@@ -192,12 +192,12 @@ func (e *Enforcement) header(set string) (ipsetsync.Header, error) {
 // change for somebody else's, and repair sets that need no repair.
 func (e *Enforcement) remember(report *SyncReport, run *fetch.Store, before state.SetRecord, plans []*ipsetsync.Plan) {
 	e.After = before
-	err := e.After.Note(e.Kernel, plans)
+	e.After.Note(plans)
 	e.After.NoteTroubles(report.Families)
-	if err == nil && run != nil { // else rules.Open has logged why
-		err = e.After.Write(run, before)
+	if run == nil {
+		return // rules.Open has logged why
 	}
-	if err != nil {
+	if err := e.After.Write(run, before); err != nil {
 		report.warn("%v", err)
 	}
 }

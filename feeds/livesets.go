@@ -25,7 +25,7 @@ func StartDump(cfg config.Config, kernel *ipsetsync.Kernel) *dump {
 
 func (d *dump) read() (err error) {
 	for _, f := range cidr.Families {
-		if d.lives[f], err = d.kernel.Dump(d.cfg.SetName(int(f))); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
+		if d.lives[f], err = d.kernel.DumpUnsorted(d.cfg.SetName(int(f))); err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
 			return err
 		}
 	}

@@ -147,7 +147,7 @@ func (k *Kernel) step(p *Plan, s Step) error {
 	case opAdd:
 		return k.add(p, s)
 	case opCount:
-		return k.count(s)
+		return k.count(p, s)
 	case opSwap:
 		return patient(func() error { return k.op("swap", s.Set, swapRequest(s.Set, s.Other)) })
 	case opRename:
@@ -235,12 +235,13 @@ func nth(entries iter.Seq[cidr.Prefix], n int) string {
 	return ""
 }
 
-func (k *Kernel) count(s Step) error {
-	h, err := k.Header(s.Set)
-	if err != nil {
+// count reads the header of the filled set, which then gets the plan's name.
+func (k *Kernel) count(p *Plan, s Step) (err error) {
+	if p.Header, err = k.Header(s.Set); err != nil {
 		return err
 	}
-	return s.checkCount(h)
+	p.Header.Name = p.Name
+	return s.checkCount(p.Header)
 }
 
 // checkCount compares the number of entries of a filled set with the plan.

@@ -81,14 +81,20 @@ func (k *Kernel) probe() error {
 	return nil
 }
 
-// Dump reads a set with its entries.
+// Dump reads a set with its entries, sorted.
 func (k *Kernel) Dump(name string) (*Live, error) {
-	live, err := k.list("list", name, listRequest(name), listing{entries: true})
+	live, err := k.DumpUnsorted(name)
 	if err != nil {
 		return nil, err
 	}
 	live.sort()
 	return live, nil
+}
+
+// DumpUnsorted is Dump with the entries in the order of the kernel's hash table. NewPlan
+// sorts them only if something differs.
+func (k *Kernel) DumpUnsorted(name string) (*Live, error) {
+	return k.list("list", name, listRequest(name), listing{entries: true})
 }
 
 // Kind reads a set's name, type, family and revision; the rest of the Header is zero. It

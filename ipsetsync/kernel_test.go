@@ -2,6 +2,7 @@ package ipsetsync
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -543,4 +544,47 @@ func TestKernelListsAsExpected(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestRequests counts the messages that a plan needs. A header is not asked for again that
+// is known, since the kernel goes through all entries for it.
+func TestRequests(t *testing.T) {
+	k := openKernel(t)
+	for f, batches := range [2]uint32{36, 49} {
+		f := cidr.Family(f)
+		first, second := addresses(f, 72_000), addresses(f, 71_999)
+		sent := func(desired cidr.Set) uint32 {
+			before := k.seq
+			apply(t, k, "voip_bl", f, desired)
+			return k.seq - before
+		}
+		for _, c := range []struct {
+			what    string
+			desired cidr.Set
+			want    uint32
+		}{
+			{"cold: list, destroy, create, header, adds, header, rename", first, 6 + batches},
+			{"unchanged: list, destroy", first, 2},
+			{"changed: list, destroy, create, header, adds, header, swap, destroy", second, 7 + batches},
+		} {
+			if got := sent(c.desired); got != c.want {
+				t.Errorf("%s: %d messages, not %d, for %s", c.what, got, c.want, f)
+			}
+		}
+		if err := k.Destroy("voip_bl"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// addresses returns a set of n entries.
+func addresses(f cidr.Family, n int) cidr.Set {
+	var b cidr.Builder
+	for i := range n {
+		addr := make([]byte, f.Bits()/8)
+		binary.BigEndian.PutUint32(addr, uint32(9<<24+2*i))
+		p, _ := cidr.FromBytes(addr, f.Bits())
+		b.Add(p)
+	}
+	return b.Sets()[f]
 }

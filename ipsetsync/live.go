@@ -24,7 +24,7 @@ type Header struct {
 // Live is the contents of a kernel set at one moment.
 type Live struct {
 	Header
-	Prefixes []cidr.Prefix // sorted
+	Prefixes []cidr.Prefix // sorted, except by [Kernel.DumpUnsorted]
 	Counts   []Count       // of entries that have counted anything, sorted
 	NoMatch  int           // entries that are exceptions (nomatch); voipbl's sets have none
 

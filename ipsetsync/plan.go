@@ -48,6 +48,10 @@ type Plan struct {
 	Digest        uint64 // of After; see [Digest]
 	Reshaped      bool   // only the pieces change, not the entries
 
+	// Header is what the kernel said last of the set that is Unchanged or that Execute has
+	// filled.
+	Header Header
+
 	// The steps, in three parts; all are empty if nothing is to be done. Build fills a
 	// temporary set, Switch swaps it in, Clean removes the old one.
 	Build, Switch, Clean []Step
@@ -168,7 +172,8 @@ func NewPlan(name string, family cidr.Family, desired cidr.Shape, live *Live) (*
 		p.Build, p.Switch = build, []Step{{Op: opRename, Set: temp, Other: name}}
 		return p, nil
 	}
-	p.Live = &live.Header
+	header := live.Header
+	p.Live, p.Header = &header, header
 	p.Before = Held{int(live.Elements), int(live.Elements), cidr.WhichLengths(live.Lengths())}
 	if !IsOurs(live.Header, family) {
 		if live.References > 0 {

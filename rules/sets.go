@@ -39,7 +39,7 @@ func (r *Hold) ensureSet(f cidr.Family) error {
 	if _, err := r.Sets.Execute(plan); err != nil {
 		return err
 	}
-	return state.RecordMade(r.Cfg, r.Sets, []*ipsetsync.Plan{plan})
+	return state.RecordMade(r.Cfg, []*ipsetsync.Plan{plan})
 }
 
 // CheckForeign refuses to drop the members of a set that another program has created.

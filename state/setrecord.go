@@ -103,18 +103,13 @@ func LastRecord(cfg config.Config) SetRecord {
 }
 
 // Note updates the record after plans were executed.
-func (r *SetRecord) Note(kernel *ipsetsync.Kernel, plans []*ipsetsync.Plan) error {
+func (r *SetRecord) Note(plans []*ipsetsync.Plan) {
 	for _, p := range plans {
-		h, err := kernel.Header(p.Name)
-		if err != nil {
-			return err
-		}
 		r.Sets[p.Family] = SetPrint{
-			Name: p.Name, Maxelem: h.Maxelem, Elements: uint32(p.After.Pieces), Memory: h.Memory, Digest: DigestText(p.Digest),
+			Name: p.Name, Maxelem: p.Header.Maxelem, Elements: uint32(p.After.Pieces), Memory: p.Header.Memory, Digest: DigestText(p.Digest),
 			Own: p.After.Entries, Lengths: p.After.Lengths, OwnLengths: cidr.WhichLengths(p.Entries().Lengths()),
 		}
 	}
-	return nil
 }
 
 // Write replaces the file if the record differs from before.
@@ -129,7 +124,7 @@ func (r *SetRecord) Write(run *fetch.Store, before SetRecord) error {
 }
 
 // RecordMade records sets that were made empty so that rules can refer to them.
-func RecordMade(cfg config.Config, kernel *ipsetsync.Kernel, plans []*ipsetsync.Plan) error {
+func RecordMade(cfg config.Config, plans []*ipsetsync.Plan) error {
 	run, err := fetch.FindStore(cfg.RunDir)
 	if err != nil {
 		return err
@@ -137,9 +132,7 @@ func RecordMade(cfg config.Config, kernel *ipsetsync.Kernel, plans []*ipsetsync.
 	defer run.Close()
 	before := ReadSetRecord(run)
 	now := before
-	if err := now.Note(kernel, plans); err != nil {
-		return err
-	}
+	now.Note(plans)
 	for _, p := range plans {
 		now.Sets[p.Family].Unfilled = true
 	}
