@@ -59,7 +59,8 @@ type drift struct {
 	pending    bool   // rules are on trial
 	record     state.SetRecord
 	pace       pace
-	entries    int // of both sets in the kernel
+	entries    int // of both sets, as the lists have them
+	inKernel   int // the same as the kernel has them
 
 	lookedAt  time.Time     // when rules were last read because of news
 	newsPause time.Duration // see minNewsPause
@@ -82,9 +83,10 @@ func (d *daemon) remembered(e *blocklist.Enforcement, report *blocklist.SyncRepo
 	d.fw = e.Fw
 	d.rulesSeen(report.Rules)
 	d.record = e.After // not read from the file, which may not be writable
-	d.entries = 0
+	d.entries, d.inKernel = 0, 0
 	for _, s := range report.Sets {
-		d.entries += s.KernelAfter
+		d.entries += s.After
+		d.inKernel += s.KernelAfter
 	}
 }
 

@@ -53,7 +53,7 @@ var toDo = [tasks]func(d *daemon, ctx context.Context, now time.Time){
 	},
 	studyTask: func(d *daemon, ctx context.Context, now time.Time) {
 		d.lookAtSets(ctx, true)
-		d.agenda.set(studyTask, now.Add(min(max(tick, time.Duration(d.entries)*studyPause), bans.MaxStudy)))
+		d.agenda.set(studyTask, now.Add(min(max(tick, time.Duration(d.inKernel)*studyPause), bans.MaxStudy)))
 	},
 	rulesTask: (*daemon).lookAtRules,
 	bansTask:  (*daemon).lookAtBans,
