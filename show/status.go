@@ -62,7 +62,7 @@ func Status(on *screen.Screen, s *blocklist.Status, now time.Time) {
 	}
 	sets.Print(on.Out)
 	for _, set := range s.Sets {
-		if words := Shape(set.Entries, set.KernelEntries, set.Lengths, set.KernelLengths); words != "" {
+		if words := Shape(set.Entries, set.KernelEntries, set.Lengths, set.KernelLengths); words != "" && !set.Changed {
 			on.Folded("  " + set.Name + ": " + words)
 		}
 	}
