@@ -45,19 +45,20 @@ add voip_bl 7.7.9.9
 // pieces; what the kernel does not hold as one entry is not to be deleted.
 func TestCheckPieces(t *testing.T) {
 	enterInPieces(t)
-	cfg, err := config.Parse("", fmt.Appendf(nil, "{state_dir: %[1]s/state, run_dir: %[1]s/run, allow: [5.5.6.6, 7.7.9.9], feeds: [{name: a, path: /none}]}", t.TempDir()))
+	cfg, err := config.Parse("", fmt.Appendf(nil, "{state_dir: %[1]s/state, run_dir: %[1]s/run, allow: [5.5.6.6, 7.7.9.9, 5.5.4.0/23], feeds: [{name: a, path: /none}]}", t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for query, want := range map[string]string{
-		"5.5.5.5":     "blocked, 5.5.4.0/22 7 420, voipbl allow 5.5.5.5",
+		"5.5.5.5":     "blocked, 5.5.4.0/22 7 420, voipbl sync, else ipset del voip_bl 5.5.5.0/24",
+		"5.5.4.0/23":  "blocked, 5.5.4.0/22 7 420, voipbl sync, else voipbl allow 5.5.4.0/23",
 		"5.5.6.0/23":  "blocked, 5.5.4.0/22 7 420, voipbl allow 5.5.6.0/23",
 		"5.5.4.0/22":  "blocked, 5.5.4.0/22 7 420, voipbl allow 5.5.4.0/22",
 		"5.5.0.0/16":  "partly, 1 inside, voipbl allow 5.5.0.0/16",
 		"7.7.0.0/16":  "partly, 2 inside, voipbl allow 7.7.0.0/16",
 		"7.7.7.77":    "blocked, 7.7.7.0/24 1 60, voipbl allow 7.7.7.77",
 		"5.5.8.8":     "no",
-		"5.5.6.6":     "blocked, 5.5.4.0/22 7 420, voipbl sync, else voipbl allow 5.5.6.6",
+		"5.5.6.6":     "blocked, 5.5.4.0/22 7 420, voipbl sync, else ipset del voip_bl 5.5.6.0/24",
 		"7.7.9.9":     "blocked, 7.7.9.9 0 0, voipbl sync, else ipset del voip_bl 7.7.9.9",
 		"5.5.6.6/31":  "blocked, 5.5.4.0/22 7 420, voipbl allow 5.5.6.6/31",
 		"5.0.0.0/9":   "partly, 1 inside, voipbl allow 5.0.0.0/9",

@@ -43,15 +43,20 @@ func (m *Members) Join() {
 	m.noteLengths()
 }
 
-// Holds reports whether the kernel has p as one entry, which can be deleted, and not in
-// pieces.
-func (m *Members) Holds(p cidr.Prefix) bool {
+// Piece returns the entry that contains all of p as the kernel has it, which can be
+// deleted. It returns false if no single one does.
+func (m *Members) Piece(p cidr.Prefix) (piece cidr.Prefix, ok bool) {
 	of := m.pieces
 	if of == nil {
 		of = m.prefixes
 	}
-	_, found := slices.BinarySearchFunc(of, p, cidr.Prefix.Compare)
-	return found
+	for bits := int(p.Bits()); bits >= 0; bits-- {
+		piece, _ := cidr.FromBytes(p.AppendBytes(nil), uint8(bits))
+		if _, found := slices.BinarySearchFunc(of, piece, cidr.Prefix.Compare); found {
+			return piece, true
+		}
+	}
+	return cidr.Prefix{}, false
 }
 
 // joinable reports whether all that matters of an entry is what it covers.

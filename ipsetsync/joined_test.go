@@ -105,12 +105,18 @@ func TestJoin(t *testing.T) {
 						t.Fatalf("%v: %s is %+v, not %+v", pieces, c.own.Prefix, got, c.own)
 					}
 					for _, p := range c.pieces {
-						if got := members.Look(p.Prefix); got.Share != AllOf || got.Entry != c.own.Prefix || !members.Holds(p.Prefix) {
+						if got := members.Look(p.Prefix); got.Share != AllOf || got.Entry != c.own.Prefix {
 							t.Fatalf("%s is %+v, not in %s", p.Prefix, got, c.own.Prefix)
 						}
+						first, _ := cidr.FromBytes(p.Prefix.AppendBytes(nil), f.Bits())
+						for _, q := range []cidr.Prefix{p.Prefix, first} {
+							if got, ok := members.Piece(q); !ok || got != p.Prefix {
+								t.Fatalf("%s is in piece %s, %v, not %s", q, got, ok, p.Prefix)
+							}
+						}
 					}
-					if members.Holds(c.own.Prefix) != (len(c.pieces) == 1) {
-						t.Fatalf("%s is in %d pieces, and held as one: %v", c.own.Prefix, len(c.pieces), members.Holds(c.own.Prefix))
+					if _, ok := members.Piece(c.own.Prefix); ok != (len(c.pieces) == 1) {
+						t.Fatalf("%s is in %d pieces, and in one: %v", c.own.Prefix, len(c.pieces), ok)
 					}
 				}
 			})

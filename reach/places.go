@@ -327,16 +327,18 @@ func (p *PlacesFinder) place(t familyTracer, found iptwalk.DropPlace, q netip.Pr
 	at.Remedy = at.remedy(tool, found, q)
 	if at.Kind == ByVoipbl && at.Set != "" && at.Entry != nil {
 		at.takeOut = TakeOutRemedy(at.Set, *at.Entry)
-		if m := p.members[at.Set]; m != nil && !m.Holds(cidr.FromNetip(*at.Entry)) {
+		if m := p.members[at.Set]; m != nil {
 			at.takeOut = "voipbl allow " + cidr.Text(q)
+			if piece, one := m.Piece(cidr.FromNetip(q)); one {
+				at.takeOut = TakeOutRemedy(at.Set, piece.Netip())
+			}
 		}
 	}
 	return at
 }
 
 // TakeOutRemedy is [TakeOutRemedy] for the query that the place was found for; "" if the place is
-// no entry of a set of voipbl's. An entry that the kernel has in pieces cannot be deleted as a
-// whole.
+// no entry of a set of voipbl's. Only what the kernel has as one entry can be deleted.
 func (p Place) TakeOutRemedy() string { return p.takeOut }
 
 // isOwnSet reports whether a set is one that voipbl fills, and does not just have its name.
