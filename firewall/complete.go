@@ -47,7 +47,7 @@ func (fw *Firewall) checkComplete(ctx context.Context, s *iptables.Saved, genera
 	if fw.Backend != NFT || s.Absent || s.Trouble != nil {
 		return last, nil
 	}
-	now, err = nft.Listed(ctx, [...]nft.Family{nft.IPv4, nft.IPv6}[s.Family])
+	now, err = nft.Listed(ctx, nftFamilies[s.Family])
 	if err != nil {
 		return last, err
 	}

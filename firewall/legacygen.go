@@ -109,11 +109,20 @@ const tableTries = 5
 
 // legacyTable reads a table's rules, with their counters set to zero.
 func legacyTable(sock int, form entryForm, name string) ([]byte, error) {
+	_, rules, err := legacyEntries(sock, form, name)
+	if err != nil {
+		return nil, err
+	}
+	return rules, zeroCounters(rules, form)
+}
+
+// legacyEntries reads a table: its description, and its rules as the kernel has them.
+func legacyEntries(sock int, form entryForm, name string) (info iptGetinfo, rules []byte, err error) {
 	for range tableTries {
-		var info iptGetinfo
+		info = iptGetinfo{}
 		copy(info.name[:len(info.name)-1], name)
 		if _, err := getsockopt(sock, form.level, iptSOGetInfo, unsafe.Pointer(&info), int(unsafe.Sizeof(info))); err != nil {
-			return nil, err
+			return info, nil, err
 		}
 		head := int(unsafe.Sizeof(iptGetEntries{}))
 		buf := make([]uint64, (head+int(info.size)+7)/8) // aligned
@@ -124,12 +133,11 @@ func legacyTable(sock int, form entryForm, name string) ([]byte, error) {
 			continue // its size has changed
 		}
 		if err != nil {
-			return nil, err
+			return info, nil, err
 		}
-		rules := unsafe.Slice((*byte)(unsafe.Pointer(&buf[0])), len(buf)*8)[head : head+int(info.size)]
-		return rules, zeroCounters(rules, form)
+		return info, unsafe.Slice((*byte)(unsafe.Pointer(&buf[0])), len(buf)*8)[head : head+int(info.size)], nil
 	}
-	return nil, unix.EAGAIN
+	return info, nil, unix.EAGAIN
 }
 
 // errForm says that a table is not laid out as the headers describe, as on a processor with
@@ -138,18 +146,26 @@ var errForm = errors.New("a legacy table of an unknown form")
 
 func zeroCounters(rules []byte, form entryForm) error {
 	for at := 0; at < len(rules); {
-		rest := rules[at:]
-		if len(rest) < form.length {
-			return errForm
+		next, err := form.following(rules[at:])
+		if err != nil {
+			return err
 		}
-		next := int(*(*uint16)(unsafe.Pointer(&rest[form.next])))
-		if next < form.length || next > len(rest) {
-			return errForm
-		}
-		clear(rest[form.counters : form.counters+countersLength])
+		clear(rules[at+form.counters:][:countersLength])
 		at += next
 	}
 	return nil
+}
+
+// following returns where the entry after the first one begins.
+func (form entryForm) following(rules []byte) (next int, err error) {
+	if len(rules) < form.length {
+		return 0, errForm
+	}
+	next = int(*(*uint16)(unsafe.Pointer(&rules[form.next])))
+	if next < form.length || next > len(rules) {
+		return 0, errForm
+	}
+	return next, nil
 }
 
 // getsockopt calls getsockopt(2) for options that x/sys/unix has no function for.

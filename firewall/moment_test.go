@@ -1,8 +1,10 @@
 package firewall
 
 import (
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,6 +50,46 @@ func TestListedOnce(t *testing.T) {
 				if err != nil || listings() == before || len(saved[f].Rules("filter", "INPUT")) != len(sure[f].Rules("filter", "INPUT"))+1 {
 					t.Errorf("%s: the new rule is not seen (%v)", f, err)
 				}
+			}
+			for _, f := range iptables.Families {
+				h.sh(words[f].Replace("IPT -A INPUT -p udp -j ACCEPT; IPT -t raw -A PREROUTING -j ACCEPT"))
+			}
+			h.sh("ip link set lo up")
+			if _, err := h.fw.Read(now); err != nil {
+				t.Fatal(err)
+			}
+			for _, to := range []string{"127.0.0.1:5060", "[::1]:5060"} {
+				conn, err := net.Dial("udp", to)
+				if err != nil {
+					t.Fatal(err)
+				}
+				conn.Write([]byte("x"))
+				conn.Close()
+			}
+			before = listings()
+			Renew(now)
+			renewed, err := h.fw.Read(now)
+			if err != nil || listings() != before {
+				t.Errorf("counters cost %d listings (%v)", listings()-before, err)
+			}
+			fresh, err := h.fw.Read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			counted := 0
+			for _, f := range iptables.Families {
+				for _, at := range []struct{ table, chain string }{{"raw", "PREROUTING"}, {"filter", "INPUT"}} {
+					got, want := renewed[f].Rules(at.table, at.chain), fresh[f].Rules(at.table, at.chain)
+					if !slices.Equal(got, want) {
+						t.Errorf("%s %v: renewed as %v, not %v", f, at, got, want)
+					}
+					for _, r := range want {
+						counted += int(r.Packets)
+					}
+				}
+			}
+			if counted == 0 {
+				t.Error("no rule has counted a packet")
 			}
 			before = listings()
 			for range 2 {
