@@ -59,8 +59,9 @@ type drift struct {
 	pending    bool   // rules are on trial
 	record     state.SetRecord
 	pace       pace
-	entries    int // of both sets, as the lists have them
-	inKernel   int // the same as the kernel has them
+	entries    int               // of both sets, as the lists have them
+	inKernel   int               // the same as the kernel has them
+	headers    ipsetsync.Headers // of the sets, as the last quick check has read them
 
 	lookedAt  time.Time     // when rules were last read because of news
 	newsPause time.Duration // see minNewsPause
@@ -110,6 +111,7 @@ func (d *daemon) lookAtSets(ctx context.Context, through bool) {
 		return
 	}
 	defer kernel.Close()
+	kernel.Share(&d.headers, 0)
 	found := d.setsDiffer(kernel, through)
 	if found == "" {
 		return

@@ -24,6 +24,7 @@ import (
 type metricsServer struct {
 	d       *daemon
 	handler http.Handler
+	watch   *blocklist.Watch // for one collection of metrics at a time
 
 	mu     sync.Mutex // for the fields below
 	server *http.Server
@@ -31,7 +32,7 @@ type metricsServer struct {
 }
 
 func newMetricsServer(d *daemon) *metricsServer {
-	m := &metricsServer{d: d}
+	m := &metricsServer{d: d, watch: blocklist.NewWatch(&d.headers)}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(metrics.New(m.status), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
@@ -99,11 +100,12 @@ func (m *metricsServer) close() {
 	m.stop()
 }
 
+// statusWait is how long reading what metrics tell may take.
+const statusWait = time.Minute
+
 // status returns the host's status, and the configuration in force.
 func (m *metricsServer) status() (*blocklist.Status, config.Config, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	agent, cfg := m.d.snapshot(), *m.d.shared.Load()
-	s, err := blocklist.StatusOf(ctx, cfg, m.d.opts.Version, time.Now(), &agent, nil, nil, m.d.book, blocklist.File{})
+	s, err := m.watch.Status(statusWait, cfg, m.d.opts.Version, time.Now(), &agent, m.d.book)
 	return s, cfg, err
 }

@@ -107,11 +107,10 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	watch.Lap("bans")
 
 	report.addFeeds(e.feeds, protected)
-	brought := e.reader.Brought()
-	report.keepLost(&feeds.Keeper{Store: e.Store, Limits: e.Cfg.Limits, Now: state.Clock(), DryRun: e.dryRun, Warn: report.warn}, e.feeds, brought, func() cidr.Sets {
+	report.keepLost(&feeds.Keeper{Store: e.Store, Limits: e.Cfg.Limits, Now: state.Clock(), DryRun: e.dryRun, Warn: report.warn}, e.feeds, func() cidr.Sets {
 		return feeds.LiveSets(lives).Subtract(e.Book.Banned()) // an older version put bans there too
 	})
-	sets := feeds.Combine(brought, report.Kept)
+	sets := feeds.Combine(e.feeds, report.Kept)
 	report.Exempt = append(report.Exempt, protected.Overlapping(sets)...)
 	if stay := e.undropped(report, lives).Subtract(sets); stay.Len() > 0 {
 		report.warn("an older version kept bans in %s: they stay there (%d), since no rule drops %s", e.Cfg.Set, stay.Len(), e.Cfg.BanSet)
@@ -235,8 +234,8 @@ func (r *SyncReport) addFeeds(feeds []*feeds.Feed, p *exempt.Protection) {
 }
 
 // keepLost finds which entries stay in force of feeds whose copies are lost.
-func (r *SyncReport) keepLost(k *feeds.Keeper, feeds []*feeds.Feed, brought cidr.Sets, live func() cidr.Sets) {
-	r.Kept = k.Keep(feeds, brought, live)
+func (r *SyncReport) keepLost(k *feeds.Keeper, feeds []*feeds.Feed, live func() cidr.Sets) {
+	r.Kept = k.Keep(feeds, live)
 	for _, kept := range r.Kept {
 		r.warn("%s", kept.Words())
 	}

@@ -127,7 +127,7 @@ func TestStatusPieces(t *testing.T) {
 		"changed since":           {other, 3, []int{22, 24, 32}, true},
 		"no record":               {state.SetPrint{}, 3, []int{22, 24, 32}, false},
 	} {
-		s, err := listSetStatus(kernel, "voip_bl", cidr.IPv4, test.print)
+		s, err := wholeSets{kernel}.list("voip_bl", cidr.IPv4, test.print)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func TestStatusPieces(t *testing.T) {
 		}
 	}
 	run(t, "", "ipset flush voip_bl")
-	if s, err := listSetStatus(kernel, "voip_bl", cidr.IPv4, state.SetPrint{}); err != nil || s.Entries != 0 || len(s.Lengths) != 0 {
+	if s, err := (wholeSets{kernel}).list("voip_bl", cidr.IPv4, state.SetPrint{}); err != nil || s.Entries != 0 || len(s.Lengths) != 0 {
 		t.Errorf("empty: %+v, %v", s, err)
 	}
 }

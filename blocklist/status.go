@@ -3,6 +3,7 @@ package blocklist
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/feeds"
-	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -124,12 +125,11 @@ func ReadStatus(ctx context.Context, cfg config.Config, version string, now time
 	if agent != nil {
 		outlook = askOutlook(ctx, cfg)
 	}
-	return StatusOf(ctx, cfg, version, now, agent, outlook, problem.If(err), nil, file)
+	return StatusOf(ctx, cfg, version, now, agent, outlook, problem.If(err), file)
 }
 
-// StatusOf is ReadStatus for a caller that has asked the agent, or is the agent: then book has
-// its bans, which are otherwise read from disk.
-func StatusOf(ctx context.Context, cfg config.Config, version string, now time.Time, agent *state.AgentStatus, outlook *rules.Report, agentError *problem.Problem, book *bans.Book, file File) (*Status, error) {
+// StatusOf is ReadStatus for a caller that has asked the agent.
+func StatusOf(ctx context.Context, cfg config.Config, version string, now time.Time, agent *state.AgentStatus, outlook *rules.Report, agentError *problem.Problem, file File) (*Status, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil, err
@@ -140,25 +140,18 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	if store != nil {
 		defer store.Close()
 	}
-	s := &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, BanSets: []SetStatus{}, Feeds: []feeds.Status{}, Agent: agent, outlook: outlook, AgentError: agentError, MaxEntries: feeds.LimitOf(cfg.Limits), file: file}
-	s.taken = problem.If(setnames.NamesTaken(ctx, cfg, kernel, kernel.Header))
-	named := cfg
-	cfg = setnames.NamesInForce(ctx, named)
-	if s.renamed = setnames.NamesOf(cfg) != setnames.NamesOf(named); s.renamed && setnames.NamesOf(setnames.NamesOfApply(ctx, named)) == setnames.NamesOf(named) {
-		s.unasked = []string{named.Set, named.BanSet}
-		s.ownAsk = setnames.OnlyOwnAsk(ctx, cfg)
-	}
+	s := newStatus(version)
+	s.Agent, s.outlook, s.AgentError, s.file = agent, outlook, agentError, file
+	cfg = s.findNames(ctx, cfg, kernel)
 	protected, err := exempt.GatherLast(ctx, cfg, store)
 	if err != nil {
 		return nil, err
 	}
+	s.MaxEntries = feeds.LimitOf(cfg.Limits)
 	s.Unprotected, s.Names, s.AllowedProblem = protected.Unprotected, protected.Names, protected.AllowedProblem
-	s.Rules = rules.StatusOf(ctx, cfg, kernel, store, protected, agent, outlook)
-	s.Rules.Pending.UnsetBy(file.Config)
-	if !s.Rules.Unread {
-		s.Rules.Problem = rules.LeaveBase(s.Rules.Problem, agent)
+	if err := s.look(ctx, cfg, now, store, protected.Trunks, kernel, wholeSets{kernel}); err != nil {
+		return nil, err
 	}
-	s.Rules.Remedies(s.Mended)
 	if s.ExemptBanned, err = reach.FindExemptBans(ctx, cfg, kernel, protected, s.Rules.Kernel); err != nil {
 		return nil, err
 	}
@@ -166,43 +159,13 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	for i := range s.ExemptBanned {
 		s.ExemptBanned[i].SyncRefused = agent.Refuses()
 	}
-	record := state.LastRecord(cfg)
-	s.Families = slices.Concat(record.Families(), s.Rules.Families)
 	s.IPv6Left = cfg.Firewall.IPv6 == config.IPv6Off && reachedOverIPv6()
-	for _, f := range cidr.Families {
-		set, err := listSetStatus(kernel, cfg.SetName(int(f)), f, record.Sets[f])
-		if err != nil {
-			return nil, err
-		}
-		set.Drops = s.Rules.DropsSet(set.Name)
-		set.noteUsers(ctx, kernel)
-		s.Sets = append(s.Sets, set)
-	}
-	for _, f := range cfg.Feeds {
-		status := feeds.StatusOf(store, f, now)
-		if agent != nil {
-			status.Next, status.Fetching = agent.Next[f.Name], slices.Contains(agent.FetchingFeeds, f.Name)
-		}
-		status.AdviseFetch(agent != nil)
-		if status.Problem != nil {
-			status.Problem.Remedy = s.Mended(status.Problem.Remedy)
-		}
-		s.Feeds = append(s.Feeds, status)
-	}
-	for _, f := range cidr.Families {
-		set, err := banSetStatus(kernel, cfg.BanSetName(int(f)), f)
-		if err != nil {
-			return nil, err
-		}
-		set.Drops = s.Rules.DropsSet(set.Name)
-		s.BanSets = append(s.BanSets, set)
+	for i := range s.Sets {
+		s.Sets[i].noteUsers(ctx, kernel)
 	}
 	s.bansUnkept, s.bansLost = bans.UnkeptBans(cfg), bans.LostBans(cfg)
-	if s.Bans = book.Active(); book == nil { // with a book, the agent is asking
-		var banned []bans.Ban
-		banned, s.banNotes, err = bans.Read(cfg)
-		s.Bans, s.bansUnread = len(banned), problem.If(err)
-	}
+	banned, notes, err := bans.Read(cfg)
+	s.Bans, s.banNotes, s.bansUnread = len(banned), notes, problem.If(err)
 	if cfg.Report.Enabled {
 		s.Reports = outbox.ReadOutbox(cfg, now)
 	}
@@ -218,67 +181,61 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	return s, nil
 }
 
-// listSetStatus reads one set of the lists from the kernel; print is what voipbl last put into
-// it.
-func listSetStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family, print state.SetPrint) (SetStatus, error) {
-	s, c, err := setStatus(kernel, name)
-	if c == nil || err != nil {
-		return s, err
-	}
-	s.Ours = ipsetsync.IsOurs(c.Header, f)
-	s.Changed = s.Ours && print.Name == name && print.Study(c) != ""
-	s.unknown = print.Name != name || print.Unfilled
-	return s, s.findOwn(kernel, c, print)
+func newStatus(version string) *Status {
+	return &Status{Version: version, Problems: []string{}, Sets: []SetStatus{}, BanSets: []SetStatus{}, Feeds: []feeds.Status{}}
 }
 
-// findOwn finds out the lists' own entries: from the record if nobody has changed the set since,
-// else by joining what the kernel holds, which takes memory for each entry.
-func (s *SetStatus) findOwn(kernel *ipsetsync.Kernel, c *ipsetsync.Content, print state.SetPrint) error {
-	switch {
-	case !s.Ours || c.Elements == 0:
-		return nil
-	case print.Name == s.Name && !s.Changed && len(print.OwnLengths) > 0:
-		s.Entries, s.Lengths = print.Own, print.OwnLengths
-		return nil
+// findNames returns the configuration with the names of the sets in force, and notes whether those
+// are other names.
+func (s *Status) findNames(ctx context.Context, named config.Config, kernel *ipsetsync.Kernel) (cfg config.Config) {
+	s.taken = problem.If(setnames.NamesTaken(ctx, named, kernel, kernel.Header))
+	cfg = setnames.NamesUsed(ctx, named, kernel)
+	if s.renamed = setnames.NamesOf(cfg) != setnames.NamesOf(named); s.renamed && setnames.NamesOf(setnames.NamesOfApply(ctx, named)) == setnames.NamesOf(named) {
+		s.unasked = []string{named.Set, named.BanSet}
+		s.ownAsk = setnames.OnlyOwnAsk(ctx, cfg)
 	}
-	live, err := kernel.Dump(s.Name)
-	if errors.Is(err, ipsetsync.ErrNotFound) {
-		return nil // removed meanwhile
+	return cfg
+}
+
+// look is the part of the status that decides whether the host is protected, with all that metrics
+// tell: rules, sets and feeds.
+func (s *Status) look(ctx context.Context, cfg config.Config, now time.Time, store *fetch.Store, trunks []netip.Prefix, kernel *ipsetsync.Kernel, sets setReader) error {
+	s.Rules = rules.StatusOf(ctx, cfg, kernel, store, trunks, s.Agent, s.outlook)
+	s.Rules.Pending.UnsetBy(s.file.Config)
+	if !s.Rules.Unread {
+		s.Rules.Problem = rules.LeaveBase(s.Rules.Problem, s.Agent)
 	}
-	if err != nil {
-		return err
+	s.Rules.Remedies(s.Mended)
+	record := state.LastRecord(cfg)
+	s.Families = slices.Concat(record.Families(), s.Rules.Families)
+	for _, f := range cidr.Families {
+		set, err := sets.list(cfg.SetName(int(f)), f, record.Sets[f])
+		if err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
+			return err
+		}
+		set.Drops = s.Rules.DropsSet(set.Name)
+		s.Sets = append(s.Sets, set)
 	}
-	if live.Join() {
-		s.Entries, s.Lengths = len(live.Prefixes), cidr.WhichLengths(live.Lengths())
+	for _, f := range cidr.Families {
+		set, err := sets.bans(cfg.BanSetName(int(f)), f)
+		if err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {
+			return err
+		}
+		set.Drops = s.Rules.DropsSet(set.Name)
+		s.BanSets = append(s.BanSets, set)
+	}
+	for _, f := range cfg.Feeds {
+		status := feeds.StatusOf(store, f, now)
+		if a := s.Agent; a != nil {
+			status.Next, status.Fetching = a.Next[f.Name], slices.Contains(a.FetchingFeeds, f.Name)
+		}
+		status.AdviseFetch(s.Agent != nil)
+		if status.Problem != nil {
+			status.Problem.Remedy = s.Mended(status.Problem.Remedy)
+		}
+		s.Feeds = append(s.Feeds, status)
 	}
 	return nil
-}
-
-// setStatus reads one set from the kernel. The Content is nil if there is none.
-func setStatus(kernel *ipsetsync.Kernel, name string) (SetStatus, *ipsetsync.Content, error) {
-	s := SetStatus{Name: name, Lengths: []int{}, KernelLengths: []int{}}
-	c, err := kernel.Content(name)
-	if errors.Is(err, ipsetsync.ErrNotFound) {
-		return s, nil, nil
-	}
-	if err != nil {
-		return s, nil, err
-	}
-	s.Exists, s.Type = true, c.Type
-	s.KernelEntries, s.KernelLengths = int(c.Elements), cidr.WhichLengths(c.Lengths)
-	s.Entries, s.Lengths = s.KernelEntries, s.KernelLengths
-	s.Memory, s.References = int64(c.Memory), int(c.References)
-	s.Packets, s.Bytes = c.Packets, c.Bytes
-	return s, c, nil
-}
-
-// banSetStatus reads one set of bans from the kernel.
-func banSetStatus(kernel *ipsetsync.Kernel, name string, f cidr.Family) (SetStatus, error) {
-	s, c, err := setStatus(kernel, name)
-	if c != nil {
-		s.Ours = ipsetsync.CheckBanSet(c.Header, f) == nil
-	}
-	return s, err
 }
 
 // foreignRemedy is what to do about a set that somebody else made.
@@ -287,13 +244,6 @@ func (s *Status) foreignRemedy(set SetStatus) string {
 		return (&ipsetsync.InUseError{}).Remedy()
 	}
 	return s.repairs()
-}
-
-// noteUsers finds out what uses a set that somebody else made.
-func (s *SetStatus) noteUsers(ctx context.Context, kernel *ipsetsync.Kernel) {
-	if s.Exists && !s.Ours && s.References > 0 {
-		s.users = setnames.OtherUsers(kernel, firewall.ReadUsers(ctx), s.Name)
-	}
 }
 
 // Mended adapts a remedy so that it works on this host as it is now; see [rules.Mended].

@@ -44,8 +44,7 @@ func (s *Status) Worrying() bool { return len(s.Problems) > 0 }
 
 // judge decides whether the host is protected, and notes all problems.
 func (s *Status) judge() {
-	s.judgeSets()
-	s.Protected = len(s.Problems) == 0
+	s.judgeProtected()
 	s.Add(s.OnlyBans())
 	s.judgeFamilies()
 	for _, set := range s.Sets {
@@ -80,6 +79,12 @@ func (s *Status) judge() {
 	for _, u := range s.Unresolved() {
 		s.problem(u.Remedy, "%s of %s was never resolved, so it is not protected", u.Name, u.Of)
 	}
+}
+
+// judgeProtected decides whether the host is protected. It comes before all other problems.
+func (s *Status) judgeProtected() {
+	s.judgeSets()
+	s.Protected = len(s.Problems) == 0
 }
 
 // OtherNames is the problem that the sets in force are not those that the configuration names.

@@ -231,6 +231,15 @@ func GatherLast(ctx context.Context, cfg config.Config, store *fetch.Store) (*Pr
 	return Gather(cfg, LastAnswers(ctx, cfg, store))
 }
 
+// LastTrunks returns the trunks of [GatherLast] alone, which takes next to no work.
+func LastTrunks(ctx context.Context, cfg config.Config, store *fetch.Store) []netip.Prefix {
+	var answers map[string]Answer
+	if slices.ContainsFunc(cfg.Firewall.Trunks, func(h config.Host) bool { return h.Name != "" }) {
+		answers = LastAnswers(ctx, cfg, store).Answers
+	}
+	return HostPrefixes(cfg.Firewall.Trunks, answers)
+}
+
 // protectedList has the reasons for each exempt prefix.
 type protectedList map[netip.Prefix][]string
 

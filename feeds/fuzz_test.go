@@ -52,7 +52,8 @@ func FuzzFeedToPlan(f *testing.F) {
 		}
 
 		protected := protectedFrom(protectedBytes)
-		sets := exempt.Blockable(copied.sets, protected)
+		list := &Feed{sets: copied.sets}
+		sets := exempt.Blockable(Combine([]*Feed{list}, nil), protected)
 		named := namedBy(text)
 		for _, fam := range cidr.Families {
 			plan, err := ipsetsync.NewPlan("x", fam, cidr.ShapeOf(sets[fam], 0), nil)

@@ -41,15 +41,6 @@ func (s *Store) Open(name string) (*Copy, error) {
 	return c, nil
 }
 
-// Size returns how many bytes the file of a feed's last good copy has; 0 if there is none.
-func (s *Store) Size(name string) int64 {
-	info, err := s.root.Lstat(name + listSuffix)
-	if err != nil {
-		return 0
-	}
-	return info.Size()
-}
-
 // CopyName returns the file name of a feed's last good copy.
 func CopyName(feed string) string { return feed + listSuffix }
 
@@ -109,7 +100,7 @@ func (c *Copy) readMeta(size int64) error {
 // lastLine returns the file's last line, without its newline. It reads from the end in
 // growing steps; nearly all trailers fit into the first.
 func (c *Copy) lastLine(size int64) ([]byte, error) {
-	for step := int64(1 << 10); ; step *= 4 {
+	for step := int64(4 << 10); ; step *= 4 {
 		n := min(step, size, maxTrailer+1) // one byte more: the newline before
 		tail := make([]byte, n)
 		if _, err := c.file.ReadAt(tail, size-n); err == io.EOF {

@@ -22,6 +22,9 @@ type Kernel struct {
 	buf      []byte
 	seq      uint32   // of the last request
 	revision [2]uint8 // of hash:net, by family
+
+	headers *Headers // that are remembered, or nil
+	age     time.Duration
 }
 
 const (
@@ -108,13 +111,12 @@ func (k *Kernel) Kind(name string) (Header, error) {
 	return live.Header, nil
 }
 
-// Header reads a set without its entries.
+// Header reads a set without its entries; see [Kernel.Share].
 func (k *Kernel) Header(name string) (Header, error) {
-	live, err := k.list("header", name, headerRequest(name), listing{})
-	if err != nil {
-		return Header{}, err
+	if h, known := k.recall(name); known {
+		return h, nil
 	}
-	return live.Header, nil
+	return k.HeaderNow(name)
 }
 
 func (k *Kernel) list(op, name string, req request, how listing) (*Live, error) {

@@ -107,6 +107,9 @@ func (r *Hold) Decide(ctx context.Context, how How) (*Decision, error) {
 	if err != nil {
 		return &Decision{saw: saw}, err
 	}
+	if saw.remembered { // so it does not matter who asks
+		return decide(w, saw, Circumstances{}), nil
+	}
 	c := how.circumstances(logins.CallerConnection(), onTerminal())
 	d := decide(w, saw, c)
 	if d.asks {

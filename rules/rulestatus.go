@@ -3,12 +3,12 @@ package rules
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
@@ -76,7 +76,7 @@ type DropStatus struct {
 
 // StatusOf looks at the rules of both backends. What the rules are to become is what a running
 // agent says; without one, it is what an unattended sync would do.
-func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, store *fetch.Store, protected *exempt.Protection, agent *state.AgentStatus, outlook *Report) *Status {
+func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, store *fetch.Store, trunks []netip.Prefix, agent *state.AgentStatus, outlook *Report) *Status {
 	s := &Status{Drops: []DropStatus{}, Drift: []firewall.Change{}, Base: BaseOff, IPv6Off: cfg.Firewall.IPv6 == config.IPv6Off}
 	fw, err := firewall.Open(cfg.Firewall.Backend)
 	if err != nil {
@@ -134,7 +134,7 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 		return s
 	}
 	var report *Report
-	r.Trunks = protected.Trunks
+	r.Trunks = trunks
 	if outlook != nil {
 		report = outlook
 		report.Problem = r.callerOut(ctx, report.Problem)
@@ -159,7 +159,7 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 	}
 	if len(s.Drift) == 0 || settings.LeavesRules(cfg) { // else drift is put right first
 		var cut error
-		s.Obstacles, cut = reach.Obstacles(cfg, protected.Trunks, p)
+		s.Obstacles, cut = reach.Obstacles(cfg, trunks, p)
 		s.Unfollowed = s.Unfollowed || cut != nil
 	}
 	return s

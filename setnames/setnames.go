@@ -221,6 +221,11 @@ func NamesInForce(ctx context.Context, cfg config.Config) config.Config {
 		return cfg
 	}
 	defer kernel.Close()
+	return NamesUsed(ctx, cfg, kernel)
+}
+
+// NamesUsed is [NamesInForce] with an open kernel.
+func NamesUsed(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) config.Config {
 	if areThere(cfg, kernel) && NamesTaken(ctx, cfg, kernel, kernel.Header) == nil && asked(cfg, kernel) {
 		return cfg
 	}
