@@ -71,8 +71,12 @@ func (d *doctor) state() {
 		d.note(RulesNotAsSet, Problem, orElse(r.Problem.Remedy, "see \"voipbl status\""), "the firewall is not what the configuration says", "%s", r.Problem.Error)
 	}
 	if drift := s.Drift(); len(drift) > 0 && r.Pending == nil && s.Protected {
-		d.note(RulesDrift, Problem, s.Repairs()+"; see \"voipbl firewall diff\"", "the firewall lets in, or keeps out, what it should not",
-			"the firewall is not as it should be in %s, such as %s", plural(len(drift), "place", "places"), drift[0].Words())
+		if r.OnlyMoves() {
+			d.note(RulesDrift, Warning, s.Repairs(), "until then it is dropped where it is", "the drop is to be moved to %s", r.DropWords())
+		} else {
+			d.note(RulesDrift, Problem, s.Repairs()+"; see \"voipbl firewall diff\"", "the firewall lets in, or keeps out, what it should not",
+				"the firewall is not as it should be in %s, such as %s", plural(len(drift), "place", "places"), drift[0].Words())
+		}
 	}
 	if p := r.Pending; p != nil {
 		said, effect := p.Trouble(), "they are taken back then"

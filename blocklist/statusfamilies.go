@@ -52,7 +52,7 @@ func (s *Status) InTrouble(f iptables.Family) bool {
 // Drift is how the rules differ from what they should be, without the differences that
 // another problem already explains.
 func (s *Status) Drift() (left []firewall.Change) {
-	if s.Rules.DropAt == string(ruleset.Nowhere) {
+	if s.Rules.DropAt == ruleset.Nowhere {
 		return nil
 	}
 	for _, c := range s.Rules.Drift {
@@ -67,7 +67,7 @@ func (s *Status) Drift() (left []firewall.Change) {
 // that is protected over IPv4 counts as protected.
 func (s *Status) ipv6Told(set SetStatus) bool {
 	return s.InTrouble(iptables.IPv6) || s.Rules.IPv6Off || set.Exists && !set.Ours ||
-		s.Rules.DropAt == string(ruleset.Nowhere) && set.Exists
+		s.Rules.DropAt == ruleset.Nowhere && set.Exists
 }
 
 // sayNoDrop notes that no rule drops a set's members, with the remedy.
@@ -82,7 +82,7 @@ func (s *Status) noDrop(set string) (remedy, text string) {
 			return p.Remedy, p.Error
 		}
 	}
-	if p := s.Rules.Problem; p != nil && s.Rules.DropAt == string(ruleset.Nowhere) {
+	if p := s.Rules.Problem; p != nil && s.Rules.DropAt == ruleset.Nowhere {
 		return p.Remedy, p.Error
 	}
 	if ports := s.Rules.Reached[set]; len(ports) > 0 {

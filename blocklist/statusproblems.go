@@ -297,7 +297,9 @@ func (s *Status) judgeRules() {
 		p := r.Pending.Trouble()
 		s.Add(&p)
 	}
-	if n := len(s.Drift()); n > 0 {
+	if n := len(s.Drift()); n > 0 && r.OnlyMoves() {
+		s.problem(s.repairs(), "the drop is to be moved to %s", r.DropWords())
+	} else if n > 0 {
 		s.problem(s.repairs()+"; see \"voipbl firewall diff\"", "the firewall is not as it should be in %d %s", n, map[bool]string{true: "place", false: "places"}[n == 1])
 	}
 }

@@ -134,13 +134,13 @@ func TestStatusJudge(t *testing.T) {
 			s.Sets[0].Drops, s.BanSets[0].Drops = false, false
 		}, false, "no iptables", "mend it"},
 		{"no rule of another program", func(s *Status) {
-			s.Rules.DropAt, s.Rules.Problem, s.Sets[0].Drops = string(ruleset.Nowhere), trouble("no rule of others"), false
+			s.Rules.DropAt, s.Rules.Problem, s.Sets[0].Drops = ruleset.Nowhere, trouble("no rule of others"), false
 		}, false, "no rule of others", "mend it"},
 		{"no rule of another program for IPv6", func(s *Status) {
-			s.Rules.DropAt, s.Rules.Problem, s.Sets[1].Drops = string(ruleset.Nowhere), trouble("no rule of others"), false
+			s.Rules.DropAt, s.Rules.Problem, s.Sets[1].Drops = ruleset.Nowhere, trouble("no rule of others"), false
 		}, true, "no rule of others", "mend it"},
 		{"no rule of another program, and nothing is told of it", func(s *Status) {
-			s.Rules.DropAt, s.Sets[0].Drops = string(ruleset.Nowhere), false
+			s.Rules.DropAt, s.Sets[0].Drops = ruleset.Nowhere, false
 		}, false, "no rule of INPUT or PREROUTING drops the members of voip_bl", "agent"},
 		{"sets of other names", func(s *Status) { s.renamed = true }, true, "the configuration names other sets than voip_bl and voip_ban, which stay in force until those are filled", "agent"},
 		{"sets of other names, which another program's rules do not ask", func(s *Status) { s.renamed, s.unasked = true, []string{"a", "b"} }, true, "the rules of another program ask voip_bl and voip_ban, which are not renewed: the configuration names a and b", "have that program's rules ask a and b instead"},

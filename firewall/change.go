@@ -54,6 +54,30 @@ func (c Change) Base() bool {
 	return c.Table == "filter" && (iptables.IsBaseChain(c.Chain) || c.Rule != "" && iptables.StandsLast(c.Rule))
 }
 
+// MovesDrop reports whether changes move the drop of a family from one table to the other, and
+// whether they do nothing else.
+func MovesDrop(changes []Change) (moves, only bool) {
+	added, removed := make(map[string]string), make(map[string]string) // the table, by family
+	for _, c := range changes {
+		switch {
+		case c.Chain != "PREROUTING" && c.Chain != "INPUT" || c.Base():
+		case c.Op == OpAdd:
+			added[c.Family] = c.Table
+		case c.Op == OpRemove:
+			removed[c.Family] = c.Table
+		}
+	}
+	moved := func(family string) bool {
+		return added[family] != "" && removed[family] != "" && added[family] != removed[family]
+	}
+	only = len(changes) > 0
+	for _, c := range changes {
+		moves = moves || moved(c.Family)
+		only = only && moved(c.Family) && !c.Base() && c.Op != OpMove
+	}
+	return moves, only
+}
+
 // maxCompared bounds the table of diffRules. If more than a thousand rules differ on both
 // sides, nobody needs the shortest listing.
 const maxCompared = 1 << 20

@@ -27,39 +27,58 @@ type fire struct {
 	done  sync.WaitGroup
 }
 
-// side is one family: a blocked address that sends, and a phone that asks.
+// side is one family: addresses that send and are dropped, and a phone that asks.
 type side struct {
-	lab             *lab
-	blocked         caller
-	attacker, phone *net.UDPConn
+	lab       *lab
+	attackers [2]*underFire // one is on a list, one is banned
+	phone     *net.UDPConn
 
-	fired, answered, lost int // to be read after the end
+	answered, lost int // to be read after the end
 }
 
+// underFire is an address in one of the sets.
+type underFire struct {
+	caller
+	set   string
+	conn  *net.UDPConn
+	fired int // to be read after the end
+}
+
+// fired returns how many packets the addresses have sent.
+func (s *side) fired() int { return s.attackers[0].fired + s.attackers[1].fired }
+
 // beginFire opens all sockets in this goroutine, which is in the right network namespace, and sends in
-// others: the attacker as fast as it can, the phone at its own pace.
+// others: the attackers as fast as they can, the phone at its own pace.
 func beginFire(labs ...*lab) *fire {
 	f := new(fire)
 	for _, l := range labs {
 		l.t.Helper()
-		s := &side{lab: l, blocked: l.fresh(l.attacker)}
-		l.block(s.blocked.addr)
-		// Wherever voipbl's rule is, what passes it reaches this one.
-		l.iptables("-A", "INPUT", "-s", s.blocked.addr.String(), "-j", "ACCEPT", "-m", "comment", "--comment", leak)
+		s := &side{lab: l}
+		for i, set := range []string{"voip_bl", "voip_ban"} {
+			a := &underFire{caller: l.fresh(l.attacker), set: set + [...]string{"", "6"}[l.family]}
+			s.attackers[i] = a
+			l.run("", "ipset", "add", a.set, a.addr.String())
+			// Wherever voipbl's rule is, what passes it reaches this one.
+			l.iptables("-A", "INPUT", "-s", a.addr.String(), "-j", "ACCEPT", "-m", "comment", "--comment", leak)
+			a.conn = l.dialUDP(a.caller, firePort)
+			l.t.Cleanup(func() { a.conn.Close() })
+		}
 		for _, at := range everywhere {
 			l.intrude("", at, "-A")
 		}
 		l.udpServer(firePort)
 		go echo(l.udpServer(phonePort)) // until the server is closed
-		s.attacker, s.phone = l.dialUDP(s.blocked, firePort), l.dialUDP(caller{l.phone, l.addr(l.phone)}, phonePort)
-		l.t.Cleanup(func() { s.attacker.Close(); s.phone.Close() })
+		s.phone = l.dialUDP(caller{l.phone, l.addr(l.phone)}, phonePort)
+		l.t.Cleanup(func() { s.phone.Close() })
 		f.sides = append(f.sides, s)
 	}
 	f.done.Go(func() {
 		for !f.stop.Load() {
 			for _, s := range f.sides {
-				if _, err := s.attacker.Write([]byte("knock")); err == nil {
-					s.fired++
+				for _, a := range s.attackers {
+					if _, err := a.conn.Write([]byte("knock")); err == nil {
+						a.fired++
+					}
 				}
 			}
 		}

@@ -262,9 +262,22 @@ func (d *differ) hookChanges(chain string, rules, want []string, n int) {
 	}
 }
 
-// counters returns what the rules of a chain have counted.
+// counters returns what the rules of a chain have counted, and those in the other table that may
+// move to it: the drop goes on counting.
 func (d *differ) counters(chain string) *counters {
-	rules := d.counted.Rules(d.table.Name, chain)
+	rules := slices.Clone(d.counted.Rules(d.table.Name, chain))
+	other, from := "raw", chain
+	if d.table.Name == "raw" {
+		other = "filter"
+	}
+	if to, moves := map[string]string{"INPUT": "PREROUTING", "PREROUTING": "INPUT"}[chain]; moves {
+		from = to
+	}
+	for _, r := range d.counted.Rules(other, from) {
+		if iptables.IsOurHook(r.Text) || iptables.IsOurChain(from) {
+			rules = append(rules, r)
+		}
+	}
 	return &counters{plan: d.plan, rules: rules, used: make([]bool, len(rules)), guess: len(d.known) == 0}
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/nftwalk"
-	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
 )
 
@@ -90,28 +89,59 @@ func Publishes(rules []KernelRules, native *nft.Ruleset) bool {
 	return native != nil && (native.Owns(nft.Docker) || native.Owns(nft.Podman))
 }
 
-// avoidInput reports whether the drop should not stand in INPUT: if FreePBX's own firewall is
-// installed, which flushes and rebuilds INPUT each time it starts; if ports are published,
-// whose packets never pass INPUT; or if the filter table cannot be read.
-func avoidInput(rules []KernelRules, native *nft.Ruleset, freePBX bool) bool {
-	avoid := freePBX || native != nil && native.Owns(nft.FreePBX) || Publishes(rules, native)
-	for _, k := range rules {
-		avoid = avoid || k.Saved[iptables.IPv4].FreePBX()
-		for _, s := range k.Saved {
-			avoid = avoid || k.Used && s.Trouble == nil && s.Readable("filter") != nil
-		}
-	}
-	return avoid
+// Avoid is why the drop should not stand in INPUT, by what other programs do there; "" if INPUT
+// is as good.
+type Avoid string
+
+const (
+	// AvoidFreePBX: FreePBX's own firewall is installed, which flushes and rebuilds INPUT each
+	// time it starts.
+	AvoidFreePBX Avoid = "freepbx"
+
+	// AvoidPublished: ports are sent on to containers or other hosts, or will soon be. Their
+	// packets never pass INPUT.
+	AvoidPublished Avoid = "published-ports"
+
+	// AvoidUnreadable: iptables cannot read its filter table, because of native rules in it.
+	AvoidUnreadable Avoid = "filter-unreadable"
+)
+
+// Words is the reason for people, to follow "since".
+func (a Avoid) Words() string {
+	return map[Avoid]string{
+		AvoidFreePBX:    "FreePBX's firewall empties INPUT whenever it starts",
+		AvoidPublished:  "ports of containers, or forwarded ones, go past INPUT",
+		AvoidUnreadable: "iptables cannot read its filter table",
+	}[a]
 }
 
-// DropAt returns where the drop should stand, given the rules in the kernel now, and whether
-// INPUT is avoided. last is the previous answer, which is used if some rules cannot be read at
-// the moment; unread says why. The answer is found even if drop_at is not "auto", so that the
-// remembered one is right when it becomes "auto".
-func DropAt(ctx context.Context, cfg config.Config, b firewall.Backend, saved [2]*iptables.Saved, last bool) (at ruleset.Place, avoid bool, unread error) {
+// avoidInput returns the weightiest reason why the drop should not stand in INPUT.
+func avoidInput(rules []KernelRules, native *nft.Ruleset, freePBX bool) Avoid {
+	unreadable := false
+	for _, k := range rules {
+		freePBX = freePBX || k.Saved[iptables.IPv4].FreePBX()
+		for _, s := range k.Saved {
+			unreadable = unreadable || k.Used && s.Trouble == nil && s.Readable("filter") != nil
+		}
+	}
+	switch {
+	case freePBX || native != nil && native.Owns(nft.FreePBX):
+		return AvoidFreePBX
+	case Publishes(rules, native):
+		return AvoidPublished
+	case unreadable:
+		return AvoidUnreadable
+	}
+	return ""
+}
+
+// AvoidInput returns why the drop should not stand in INPUT, given the rules in the kernel now.
+// If some rules cannot be read at the moment, unread says why, and there may be a reason that is
+// not found. The answer does not depend on drop_at, so that a remembered one is right when that
+// becomes "auto".
+func AvoidInput(ctx context.Context, cfg config.Config, b firewall.Backend, saved [2]*iptables.Saved) (found Avoid, unread error) {
 	rules, native, unread := ReadAround(ctx, cfg, b, saved)
-	avoid = avoidInput(rules, native, host.HasFreePBXFirewall("")) || unread != nil && last
-	return settings.DropPlace(cfg, avoid), avoid, unread
+	return avoidInput(rules, native, host.HasFreePBXFirewall("")), unread
 }
 
 // ReadAround adds all other rules to those already read of a backend. With an error it still

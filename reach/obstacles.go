@@ -52,6 +52,9 @@ type Passed struct {
 	// Arrivals says by which interfaces packets arrive, if a rule depends on that.
 	Arrivals *host.Arrivals
 
+	// NoRaw are the families whose raw table cannot be used.
+	NoRaw [2]bool
+
 	// Left limits the search for what happens to packets. What is not found within it is
 	// unknown, and is not reported.
 	Left *steps.Left
@@ -158,10 +161,12 @@ func bypassed(cfg config.Config, on Passed, f iptables.Family) *Obstacle {
 		return nil
 	}
 	remedy := "set \"firewall: {drop_at: prerouting}\", which stands before both"
-	switch cfg.Firewall.DropAt {
-	case config.DropAuto:
+	switch auto := cfg.Firewall.DropAt == config.DropAuto; {
+	case auto && on.NoRaw[f]:
+		remedy = "have the raw table usable (of legacy iptables: \"modprobe -a iptable_raw ip6table_raw\", in a container on its host), then run \"voipbl firewall apply\"; or have rules in DOCKER-USER drop them"
+	case auto:
 		remedy = "run \"voipbl sync\": drop_at: auto means prerouting here"
-	case config.DropNone:
+	case cfg.Firewall.DropAt == config.DropNone:
 		remedy = "have the program whose rules these are drop them in raw PREROUTING, or in DOCKER-USER"
 	}
 	return &Obstacle{Kind: Bypassed, Error: fmt.Sprintf("blocked addresses are dropped in INPUT, and reach %s over %s past it", firstFew(ports, 4), f), Remedy: remedy}

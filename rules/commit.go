@@ -28,13 +28,14 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 	if d.none {
 		return r.takeOut(ctx, d, report)
 	}
-	saved, want, base := d.Saved, d.want, d.base
-	if HasBase(want) {
+	if HasBase(d.want) {
 		if err := r.EnsureBans(d.plans); err != nil {
 			return err
 		}
 	}
-	done, partly, err := r.apply(ctx, want, saved)
+	saved := d.Saved
+	done, partly, err := r.applyPlaced(ctx, d, saved, func(d *Decision) ruleset.Wanted { return d.want })
+	want, base := d.want, d.base
 	if d.byHand && partly != nil && partly.Family == iptables.IPv4 {
 		// An admin who asks for rules by hand is told that there are none.
 		before := ruleset.Wanted{saved[iptables.IPv4].Own(), saved[iptables.IPv6].Own()}
@@ -51,17 +52,22 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 		} else {
 			report.Problem = problem.Of(cmp.Or(err, problem.AsError(partly)))
 		}
-		drop := d.drop.Wanted().KeepBase(saved)
-		for f, failed := range done.Failed {
-			if failed != nil {
-				want[f] = drop[f]
+		failed := done.Failed
+		done, partly, err = r.applyPlaced(ctx, d, done.Saved, func(d *Decision) ruleset.Wanted {
+			want, base = d.want, d.base
+			drop := d.saw.dropBeside(true).Wanted().KeepBase(saved)
+			for f := range failed {
+				if failed[f] != nil {
+					want[f] = drop[f]
+				}
 			}
-		}
-		if !HasBase(want) { // the other family does not get them alone
-			want, base = drop, nil
-		}
-		done, partly, err = r.apply(ctx, want, done.Saved)
+			if !HasBase(want) { // the other family does not get them alone
+				want, base, d.Placed = d.saw.keepBase(), nil, d.saw.placed(d.saw.hasBase())
+			}
+			return want
+		})
 	}
+	report.Placed = d.Placed
 	if onTrial := r.State.Pending != nil && r.State.Pending.Base != nil; !onTrial && (!HasBase(want) || err != nil && !saved[iptables.IPv4].HasBase()) {
 		if _, dropErr := r.DropBans(ctx); dropErr != nil {
 			report.Warnings = append(report.Warnings, fmt.Sprintf("what was made for fail2ban: %v", dropErr))
@@ -85,8 +91,10 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 	if report.Problem == nil {
 		report.Warnings = append(report.Warnings, r.cleanOther(ctx)...)
 	}
-	report.Repaired = report.Written && (r.Record.Wanted == problem.Digest(want) || r.State.Pending != nil && !d.byHand)
-	report.seek = r.seeking()
+	moves, only := firewall.MovesDrop(report.Changes)
+	report.Moves = moves
+	report.Repaired = report.Written && !only && (r.Record.Wanted == problem.Digest(want) || r.State.Pending != nil && !d.byHand)
+	report.seek = r.seeking(report.NoRaw)
 	if len(report.Families) == 0 && d.saw.unread == nil { // else look again, even if no rule has changed
 		report.Generation = done.Saved[iptables.IPv4].Generation
 	}
@@ -98,9 +106,42 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 	return nil
 }
 
+// applyPlaced applies rules of a decision. If the kernel refuses a family's rules, and takes them
+// with the drop in INPUT, it has no usable raw table, as some containers and small kernels. Then
+// the decision has the drop in INPUT for that family, unless drop_at names the raw table.
+func (r *Hold) applyPlaced(ctx context.Context, d *Decision, saved [2]*iptables.Saved, of func(*Decision) ruleset.Wanted) (done *firewall.Applied, partly *firewall.FamilyError, err error) {
+	want := of(d)
+	done, partly, err = r.apply(ctx, want, saved)
+	in := *d.saw
+	for f, failed := range done.Failed {
+		if d.saw.place.dropAt == config.DropAuto && refusedByKernel(failed) && len(iptables.FindTable(want[f], "raw").Hooks) > 0 {
+			in.refusedRaw[f] = true
+		}
+	}
+	if in.refusedRaw == d.saw.refusedRaw {
+		return done, partly, err
+	}
+	in.place.noRaw = in.rawless()
+	below := decide(d.asked, &in, d.there)
+	again, partlyAgain, errAgain := r.apply(ctx, of(below), done.Saved)
+	for f := range in.refusedRaw {
+		if in.refusedRaw[f] && !d.saw.refusedRaw[f] && again.Failed[f] != nil { // that was not the cause
+			done.Saved = again.Saved
+			return done, partly, err
+		}
+		if again.Plans[f] == nil || again.Plans[f].Unchanged() {
+			again.Plans[f] = done.Plans[f]
+		}
+	}
+	below.Saved = d.Saved
+	*d = *below
+	return again, partlyAgain, errAgain
+}
+
 // DropFirst applies the part of a decision that is never on trial: all but the base rules.
 func (r *Hold) DropFirst(ctx context.Context, d *Decision) ([]firewall.Change, error) {
-	done, partly, err := r.apply(ctx, d.drop.Wanted().KeepBase(d.Saved), d.Saved)
+	// It stands where it belongs without what is on trial: there it is put back, too.
+	done, partly, err := r.applyPlaced(ctx, d, d.Saved, func(d *Decision) ruleset.Wanted { return d.saw.keepBase() })
 	if partly != nil && partly.Family == iptables.IPv4 {
 		err = partly
 	}
@@ -172,9 +213,9 @@ func (r *Hold) accept(base *ruleset.Base, report *Report) {
 // nothing while no rule has changed.
 func (r *Hold) remember(done *firewall.Applied, want ruleset.Wanted, d *Decision, report *Report) {
 	before := problem.Digest(r.Record)
-	r.Record.Readback, r.Record.DropAt, r.Record.Base = done.Readback, d.At, HasBase(want)
-	r.Record.AvoidInput = d.saw.avoid
-	if slices.ContainsFunc(report.Changes, func(c firewall.Change) bool {
+	r.Record.Readback, r.Record.Placed, r.Record.Base = done.Readback, d.Placed, HasBase(want)
+	r.Record.Avoid, r.Record.RawRefused = d.saw.place.avoid(), d.saw.refusedRaw
+	if !report.Moves && slices.ContainsFunc(report.Changes, func(c firewall.Change) bool {
 		return c.Op == firewall.OpAdd && !c.Base() && strings.Contains(c.Rule, "--match-set "+r.Cfg.Set)
 	}) {
 		r.Record.Since = time.Now().UTC().Truncate(time.Second)

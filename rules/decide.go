@@ -16,9 +16,9 @@ import (
 // takes, and why it differs from the configuration, if it does. status, diff and a dry run
 // show it; [Hold.Commit] carries the same one out.
 type Decision struct {
-	At      ruleset.Place // where the drop is to stand
-	Problem error         // why the base rules wanted are not those configured, or nil
-	OnTrial bool          // base rules are new: they wait for a confirmation
+	Placed        // where the drop is to stand, and why
+	Problem error // why the base rules wanted are not those configured, or nil
+	OnTrial bool  // base rules are new: they wait for a confirmation
 	Closed  []lockout.Closed
 
 	// Families are those that could not be listed, or whose rules could not be put right the
@@ -30,7 +30,8 @@ type Decision struct {
 	want  ruleset.Wanted     // what is wanted, without what is refused
 	base  *ruleset.Base      // the base rules as configured, if want has them
 	plans [2]*firewall.Plan
-	drop  ruleset.Settings // what is wanted besides the base rules
+	asked want
+	there Circumstances
 
 	remembered bool // nothing was read, since nothing has changed
 	none       bool // another program owns the rules: at most voipbl's own are removed
@@ -40,10 +41,10 @@ type Decision struct {
 
 // decide makes a decision. It is pure: [Hold.Decide] has looked up all that it needs.
 func decide(w want, s *sight, c Circumstances) *Decision {
-	d := &Decision{saw: s, Saved: s.saved, At: s.drop.DropAt, drop: s.drop, byHand: c.ByHand}
+	d := &Decision{saw: s, Saved: s.saved, asked: w, there: c, byHand: c.ByHand}
 	switch {
 	case s.remembered:
-		d.remembered, d.At = true, s.record.DropAt
+		d.remembered, d.Placed = true, s.record.Placed
 		return d
 	case w.none:
 		d.leaveToOthers(w, s)
@@ -62,31 +63,33 @@ func decide(w want, s *sight, c Circumstances) *Decision {
 // choose decides what the kernel is to hold: what is configured, unless something speaks
 // against it.
 func (d *Decision) choose(w want, s *sight, c Circumstances) {
-	keep := s.drop.Wanted().KeepBase(s.saved)
+	d.want, d.Placed = s.keepBase(), s.placed(s.hasBase())
 	switch {
 	case s.state.Pending != nil:
-		d.want = keep
 		d.goOn(w, s, c)
 		return
 	case w.base != nil && w.leaveBase:
-		d.want = keep
 		return
 	case w.base == nil && s.stateErr != nil && !c.ByHand:
-		d.want, d.Problem = keep, s.stateErr
+		d.Problem = s.stateErr
 		return
 	case w.base == nil:
-		d.want = s.drop.Wanted()
+		d.want, d.Placed = s.dropBeside(false).Wanted(), s.placed(false)
 		return
 	}
-	all := withBase(s.drop, w.base)
+	all := withBase(s.dropBeside(true), w.base)
 	switch d.Problem, d.asks = mayInstall(w, s, c, all); {
 	case d.Problem == nil:
-		d.want, d.base = all, w.base
+		d.want, d.Placed, d.base = all, s.placed(true), w.base
 	case !c.ByHand && s.state.Accepted != nil && !c.Accepted && !errors.As(d.Problem, new(*otherOwnerError)):
-		d.want = withBase(s.drop, &s.state.Accepted.Base)
-	default:
-		d.want = keep
+		d.want, d.Placed = withBase(s.dropBeside(true), &s.state.Accepted.Base), s.placed(true)
 	}
+}
+
+// keepBase returns the configured rules with the base rules that are there, and the drop where
+// it belongs beside these.
+func (s *sight) keepBase() ruleset.Wanted {
+	return s.dropBeside(s.hasBase()).Wanted().KeepBase(s.saved)
 }
 
 // goOn leaves the base rules on trial as they are; the drop is not on trial. If somebody else has
@@ -110,11 +113,15 @@ func (d *Decision) goOn(w want, s *sight, c Circumstances) {
 			d.Problem, back = cmp.Or(d.Problem, c.Owner), nil
 		}
 	}
-	asTried := withBase(s.drop, p.Base)
+	if back != nil && gone != [2]bool{} { // they are about to be there
+		d.want, d.Placed = s.dropBeside(true).Wanted().KeepBase(s.saved), s.placed(true)
+	}
+	drop := d.Placed.of(s.drop)
+	asTried := withBase(drop, p.Base)
 	for f, plan := range s.plan(asTried) {
 		switch {
 		case gone[f] && back != nil:
-			d.want[f] = withBase(s.drop, back)[f]
+			d.want[f] = withBase(drop, back)[f]
 		case s.saved[f].Trouble == nil && !slices.ContainsFunc(plan.Changes, firewall.Change.Base):
 			d.want[f] = asTried[f] // the same as is there, but it can be compared later
 		}

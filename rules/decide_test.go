@@ -31,8 +31,8 @@ const (
 
 // dropOf returns the rules that a configuration asks for besides the base rules.
 func dropOf(cfg config.Config) ruleset.Settings {
-	at := settings.DropPlace(cfg, false)
-	return ruleset.Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}, DropAt: at}
+	p := placing{dropAt: cfg.Firewall.DropAt, base: cfg.Firewall.Base}
+	return p.place().of(ruleset.Settings{Sets: [2]string{"voip_bl", "voip_bl6"}, BanSets: [2]string{"voip_ban", "voip_ban6"}})
 }
 
 // baseOf returns a configuration's base rules.
@@ -51,7 +51,7 @@ func inKernel(t *testing.T, yaml string) (saved [2]*iptables.Saved) {
 	for _, f := range iptables.Families {
 		var b strings.Builder
 		for _, table := range want[f] {
-			fmt.Fprintf(&b, "*%s\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n", table.Name)
+			fmt.Fprintf(&b, "*%s\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n", table.Name)
 			for _, chain := range table.Needs {
 				fmt.Fprintf(&b, ":%s - [0:0]\n", chain)
 			}
@@ -86,7 +86,7 @@ func standing(t *testing.T, yaml, kernel string, s State, stateErr error) (want,
 	if s.Pending != nil {
 		s.Pending.Before = []OwnRules{}
 	}
-	return wantOf(cfg, nil, How{}), &sight{fw: &firewall.Firewall{Backend: firewall.NFT}, saved: inKernel(t, kernel), state: s, stateErr: stateErr, pending: &PendingReport{}, goesOn: s.Pending != nil, drop: dropOf(cfg)}
+	return wantOf(cfg, nil, How{}), &sight{fw: &firewall.Firewall{Backend: firewall.NFT}, saved: inKernel(t, kernel), state: s, stateErr: stateErr, pending: &PendingReport{}, goesOn: s.Pending != nil, drop: dropOf(cfg), place: placing{dropAt: cfg.Firewall.DropAt}}
 }
 
 // short sums a decision up on a line: what becomes of the base rules, which of voipbl's rules
@@ -191,8 +191,8 @@ func TestDecide(t *testing.T) {
 		{"base is new, the agent", baseOn, dropOnly, State{Since: testSince}, nil, agent, "", "no base: Unattended"},
 		{"base is new, an agent that starts", baseOn, dropOnly, State{Since: testSince}, nil, boot, "", "no base: Unattended"},
 		{"base is new, cron", baseOn, dropOnly, State{Since: testSince}, nil, sync, "", "no base: Unattended"},
-		{"base is new, a sync that somebody waits for", baseOn, dropOnly, State{Since: testSince}, nil, waited, "", "base +base"},
-		{"base is new, by hand", baseOn, dropOnly, State{Since: testSince}, nil, hand, "new", "base +base trial"},
+		{"base is new, a sync that somebody waits for", baseOn, dropOnly, State{Since: testSince}, nil, waited, "", "base +base +drop -drop"},
+		{"base is new, by hand", baseOn, dropOnly, State{Since: testSince}, nil, hand, "new", "base +base +drop -drop trial"},
 
 		// Base rules that were accepted.
 		{"accepted, there", baseOn, baseOn, accepted(baseOn), nil, agent, "", "base"},
@@ -209,14 +209,14 @@ func TestDecide(t *testing.T) {
 		{"others were accepted, by hand, who would be locked out", baseOn, baseOld, accepted(baseOld), nil, with(hand, out), "new", "base stays: ShutOut"},
 		{"others were accepted, and are gone, by hand, who would be", baseOn, nothing, accepted(baseOld), nil, with(hand, out), "new", "no base +drop: ShutOut"},
 		{"others were accepted, by hand", baseOn, baseOld, accepted(baseOld), nil, hand, "new", "base +base -base trial"},
-		{"none are configured any more", dropOnly, baseOn, accepted(baseOn), nil, agent, "", "no base -base"},
-		{"none are configured any more, by hand", dropOnly, baseOn, accepted(baseOn), nil, hand, "new", "no base -base trial"},
+		{"none are configured any more", dropOnly, baseOn, accepted(baseOn), nil, agent, "", "no base +drop -base -drop"},
+		{"none are configured any more, by hand", dropOnly, baseOn, accepted(baseOn), nil, hand, "new", "no base +drop -base -drop trial"},
 
 		// Base rules that were taken back.
 		{"rejected, the agent", baseOn, dropOnly, rejected, nil, agent, "", "no base: Rejected"},
 		{"rejected, a sync that somebody waits for", baseOn, dropOnly, rejected, nil, waited, "", "no base: Rejected"},
 		{"rejected, others are there", baseOn, baseOld, rejected, nil, agent, "", "base stays: Rejected"},
-		{"rejected, by hand", baseOn, dropOnly, rejected, nil, hand, "new", "base +base trial"},
+		{"rejected, by hand", baseOn, dropOnly, rejected, nil, hand, "new", "base +base +drop -drop trial"},
 		{"others were rejected", baseOn, dropOnly, State{Rejected: &RejectedBase{Key: "other"}}, nil, boot, "", "no base: Unattended"},
 
 		// On trial.
@@ -225,7 +225,7 @@ func TestDecide(t *testing.T) {
 		{"on trial, and all is gone", baseOn, nothing, trial(baseOn), nil, agent, "", "base of before +base +drop"},
 		{"on trial, and all is gone, beside ufw", baseOn, nothing, trial(baseOn), nil, with(agent, ufw), "", "no base +drop: OtherOwner"},
 		{"on trial, and others are there", baseOn, baseOld, trial(baseOn), nil, agent, "", "base stays"},
-		{"others than configured are on trial, and gone", baseOn, dropOnly, trial(baseOld), nil, agent, "", "base of before +base: Pending"},
+		{"others than configured are on trial, and gone", baseOn, dropOnly, trial(baseOld), nil, agent, "", "base of before +base +drop -drop: Pending"},
 		{"on trial, none are configured any more, and they are gone", dropOnly, dropOnly, trial(baseOn), nil, agent, "", "no base: Pending"},
 		{"base is taken out on trial", dropOnly, dropOnly, pending(""), nil, agent, "", "no base"},
 		{"base was to be taken out on trial, and is configured again", baseOn, dropOnly, State{Accepted: accepted(baseOn).Accepted, Pending: &PendingBase{}}, nil, agent, "", "no base: Pending"},
@@ -236,8 +236,8 @@ func TestDecide(t *testing.T) {
 		{"damaged, the agent", baseOn, dropOnly, fresh, damaged, agent, "", "no base: DamagedRules"},
 		{"damaged, base is there", baseOn, baseOn, fresh, damaged, agent, "", "base stays: DamagedRules"},
 		{"damaged, none are configured", dropOnly, baseOn, fresh, damaged, agent, "", "base stays: DamagedRules"},
-		{"damaged, none are configured, by hand", dropOnly, baseOn, fresh, damaged, hand, "new", "no base -base"},
-		{"damaged, by hand", baseOn, dropOnly, fresh, damaged, hand, "new", "base +base trial"},
+		{"damaged, none are configured, by hand", dropOnly, baseOn, fresh, damaged, hand, "new", "no base +drop -base -drop"},
+		{"damaged, by hand", baseOn, dropOnly, fresh, damaged, hand, "new", "base +base +drop -drop trial"},
 
 		// The rules are another program's.
 		{"theirs", noRules, nothing, fresh, nil, agent, "", "theirs"},
@@ -290,7 +290,7 @@ func TestDecideByRecord(t *testing.T) {
 		}
 	}
 	s.remembered, s.record.DropAt = true, ruleset.AtPrerouting
-	if d := decide(w, s, boot); !d.remembered || d.At != ruleset.AtPrerouting || len(firewall.Changes(d.plans)) > 0 || d.Problem != nil || d.asks {
+	if d := decide(w, s, boot); !d.remembered || d.DropAt != ruleset.AtPrerouting || len(firewall.Changes(d.plans)) > 0 || d.Problem != nil || d.asks {
 		t.Errorf("nothing has changed: %+v", d)
 	}
 }
@@ -332,6 +332,7 @@ func TestDecideAlways(t *testing.T) {
 							row := func() string {
 								return fmt.Sprintf("%q, kernel %q, state %d, leave %v, %+v, there %d: %s", yaml, kernel, i, leave, actor, j, short(t, w, d))
 							}
+							d.there = alone.there // what it was decided for
 							if !alone.asks && !reflect.DeepEqual(d, alone) {
 								t.Errorf("who is there was not asked for, and counts: %s", row())
 							}

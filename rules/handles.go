@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 )
@@ -29,9 +30,20 @@ func (h *Handles) EnsureDrop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	at, _, _ := reach.DropAt(ctx, h.Cfg, h.Fw.Backend, saved, stoodAtPrerouting(h.Cfg, saved))
-	want := settings.DropSettings(h.Cfg, h.Kernel, at).Wanted().KeepBase(saved)
-	_, err = h.Fw.Apply(ctx, want, saved, nil)
+	p := placingOf(h.Cfg)
+	look := &sight{saved: saved}
+	p.base, p.noRaw = look.hasBase(), look.rawless()
+	var unread error
+	p.found, unread = reach.AvoidInput(ctx, h.Cfg, h.Fw.Backend, saved)
+	if unread != nil && stoodAtPrerouting(h.Cfg, saved) {
+		p.base = true // for whatever reason it stands there: it stays
+	}
+	drop := settings.DropSettings(h.Cfg, h.Kernel, "")
+	done, err := h.Fw.Apply(ctx, p.place().of(drop).Wanted().KeepBase(saved), saved, nil)
+	if p.dropAt == config.DropAuto && p.place().DropAt == ruleset.AtPrerouting && refusedByKernel(err) {
+		p.noRaw = [2]bool{true, true}
+		_, err = h.Fw.Apply(ctx, p.place().of(drop).Wanted().KeepBase(saved), done.Saved, nil)
+	}
 	if partly, yes := firewall.Partly(err); yes && partly.Family == iptables.IPv6 {
 		return nil // reported where all rules are applied
 	}

@@ -93,6 +93,7 @@ func unresolvedTrunks(cfg config.Config, p *exempt.Protection) (names []string) 
 
 // Shown is one family's rules as text.
 type Shown struct {
+	Placed
 	Family string           `json:"family"`
 	Tables []iptables.Table `json:"tables"`
 	Text   string           `json:"text"` // for iptables-restore --noflush
@@ -109,24 +110,30 @@ func Show(ctx context.Context, cfg config.Config) ([]Shown, error) {
 		return nil, err
 	}
 	defer s.Close()
-	at := settings.DropPlace(cfg, false)
-	if cfg.Firewall.DropAt == config.DropAuto {
-		saved, err := s.Fw.Read(ctx)
-		if err != nil {
+	p := placingOf(cfg)
+	if p.base, p.last = cfg.Firewall.Base, s.Record.Avoid; p.dropAt == config.DropAuto {
+		look := &sight{refusedRaw: s.Record.RawRefused}
+		if look.saved, err = s.Fw.Read(ctx); err != nil {
 			return nil, err
 		}
-		at, _, _ = reach.DropAt(ctx, cfg, s.Fw.Backend, saved, s.Record.AvoidInput)
+		var unread error
+		p.found, unread = reach.AvoidInput(ctx, cfg, s.Fw.Backend, look.saved)
+		p.unread, p.noRaw = unread != nil, look.rawless()
 	}
-	want := settings.DropSettings(cfg, s.Sets, at)
+	at := p.place()
+	want := at.of(settings.DropSettings(cfg, s.Sets, ""))
 	want.Base = settings.BaseSettings(cfg, s.Trunks)
 	var shown []Shown
 	for _, f := range iptables.Families {
 		tables := want.Tables(f)
 		text := iptables.Show(tables)
+		if len(tables) > 0 {
+			text = "# dropped in " + at.DropWords() + "\n" + text
+		}
 		for _, name := range s.unresolved {
 			text = fmt.Sprintf("# no rule lets %s of firewall.trunks in: it is not resolved yet\n", name) + text
 		}
-		shown = append(shown, Shown{f.String(), tables, text, s.unresolved})
+		shown = append(shown, Shown{at, f.String(), tables, text, s.unresolved})
 	}
 	return shown, nil
 }

@@ -11,12 +11,11 @@ import (
 	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
-	"github.com/voipbl/voipbl/settings"
 )
 
-// TestUnreadMovesNothing has a family that cannot be listed for the moment: the drop stays where
-// it is, and an error says that not everything was seen.
-func TestUnreadMovesNothing(t *testing.T) {
+// TestUnreadIsTold has a family that cannot be listed for the moment: an error says that not
+// everything was seen. TestPlace has what becomes of the drop.
+func TestUnreadIsTold(t *testing.T) {
 	testns.Enter(t)
 	fw, err := firewall.Open(string(firewall.NFT))
 	if err != nil {
@@ -28,14 +27,12 @@ func TestUnreadMovesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, avoid, err := reach.DropAt(t.Context(), cfg, fw.Backend, saved, true); avoid || err != nil {
-			t.Errorf("all is read, and INPUT is avoided because it was the last time: %v", err)
+		if found, unread := reach.AvoidInput(t.Context(), cfg, fw.Backend, saved); found != "" || unread != nil {
+			t.Errorf("all is read, and INPUT is avoided: %s, %v", found, unread)
 		}
 		saved[f] = &iptables.Saved{Family: f, Trouble: unix.ENOBUFS}
-		for _, last := range []bool{true, false} {
-			if at, avoid, err := reach.DropAt(t.Context(), cfg, fw.Backend, saved, last); !errors.Is(err, unix.ENOBUFS) || avoid != last || at != settings.DropPlace(cfg, last) {
-				t.Errorf("%s is not listed: the drop is to stand in %s: %v", f, at, err)
-			}
+		if found, unread := reach.AvoidInput(t.Context(), cfg, fw.Backend, saved); found != "" || !errors.Is(unread, unix.ENOBUFS) {
+			t.Errorf("%s is not listed: %s, %v", f, found, unread)
 		}
 	}
 }

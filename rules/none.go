@@ -15,7 +15,6 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/reach"
-	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
 )
 
@@ -79,7 +78,7 @@ func (e *ownRulesLeftError) Remedy() string {
 // rules are removed only by hand, and only if they are not the only protection. Force does not
 // change that: it is about lock-outs, and none is at stake.
 func (d *Decision) leaveToOthers(w want, s *sight) {
-	d.none, d.At = true, ruleset.Nowhere
+	d.none, d.Placed = true, s.placed(false)
 	d.plans = s.plan(d.want)
 	d.Families = s.knownTroubles(w, d.plans)
 	switch ours := firewall.Changes(d.plans); {

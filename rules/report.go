@@ -19,11 +19,12 @@ const (
 
 // Report is what became of the rules.
 type Report struct {
-	Backend  string            `json:"backend"`
-	DropAt   string            `json:"drop_at"`
+	Backend string `json:"backend"`
+	Placed
 	Base     string            `json:"base"`         // BaseOn or BaseOff, as the kernel has it now
 	Changes  []firewall.Change `json:"changes"`      // made, or to be made
 	Missing  []string          `json:"missing_sets"` // in a dry run, the missing sets that the rules refer to
+	Moves    bool              `json:"drop_moves"`   // the changes move the drop from one table to the other
 	Written  bool              `json:"written"`
 	Repaired bool              `json:"repaired"`          // somebody else had changed the rules, and they were put right
 	Problem  *problem.Problem  `json:"problem,omitempty"` // why the base rules are not as configured
@@ -83,9 +84,10 @@ func onOff(on bool) string {
 // Report describes a decision before any of it is carried out.
 func (d *Decision) Report() *Report {
 	report := &Report{
-		Backend: string(d.saw.fw.Backend), DropAt: string(d.At), Base: BaseOff, Problem: problem.If(d.Problem), Pending: d.saw.pending, Other: d.saw.other,
+		Backend: string(d.saw.fw.Backend), Placed: d.Placed, Base: BaseOff, Problem: problem.If(d.Problem), Pending: d.saw.pending, Other: d.saw.other,
 		Changes: append([]firewall.Change{}, firewall.Changes(d.plans)...), Missing: []string{}, Closed: append([]lockout.Closed{}, d.Closed...),
 	}
+	report.Moves, _ = firewall.MovesDrop(report.Changes)
 	switch {
 	case d.remembered:
 		report.Base, report.Generation, report.seek = onOff(d.saw.record.Base), d.saw.record.Generation, d.saw.seek

@@ -6,6 +6,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/ruleset"
 )
 
@@ -50,8 +51,9 @@ type Record struct {
 	Wanted     string             `json:"wanted"`     // digest of what the kernel held at Generation
 	Generation string             `json:"generation"` // see [firewall.Firewall.Generation]
 	Other      string             `json:"other"`      // generation of the other backend, whose rules may decide where the drop goes
-	DropAt     ruleset.Place      `json:"drop_at"`
-	AvoidInput bool               `json:"avoid_input"` // see avoidInput
+	Placed                        // where the drop was put, and why
+	Avoid      reach.Avoid        `json:"avoid"`                // why INPUT is to be avoided, whatever drop_at says
+	RawRefused [2]bool            `json:"raw_refused,omitzero"` // families in which the kernel refused the raw table, until the next boot or apply
 	Base       bool               `json:"base"`
 	Since      time.Time          `json:"since,omitzero"` // when the rules that drop began to count
 	Chains     [2]bool            `json:"chains"`         // whether voipbl created fail2ban's chain, by family

@@ -16,14 +16,15 @@ import (
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 )
 
 // Status is how the rules stand in the kernel.
 type Status struct {
-	Backend string            `json:"backend"`
-	DropAt  string            `json:"drop_at"`        // where the drop should be
+	Backend string `json:"backend"`
+	Placed
 	Drops   []DropStatus      `json:"drops"`          // the rules that drop blocked addresses
 	Since   time.Time         `json:"since,omitzero"` // when voipbl's drop rules began to count
 	Base    string            `json:"base"`           // BaseOn or BaseOff, in the kernel
@@ -146,7 +147,7 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 		// While no rule has changed, other callers need not list them.
 		s.Families = Unlisted(cfg, mine)
 	}
-	s.DropAt, s.Drift, s.Pending, s.Problem = report.DropAt, append(s.Drift, report.Changes...), report.Pending, report.Problem
+	s.Placed, s.Drift, s.Pending, s.Problem = report.Placed, append(s.Drift, report.Changes...), report.Pending, report.Problem
 	if s.Pending != nil && r.State.Pending != nil { // the agent may not have looked since
 		p := r.State.Pending
 		s.Pending.Gone, s.Pending.Unset, s.Pending.base = p.isGone(mine), p.Base != nil && !cfg.Firewall.Base, p.Base != nil
@@ -159,6 +160,7 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 	}
 	if len(s.Drift) == 0 || settings.LeavesRules(cfg) { // else drift is put right first
 		var cut error
+		p.NoRaw = s.NoRaw
 		s.Obstacles, cut = reach.Obstacles(cfg, trunks, p)
 		s.Unfollowed = s.Unfollowed || cut != nil
 	}
@@ -226,13 +228,36 @@ func (s *Status) hasDrop(set string) bool {
 // DropsSet reports whether all packets of the set's members are dropped.
 func (s *Status) DropsSet(set string) bool { return s.hasDrop(set) && len(s.Reached[set]) == 0 }
 
-// Dropped returns how much the rules for a set have dropped.
+// Dropped returns how much the rules for a set have dropped. While voipbl's drop moves to the
+// other table, both tables have its rule with the same count, which counts once.
 func (s *Status) Dropped(set string) (packets, bytes uint64) {
+	ours := make(map[string]DropStatus) // by backend
 	for _, d := range s.Drops {
-		if d.Set == set {
-			packets += d.Packets
-			bytes += d.Bytes
+		switch before := ours[d.Backend]; {
+		case d.Set != set:
+		case !d.Ours:
+			packets, bytes = packets+d.Packets, bytes+d.Bytes
+		case d.Packets >= before.Packets:
+			ours[d.Backend] = d
 		}
 	}
+	for _, d := range ours {
+		packets, bytes = packets+d.Packets, bytes+d.Bytes
+	}
 	return packets, bytes
+}
+
+// InPlace reports whether the drop stands in its place, in at least one family.
+func (s *Status) InPlace() bool {
+	table := "filter"
+	if s.DropAt == ruleset.AtPrerouting {
+		table = "raw"
+	}
+	return slices.ContainsFunc(s.Drops, func(d DropStatus) bool { return d.Ours && d.Backend == s.Backend && d.Table == table })
+}
+
+// OnlyMoves reports whether the drop is to be moved to its place, and nothing else differs.
+func (s *Status) OnlyMoves() bool {
+	_, only := firewall.MovesDrop(s.Drift)
+	return only
 }

@@ -52,10 +52,12 @@ type sight struct {
 
 	remembered bool // the record says that nothing has changed, so nothing else was read
 
-	drop   ruleset.Settings // the rules besides the base rules, by the sets that exist
-	avoid  bool             // INPUT is not suited for the drop
-	unread error            // why that is not known
+	drop   ruleset.Settings // the rules besides the base rules, by the sets that exist; their place is decided later
+	place  placing          // what decides that place, apart from the base rules
+	unread error            // why not all rules are known that may decide it
 	other  string           // the generation of the other backend, before the rules were read
+
+	refusedRaw [2]bool // families in which the kernel refused the raw table
 
 	gone      [2]bool  // whether the sets of the lists are missing, by family
 	missing   []string // the missing sets, voipbl's and fail2ban's
@@ -69,7 +71,7 @@ type sight struct {
 // see looks at all that a decision depends on, except who is logged in. With an error, it
 // returns what it has seen until then.
 func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
-	s = &sight{fw: r.Fw, state: r.State, record: r.Record, stateErr: r.StateErr, pending: r.State.Pending.Report(), seek: r.seeking()}
+	s = &sight{fw: r.Fw, state: r.State, record: r.Record, stateErr: r.StateErr, pending: r.State.Pending.Report(), seek: r.seeking(r.Record.NoRaw)}
 	if r.asLastTime() && !how.ByHand {
 		s.remembered, s.other = true, r.Record.Other
 		return s, nil
@@ -84,9 +86,14 @@ func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
 		s.pending.Unset = p.Base != nil && w.base == nil
 		s.goesOn, s.pending.Gone = begun != nil && !s.pending.Lapsed, p.isGone(s.saved)
 	}
-	var at ruleset.Place
-	at, s.avoid, s.unread = reach.DropAt(ctx, r.Cfg, r.Fw.Backend, s.saved, r.Record.AvoidInput)
-	s.drop = r.dropSettings(at)
+	s.place = placingOf(r.Cfg)
+	s.place.found, s.unread = reach.AvoidInput(ctx, r.Cfg, r.Fw.Backend, s.saved)
+	s.place.unread, s.place.last = s.unread != nil, r.Record.Avoid
+	if again := how.ByHand && !how.DryRun; !again {
+		s.refusedRaw = r.Record.RawRefused
+	}
+	s.place.noRaw = s.rawless()
+	s.drop = r.dropSettings()
 	for _, f := range cidr.Families {
 		s.gone[f] = state.IsGone(r.Sets.Kind(r.Cfg.SetName(int(f))))
 	}
@@ -99,6 +106,35 @@ func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
 	}
 	return s, nil
 }
+
+// rawless returns the families whose raw table cannot be used, as far as that is known.
+func (s *sight) rawless() (noRaw [2]bool) {
+	for f, saved := range s.saved {
+		noRaw[f] = s.refusedRaw[f] || saved.Trouble == nil && saved.Readable("raw") != nil
+	}
+	return noRaw
+}
+
+// hasBase reports whether base rules are in the kernel. While they cannot be listed, they are as
+// they were.
+func (s *sight) hasBase() bool {
+	for _, saved := range s.saved {
+		if saved.HasBase() || saved.Unknown() != nil && s.record.Base {
+			return true
+		}
+	}
+	return false
+}
+
+// placed returns where the drop is to be, with or without base rules in the kernel.
+func (s *sight) placed(base bool) Placed {
+	p := s.place
+	p.base = base
+	return p.place()
+}
+
+// dropBeside returns the rules besides the base rules, in their place.
+func (s *sight) dropBeside(base bool) ruleset.Settings { return s.placed(base).of(s.drop) }
 
 // plan returns the changes that make the kernel hold want.
 func (s *sight) plan(want ruleset.Wanted) [2]*firewall.Plan {
@@ -148,14 +184,20 @@ func (r *Hold) asLastTime() bool {
 	if r.Record.Generation == "" || r.Record.Generation != r.Fw.Generation() || r.Record.Other != r.Fw.OtherGeneration() || r.StateErr != nil || r.State.Pending != nil {
 		return false
 	}
-	s := r.dropSettings(settings.DropPlace(r.Cfg, r.Record.AvoidInput || host.HasFreePBXFirewall("")))
+	p := placingOf(r.Cfg)
+	p.found, p.base, p.noRaw = r.Record.Avoid, r.Cfg.Firewall.Base, r.Record.NoRaw
+	if host.HasFreePBXFirewall("") {
+		p.found = reach.AvoidFreePBX
+	}
+	s := p.place().of(r.dropSettings())
 	s.Base = settings.BaseSettings(r.Cfg, r.Trunks)
 	return r.Record.Wanted == problem.Digest(s.Wanted())
 }
 
 // dropSettings returns those of the configuration, with the sets that are about to be replaced.
-func (r *Hold) dropSettings(at ruleset.Place) ruleset.Settings {
-	s := settings.DropSettings(r.Cfg, r.Sets, at)
+// The place of the drop is left open.
+func (r *Hold) dropSettings() ruleset.Settings {
+	s := settings.DropSettings(r.Cfg, r.Sets, "")
 	for _, f := range cidr.Families {
 		if r.Replaced[f] {
 			s.Sets[f] = r.Cfg.SetName(int(f))

@@ -15,7 +15,7 @@ func (s Settings) Tables(f iptables.Family) []iptables.Table {
 		return nil
 	}
 	table, in, out := "filter", "INPUT", "OUTPUT"
-	if s.DropAt == AtPrerouting {
+	if s.at(f) == AtPrerouting {
 		table, in = "raw", "PREROUTING"
 	}
 	drop := iptables.Table{Name: table}
@@ -39,7 +39,7 @@ func (s Settings) Tables(f iptables.Family) []iptables.Table {
 		}
 		// The set's counters count blocked sources; packets that this host sends do not count.
 		to := Rule{For: "drop what goes to " + d.what + " addresses", Matches: []string{"-m set --match-set " + d.set + " dst ! --update-counters"}}
-		if s.DropAt == AtPrerouting { // containers' packets too
+		if s.at(f) == AtPrerouting { // containers' packets too
 			hook(in, to)
 		}
 		hook(out, to)

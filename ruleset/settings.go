@@ -32,12 +32,21 @@ const (
 	LogNetlink LogTarget = "NFLOG" // group 0 of nfnetlink_log, for ulogd
 )
 
+// at returns where the drop of a family is.
+func (s Settings) at(f iptables.Family) Place {
+	if s.DropAt == AtPrerouting && s.NoRaw[f] {
+		return AtInput
+	}
+	return s.DropAt
+}
+
 // Settings are all that the rules depend on: the same settings give the same rules on every host.
 // They are plain data and can be kept as JSON.
 type Settings struct {
 	Sets         [2]string `json:"sets"`     // the addresses that lists block, by family
 	BanSets      [2]string `json:"ban_sets"` // this host's bans, likewise; empty for none
 	DropAt       Place     `json:"drop_at"`
+	NoRaw        [2]bool   `json:"no_raw,omitzero"`         // families without a usable raw table: AtPrerouting means AtInput there
 	IPv6Off      bool      `json:"ipv6_off,omitempty"`      // no rules of voipbl's for IPv6
 	DropOutbound bool      `json:"drop_outbound,omitempty"` // also drop what goes to a blocked address
 	LogDrops     LogTarget `json:"log_drops,omitempty"`

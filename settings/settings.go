@@ -46,18 +46,6 @@ func listSets(cfg config.Config, kernel *ipsetsync.Kernel) (sets [2]string) {
 	return sets
 }
 
-// DropPlace returns where the drop rules are to be. If avoidInput is true, "auto" means
-// the raw table.
-func DropPlace(cfg config.Config, avoidInput bool) ruleset.Place {
-	switch {
-	case LeavesRules(cfg):
-		return ruleset.Nowhere
-	case cfg.Firewall.DropAt == config.DropPrerouting, cfg.Firewall.DropAt == config.DropAuto && avoidInput:
-		return ruleset.AtPrerouting
-	}
-	return ruleset.AtInput
-}
-
 // BaseSettings returns the configured base rules, or nil if there are none.
 func BaseSettings(cfg config.Config, trunks []netip.Prefix) *ruleset.Base {
 	fw := cfg.Firewall

@@ -21,6 +21,7 @@ const shownOthers = 3
 // Changes shows the difference between the rules in the kernel and those that are wanted.
 func Changes(on *screen.Screen, r *rules.Report) {
 	fmt.Fprintln(on.Out, rulesWords(r))
+	dropPlace(on, r)
 	for _, name := range r.Missing {
 		fmt.Fprintf(on.Out, "  set %s is missing\n", name)
 	}
@@ -59,6 +60,19 @@ func rulesWords(r *rules.Report) string {
 	return fmt.Sprintf("rules: %s backend, drop at %s, base rules %s, %s", r.Backend, r.DropAt, r.Base, changes)
 }
 
+// dropPlace says why the drop is where it is, or that it moves, unless that is plain.
+func dropPlace(on *screen.Screen, r *rules.Report) {
+	switch words := r.DropWords(); {
+	case words == "":
+	case r.Moves && r.Written:
+		on.Folded("  the drop was moved to " + words)
+	case r.Moves:
+		on.Folded("  the drop is to be moved to " + words)
+	case r.DropWhy != rules.WhyConfigured && r.DropWhy != rules.WhyNothing:
+		on.Folded("  dropped in " + words)
+	}
+}
+
 // fewChanges is how many changes of rules are listed at most.
 const fewChanges = 6
 
@@ -69,11 +83,13 @@ func SyncRules(on *screen.Screen, r *blocklist.SyncReport) {
 	case r.Rules == nil:
 	case len(r.Rules.Changes) > fewChanges:
 		fmt.Fprintln(on.Out, rulesWords(r.Rules)+writtenRules(r))
+		dropPlace(on, r.Rules)
 		fmt.Fprintln(on.Out, `  "voipbl firewall show" shows the rules`)
 	case len(r.Rules.Changes) > 0:
 		Changes(on, r.Rules)
 	default:
 		fmt.Fprintln(on.Out, rulesWords(r.Rules))
+		dropPlace(on, r.Rules)
 	}
 	if r.Rules != nil && r.Rules.New {
 		fmt.Fprintln(on.Out, "the base rules are new and stay: \"voipbl firewall apply\" would have put them on trial")
@@ -157,6 +173,9 @@ func printRulesStatus(on *screen.Screen, s *rules.Status) {
 		rules.Row("none")
 	}
 	rules.Print(on.Out)
+	if words := s.DropWords(); words != "" {
+		on.Folded(map[bool]string{true: "dropped in ", false: "to be dropped in "}[s.InPlace()] + words)
+	}
 	fmt.Fprintf(on.Out, "base rules %s; backend %s\n", s.Base, screen.OrNone(s.Backend))
 	if s.DropAt == config.DropNone {
 		fmt.Fprintln(on.Out, "  the rules are another program's (drop_at: none)")
@@ -198,7 +217,9 @@ func Applied(ctx context.Context, on *screen.Screen, cfg config.Config, r *rules
 func printApplied(on *screen.Screen, r *rules.Report, dryRun bool) {
 	Followed(on, r.Agent)
 	if len(r.Changes) > fewChanges && !dryRun {
-		fmt.Fprintf(on.Out, "%s\n  \"voipbl firewall show\" shows the rules\n", rulesWords(r))
+		fmt.Fprintln(on.Out, rulesWords(r))
+		dropPlace(on, r)
+		fmt.Fprintln(on.Out, `  "voipbl firewall show" shows the rules`)
 	} else {
 		Changes(on, r)
 	}

@@ -116,9 +116,9 @@ func printAgent(on *screen.Screen, s *blocklist.Status, now time.Time) {
 // droppedWords says how many packets the rules have dropped, since when, and how fast.
 func droppedWords(s *blocklist.Status) string {
 	var packets, bytes uint64
-	for _, d := range s.Rules.Drops {
-		packets += d.Packets
-		bytes += d.Bytes
+	for _, set := range slices.Concat(s.Sets, s.BanSets) {
+		p, b := s.Rules.Dropped(set.Name)
+		packets, bytes = packets+p, bytes+b
 	}
 	words := fmt.Sprintf("%s (%s)", screen.Plural(int(packets), "packet", "packets"), humanize.IBytes(bytes))
 	if since := s.Rules.Since; !since.IsZero() {

@@ -1,0 +1,140 @@
+package rules
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/testvalue"
+	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/reach"
+	"github.com/voipbl/voipbl/ruleset"
+	"github.com/voipbl/voipbl/settings"
+	"golang.org/x/sys/unix"
+)
+
+// TestPlace has each thing that decides where the drop stands, and each pair that can meet.
+func TestPlace(t *testing.T) {
+	var (
+		in4, in6, both = [2]bool{true, false}, [2]bool{false, true}, [2]bool{true, true}
+		ports          = reach.AvoidPublished
+	)
+	const auto, input, raw = config.DropAuto, ruleset.AtInput, ruleset.AtPrerouting
+	for _, c := range []struct {
+		name string
+		is   placing
+		at   ruleset.Place
+		why  DropWhy
+		said string // of [Placed.DropWords]
+	}{
+		{"nothing speaks against INPUT", placing{dropAt: auto}, input, WhyNothing, "INPUT, since nothing goes past it and base rules are off"},
+		{"base rules", placing{dropAt: auto, base: true}, raw, WhyBase, "raw PREROUTING, since base rules track connections"},
+		{"FreePBX", placing{dropAt: auto, found: reach.AvoidFreePBX}, raw, "freepbx", "raw PREROUTING, since FreePBX's firewall empties INPUT whenever it starts"},
+		{"containers", placing{dropAt: auto, found: ports}, raw, "published-ports", "raw PREROUTING, since ports of containers, or forwarded ones, go past INPUT"},
+		{"the filter table", placing{dropAt: auto, found: reach.AvoidUnreadable}, raw, "filter-unreadable", "raw PREROUTING, since iptables cannot read its filter table"},
+		{"containers weigh more than base rules", placing{dropAt: auto, found: ports, base: true}, raw, "published-ports", ""},
+
+		{"not all can be read, for the first time", placing{dropAt: auto, unread: true}, input, WhyNothing, ""},
+		{"not all can be read, and INPUT was avoided", placing{dropAt: auto, unread: true, last: ports}, raw, "published-ports", ""},
+		{"not all can be read, and base rules are on", placing{dropAt: auto, unread: true, base: true}, raw, WhyBase, ""},
+		{"not all can be read, and what can be says more", placing{dropAt: auto, unread: true, last: ports, found: reach.AvoidFreePBX}, raw, "freepbx", ""},
+		{"all can be read, and INPUT was avoided", placing{dropAt: auto, last: ports}, input, WhyNothing, ""},
+
+		{"no raw table", placing{dropAt: auto, base: true, noRaw: both}, input, WhyNoRaw, "INPUT, since the raw table cannot be used here"},
+		{"no raw table, beside containers", placing{dropAt: auto, found: ports, noRaw: both}, input, WhyNoRaw, ""},
+		{"no raw table, and none is needed", placing{dropAt: auto, noRaw: both}, input, WhyNothing, ""},
+		{"no raw table of IPv6", placing{dropAt: auto, base: true, noRaw: in6}, raw, WhyBase, "raw PREROUTING, since base rules track connections, and in INPUT for IPv6, whose raw table cannot be used"},
+		{"no raw table of IPv4", placing{dropAt: auto, base: true, noRaw: in4}, raw, WhyBase, "raw PREROUTING, since base rules track connections, and in INPUT for IPv4, whose raw table cannot be used"},
+		{"no raw table of IPv4, and no rules for IPv6", placing{dropAt: auto, base: true, noRaw: in4, unwanted: in6}, input, WhyNoRaw, ""},
+		{"no rules for IPv6", placing{dropAt: auto, base: true, unwanted: in6}, raw, WhyBase, ""},
+
+		{"input, as configured", placing{dropAt: config.DropInput, base: true, found: ports}, input, WhyConfigured, "INPUT, as configured (drop_at: input)"},
+		{"prerouting, as configured", placing{dropAt: config.DropPrerouting}, raw, WhyConfigured, "raw PREROUTING, as configured (drop_at: prerouting)"},
+		{"prerouting, as configured, without a raw table", placing{dropAt: config.DropPrerouting, noRaw: both}, raw, WhyConfigured, ""},
+		{"none", placing{dropAt: config.DropNone, found: ports}, ruleset.Nowhere, WhyConfigured, ""},
+	} {
+		got := c.is.place()
+		if got.DropAt != c.at || got.DropWhy != c.why || c.said != "" && got.DropWords() != c.said {
+			t.Errorf("%s: %s (%s), %q; want %s (%s), %q", c.name, got.DropAt, got.DropWhy, got.DropWords(), c.at, c.why, c.said)
+		}
+		if (got.DropWords() == "") != (c.at == ruleset.Nowhere) || strings.HasSuffix(got.DropWords(), "since ") {
+			t.Errorf("%s: said %q", c.name, got.DropWords())
+		}
+		for f, without := range got.NoRaw {
+			tables := got.of(ruleset.Settings{Sets: [2]string{"a", "b"}}).Tables(iptables.Family(f))
+			if inRaw := len(tables) > 0 && tables[0].Name == "raw"; inRaw != (c.at == raw && !without) {
+				t.Errorf("%s: of %s the drop is in %+v", c.name, iptables.Family(f), tables)
+			}
+		}
+	}
+}
+
+// TestPlaceOfDecision: the drop follows the base rules that the kernel has once the decision is
+// carried out, and not those that are configured. So it is not moved by what is refused, or
+// waits; and whatever is decided, the same decision once more moves nothing.
+func TestPlaceOfDecision(t *testing.T) {
+	base := func(yaml string) *AcceptedBase {
+		return &AcceptedBase{Key: settings.BaseKey(testvalue.Config(t, yaml)), Base: *baseOf(t, yaml)}
+	}
+	trial := func(yaml string) *PendingBase {
+		return &PendingBase{Key: settings.BaseKey(testvalue.Config(t, yaml)), Base: baseOf(t, yaml)}
+	}
+	agent, hand := Circumstances{Unattended: true, Established: true}, Circumstances{ByHand: true, Caller: true}
+	ufw := Circumstances{Unattended: true, Owner: &otherOwnerError{Owners: []string{"ufw"}}}
+	const emptied, none = "emptied", ""
+	for _, c := range []struct {
+		name         string
+		yaml, kernel string
+		state        State
+		is           Circumstances
+		over         bool // the trial's time is over, and nobody has taken it back yet
+		at           ruleset.Place
+	}{
+		{"off", dropOnly, none, State{}, agent, false, ruleset.AtInput},
+		{"configured, and not accepted", baseOn, dropOnly, State{Since: testSince}, agent, false, ruleset.AtInput},
+		{"configured, and rejected", baseOn, dropOnly, State{Rejected: &RejectedBase{Key: base(baseOn).Key}}, agent, false, ruleset.AtInput},
+		{"configured, beside ufw", baseOn, dropOnly, State{Accepted: base(baseOn)}, ufw, false, ruleset.AtInput},
+		{"by hand", baseOn, dropOnly, State{Since: testSince}, hand, false, ruleset.AtPrerouting},
+		{"accepted, and taken out by somebody", baseOn, none, State{Accepted: base(baseOn)}, agent, false, ruleset.AtPrerouting},
+		{"accepted, and its chain emptied", baseOn, emptied, State{Accepted: base(baseOn)}, agent, false, ruleset.AtPrerouting},
+		{"others are accepted, and there", baseOn, baseOld, State{Accepted: base(baseOld)}, agent, false, ruleset.AtPrerouting},
+		{"others are accepted, and gone", baseOn, none, State{Accepted: base(baseOld)}, agent, false, ruleset.AtPrerouting},
+		{"not configured any more", dropOnly, baseOn, State{Accepted: base(baseOn)}, agent, false, ruleset.AtInput},
+		{"on trial", baseOn, baseOn, State{Pending: trial(baseOn)}, agent, false, ruleset.AtPrerouting},
+		{"on trial, and taken out by somebody", baseOn, none, State{Pending: trial(baseOn)}, agent, false, ruleset.AtPrerouting},
+		{"on trial, and taken out, beside ufw", baseOn, dropOnly, State{Pending: trial(baseOn)}, ufw, false, ruleset.AtInput},
+		{"on trial too long, and still there", baseOn, baseOn, State{Pending: trial(baseOn)}, agent, true, ruleset.AtPrerouting},
+		{"on trial too long, and taken out", baseOn, dropOnly, State{Pending: trial(baseOn)}, agent, true, ruleset.AtInput},
+		{"their removal is on trial", dropOnly, dropOnly, State{Pending: &PendingBase{}}, agent, false, ruleset.AtInput},
+		{"IPv4 cannot be read, and had them", baseOn, "unread", State{Rejected: &RejectedBase{Key: base(baseOn).Key}}, agent, false, ruleset.AtPrerouting},
+	} {
+		kernel := c.kernel
+		if kernel == emptied || kernel == "unread" {
+			kernel = baseOn
+		}
+		w, s := standing(t, c.yaml, kernel, c.state, nil)
+		s.goesOn = s.goesOn && !c.over
+		switch c.kernel {
+		case emptied:
+			for f := range s.saved {
+				s.saved[f].Tables["filter"][iptables.BaseChain].Rules = nil
+			}
+		case "unread":
+			s.record.Base = true
+			s.saved[iptables.IPv4] = &iptables.Saved{Family: iptables.IPv4, Trouble: unix.ENOBUFS}
+		}
+		d := decide(w, s, c.is)
+		if d.DropAt != c.at {
+			t.Errorf("%s: the drop is to be in %s (%s)", c.name, d.DropAt, d.DropWhy)
+		}
+		for f, tables := range d.want {
+			inRaw := len(iptables.FindTable(tables, "raw").Hooks) > 0
+			if inRaw != (c.at == ruleset.AtPrerouting) {
+				t.Errorf("%s: %s has %+v", c.name, iptables.Family(f), tables)
+			}
+		}
+		if d.DropAt == ruleset.AtPrerouting && d.DropWhy != WhyBase || d.DropAt == ruleset.AtInput && d.DropWhy != WhyNothing {
+			t.Errorf("%s: because of %s", c.name, d.DropWhy)
+		}
+	}
+}
