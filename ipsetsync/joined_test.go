@@ -124,6 +124,47 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// pieces is a set of the lists with 64 × n pieces, of which each has counted, in the order in
+// which Dump returns them.
+func pieces(n int) *Live {
+	var own []cidr.Prefix
+	for i := range n { // no two are neighbours
+		p, _ := cidr.FromBytes([]byte{byte(20 + i>>14), byte(i >> 6), byte(i << 2), 0}, 24)
+		own = append(own, p)
+	}
+	live := &Live{Header: Header{Type: TypeHashNet}}
+	for p := range cidr.ShapeOf(cidr.SetOf(append(own, cidr.MustParsePrefix("9.9.9.0/30"))...)[cidr.IPv4], 1<<30).All() {
+		live.Prefixes = append(live.Prefixes, p)
+		live.Counts = append(live.Counts, Count{p, 1, 60})
+	}
+	return live
+}
+
+// TestJoinTakesNoMemory: top joins a set every two seconds.
+func TestJoinTakesNoMemory(t *testing.T) {
+	live := pieces(1000)
+	work := &Live{Header: live.Header, Prefixes: slices.Clone(live.Prefixes), Counts: slices.Clone(live.Counts)}
+	n := testing.AllocsPerRun(1, func() {
+		work.Prefixes, work.Counts = append(work.Prefixes[:0], live.Prefixes...), append(work.Counts[:0], live.Counts...)
+		work.Join()
+	})
+	if n > 0 || len(live.Prefixes) != 64_001 || len(work.Prefixes) != 1001 || len(work.Counts) != 1001 {
+		t.Errorf("%d pieces became %d, with %d counts and %v allocations", len(live.Prefixes), len(work.Prefixes), len(work.Counts), n)
+	}
+}
+
+// BenchmarkJoin joins as many pieces as VoIPBL's list has.
+func BenchmarkJoin(b *testing.B) {
+	live := pieces(1200)
+	work := &Live{Header: live.Header}
+	b.ReportAllocs()
+	for b.Loop() {
+		work.Prefixes, work.Counts = append(work.Prefixes[:0], live.Prefixes...), append(work.Counts[:0], live.Counts...)
+		work.Join()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(live.Prefixes)), "ns/piece")
+}
+
 // TestJoinLeaves: nothing is joined in sets that have more than addresses to block.
 func TestJoinLeaves(t *testing.T) {
 	for name, change := range map[string]func(*Live, *Members){
