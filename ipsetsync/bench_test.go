@@ -95,6 +95,35 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
+// BenchmarkPlan compares 71,642 entries with what the kernel has: the same, and a list of which one
+// entry in a hundred is another.
+func BenchmarkPlan(b *testing.B) {
+	set := randomSet(cidr.IPv4, 71_642)
+	other := slices.Collect(set.All())
+	for i := 0; i < len(other); i += 100 {
+		other[i] = cidr.MustParsePrefix("9.9.9.9")
+	}
+	for _, kernel := range []struct {
+		name    string
+		entries []cidr.Prefix
+	}{{"unchanged", slices.Collect(set.All())}, {"changed", other}} {
+		b.Run(kernel.name, func(b *testing.B) {
+			shape := cidr.ShapeOf(set, 0)
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer() // a plan sorts what it gets
+				live := liveOf()
+				live.Prefixes = slices.Clone(kernel.entries)
+				b.StartTimer()
+				p, err := NewPlan("voip_bl", cidr.IPv4, shape, live)
+				if err != nil || p.Unchanged() != (kernel.name == "unchanged") {
+					b.Fatal(p, err)
+				}
+			}
+		})
+	}
+}
+
 // kernelTime returns the processor time that the kernel has used for this thread.
 func kernelTime(b *testing.B) time.Duration {
 	var usage unix.Rusage

@@ -12,7 +12,7 @@ import (
 
 // csfRules returns a listing as csf makes it: chains for allowed and denied addresses, with
 // thousands each, and a rule for each open port.
-func csfRules(t *testing.T, addresses int) *iptables.Saved {
+func csfRules(t testing.TB, addresses int) *iptables.Saved {
 	var b strings.Builder
 	b.WriteString("*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n")
 	for _, c := range []string{"LOCALINPUT", "ALLOWIN", "DENYIN", "LOGDROPIN", "INVALID"} {

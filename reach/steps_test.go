@@ -14,7 +14,7 @@ import (
 
 // dockerRules returns the rules of a host with base rules on which Docker sends ports from 10000
 // on, with rules of others in filter.
-func dockerRules(t *testing.T, ports int, others string) []KernelRules {
+func dockerRules(t testing.TB, ports int, others string) []KernelRules {
 	t.Helper()
 	var nat, filter strings.Builder
 	for i := range ports {
