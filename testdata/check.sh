@@ -20,6 +20,9 @@ go -C tools test -count=1 ./stages
 say mutants "that the files and tests of tools/mutants/rooms.go exist"
 go -C tools test -count=1 ./mutants
 
+say bench "that docs/benchmarks.md is what its results give"
+go -C tools test -count=1 ./bench/...
+
 say staticcheck "more likely mistakes, and unused code"
 go tool -modfile=tools/go.mod staticcheck ./...
 

@@ -189,13 +189,13 @@ func TestContents(t *testing.T) {
 		/usr/share/man/man8/voipbl.8.gz
 		/usr/share/voipbl/voipbl.yaml
 		/usr/share/zsh/vendor-completions/_voipbl`)
-	for _, folder := range []string{"docs", "docs/decisions"} {
-		pages, err := filepath.Glob("../../" + folder + "/*.md")
+	for _, pattern := range []string{"docs/*.md", "docs/decisions/*.md", "docs/benchmarks/*.svg"} {
+		pages, err := filepath.Glob("../../" + pattern)
 		if err != nil || len(pages) == 0 {
 			t.Fatal(pages, err)
 		}
 		for _, page := range pages {
-			want = append(want, "/usr/share/doc/voipbl/"+folder+"/"+filepath.Base(page))
+			want = append(want, "/usr/share/doc/voipbl/"+filepath.Dir(pattern)+"/"+filepath.Base(page))
 		}
 	}
 	slices.Sort(want)

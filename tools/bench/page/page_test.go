@@ -1,0 +1,146 @@
+package page
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestPage: docs/benchmarks.md is what results.json beside it gives, with all of its plots.
+func TestPage(t *testing.T) {
+	const docs = "../../../docs"
+	text, err := os.ReadFile(docs + "/benchmarks/results.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r Results
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	if missing := r.Missing(); missing != nil {
+		t.Errorf("no results of %q", missing)
+	}
+	want, err := r.Markdown("benchmarks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(docs + "/benchmarks.md")
+	if err != nil || string(got) != string(want) {
+		t.Errorf(`%v: docs/benchmarks.md is not what its results give: "make bench RENDER=1" writes it again`, err)
+	}
+	plots, err := r.Plots()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(docs + "/benchmarks/*.svg")
+	if err != nil || len(files) != len(plots) {
+		t.Errorf("%v: %d plots, and the files %q", err, len(plots), files)
+	}
+	for name := range plots {
+		if !strings.Contains(string(got), "(benchmarks/"+name+")") || !slices.Contains(files, filepath.Join(docs, "benchmarks", name)) {
+			t.Errorf("%s is not shown, or is no file", name)
+		}
+	}
+}
+
+// samples are runs with these wall times, and twice as much CPU time.
+func samples(walls ...float64) (all []Sample) {
+	for _, w := range walls {
+		all = append(all, Sample{Wall: w, CPU: 2 * w, Peak: w / 10})
+	}
+	return all
+}
+
+// TestGoals: a figure is the best run divided by the best run; what was not measured is not reached.
+func TestGoals(t *testing.T) {
+	r := Results{
+		Syncs: []Sync{
+			{Lines: Full, Entries: 71_432, Feeds: 1, Series: []Series{
+				{Name: Restore, Samples: samples(200, 100, 300)}, {Name: RestoreRules, Samples: samples(120)},
+				{Name: Cold, Samples: samples(33, 50)}, {Name: Unchanged, Samples: samples(23)},
+			}},
+			{Lines: Full, Entries: 71_432, Feeds: 256, Series: []Series{{Name: Cold, Samples: samples(250)}}},
+		},
+		Packets: []Packets{
+			{Place: EndPrerouting, Packet: Good, Times: []float64{1200, 1000}},
+			{Place: OneRule, List: LikeVoIPBL, Shape: Unshaped, Packet: Good, Times: []float64{1600}},
+			{Place: OneRule, List: LikeVoIPBL, Shape: Shaped, Packet: Good, Times: []float64{1200, 1900}},
+		},
+		Agents: []Agent{{Lines: Full, Scraped: true, Seconds: 60, CPU: 90}},
+	}
+	want := []float64{0.33, 0.33, 33.0 / 120, 0.23, math.NaN(), 25, math.NaN(), math.NaN(), math.NaN(), 200.0 / 600, math.NaN(), math.NaN(), 0.15, math.NaN()}
+	got := r.goals()
+	if len(got) != len(want) {
+		t.Fatalf("%d goals", len(got))
+	}
+	for i, g := range got {
+		if math.Abs(g.figure-want[i]) > 1e-9 || math.IsNaN(g.figure) != math.IsNaN(want[i]) {
+			t.Errorf("%s: %v, not %v", g.what, g.figure, want[i])
+		}
+	}
+	table := r.goalTable()
+	for _, line := range []string{
+		"| sync of 71,432 entries, cold / `ipset restore` presized | ≤ 0.33 | 0.33 | yes |",
+		"| unchanged / `ipset restore` | ≤ 0.22 | 0.23 | **no** |",
+		"| 1 % changed / `ipset restore` | ≤ 0.4 | – | not measured |",
+		"| peak memory, 1 to 256 feeds | ≤ 24 MB | 25.0 MB | **no** |",
+	} {
+		if !strings.Contains(table, line+"\n") {
+			t.Errorf("%s\n is not in\n%s", line, table)
+		}
+	}
+}
+
+// TestSyncTable: times are ratios, a part is scaled up, and what is left out says why.
+func TestSyncTable(t *testing.T) {
+	s := Sync{Lines: 1000, Entries: 1000, Feeds: 1, Series: []Series{
+		{Name: Restore, Samples: samples(10, 30, 20)},
+		{Name: Script, Samples: samples(100), Part: 0.1},
+		{Name: NFT, Left: "left out: too long"},
+		{Name: Cold, Samples: samples(5, 5)},
+	}}
+	want := "| `ipset restore`, presized | 3 | 10.0 | 1.00 | 1.00 | 1.00 | 1.00 | 3.00 | – |\n" +
+		"| `nft -f`, interval set | 0 | left out: too long |  |  |  |  |  |  |\n" +
+		"| published script, one `ipset add` an entry (measured on 100 entries) | 1 | 1,000 | 100 | 50.0 | 100 | 50.0 | 10.0 | – |\n" +
+		"| voipbl sync, cold | 2 | 5.00 | 0.50 | 0.25 | 0.50 | 0.25 | 0.50 | – |\n"
+	if got := s.table(); !strings.HasSuffix(got, want) {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for x, want := range map[float64]string{0: "0.00", 0.333: "0.33", 9.99: "9.99", 12.34: "12.3", 1234567: "1,234,567", -1234: "-1,234", -123: "-123"} {
+		if got := number(x); got != want {
+			t.Errorf("%v: %q, not %q", x, got, want)
+		}
+	}
+	if got := number(math.NaN()); got != "–" {
+		t.Error(got)
+	}
+	values := []float64{4, 1, 3, 2}
+	if best(values) != 1 || median(values) != 2.5 || quantile(values, 0.25) != 1.75 || spread(values) != 0.6 || !math.IsNaN(median(nil)) || !math.IsNaN(best(nil)) {
+		t.Error(best(values), median(values), quantile(values, 0.25), spread(values))
+	}
+}
+
+// TestTicks: marks are at 1, 2 and 5 times powers of ten, within the axis.
+func TestTicks(t *testing.T) {
+	var got []string
+	for _, tick := range (ticks{}).Ticks(0.2, 20) {
+		got = append(got, tick.Label)
+	}
+	if want := "0.2 0.5 1 2 5 10 20"; strings.Join(got, " ") != want {
+		t.Errorf("%q", got)
+	}
+	got = nil
+	for _, tick := range (ticks{}).Ticks(1, 10_000) {
+		got = append(got, tick.Label)
+	}
+	if want := "1   10   100   1,000   10,000"; strings.Join(got, " ") != want {
+		t.Errorf("%q", got)
+	}
+}
