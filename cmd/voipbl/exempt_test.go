@@ -12,7 +12,7 @@ import (
 // goal is 15 ms.
 func BenchmarkExempt(b *testing.B) {
 	testns.Enter(b)
-	s := newSyncBench(b, 77_068)
+	s := newBenchHost(b, 77_068)
 	for name, args := range map[string][]string{
 		"exempt":  {"--config", s.config, "exempt", "--quiet", "127.0.0.1"},
 		"version": {"version"},
