@@ -3,12 +3,12 @@ package advise
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/survey"
@@ -129,14 +129,14 @@ func (p *proposer) ssh() error {
 		p.choose(Same, keyServices, "ssh "+value, "%s", text)
 	case !isDefault:
 		p.choose(Yours, keyServices, "ssh …", "as you have it, but %s", text)
-	case p.Text != nil && !hasServices.MatchString(p.text) && !p.cfg.Firewall.Base && !p.Base:
+	case p.Text != nil && !hasServices().MatchString(p.text) && !p.cfg.Firewall.Base && !p.Base:
 		p.choose(Same, keyServices, "ssh 22", "%s, which base rules would have to open; without them it does not matter", text)
 	default:
 		p.set(keyServices, "ssh "+value, text, func(c *config.Config) {
 			c.Firewall.Services = slices.Clone(c.Firewall.Services)
 			c.Firewall.Services[at].Ports = want
 		}, func(t string) (string, bool) { return setSSH(t, value, text) }, func(t string) (string, bool) {
-			if hasServices.MatchString(t) {
+			if hasServices().MatchString(t) {
 				return t, false // a list that the admin wrote, perhaps with comments
 			}
 			return setKey(t, strings.Split(keyServices, "."), p.servicesWith(at, want), text)
@@ -145,7 +145,7 @@ func (p *proposer) ssh() error {
 	return nil
 }
 
-var hasServices = regexp.MustCompile(`\bservices["']?:`)
+var hasServices = lazyregexp.New(`\bservices["']?:`)
 
 // servicesWith returns the whole list of services with new ports for one of them, for a text
 // that has no such list yet.

@@ -1,8 +1,9 @@
 package advise
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 )
 
 // setupMark begins the comments in which setup says why it chose a value.
@@ -24,7 +25,7 @@ func setKey(text string, path []string, value, why string) (string, bool) {
 		if at < 0 && depth == 0 {
 			return setNew(text, path, value, why)
 		}
-		if at < 0 || !isParent.MatchString(lines[first+at]) {
+		if at < 0 || !isParent().MatchString(lines[first+at]) {
 			return text, false
 		}
 		first += at + 1
@@ -44,7 +45,7 @@ func addItems(text string, path []string, items []string, why string) (string, b
 	first, end, indent := 0, len(lines), 0
 	for depth, key := range path {
 		at := find(lines[first:end], indent, key)
-		if at < 0 || !isParent.MatchString(lines[first+at]) {
+		if at < 0 || !isParent().MatchString(lines[first+at]) {
 			return text, false
 		}
 		first += at + 1
@@ -77,7 +78,7 @@ func blank(value string) string {
 }
 
 // isParent matches a key whose value is on the lines below it.
-var isParent = regexp.MustCompile(`^ *[a-z0-9_]+:[ \t]*(#.*)?$`)
+var isParent = lazyregexp.New(`^ *[a-z0-9_]+:[ \t]*(#.*)?$`)
 
 // setNew appends a key with its parents.
 func setNew(text string, path []string, value, why string) (string, bool) {
@@ -150,7 +151,7 @@ func put(lines []string, first, end, indent, at int, line, why string) []string 
 		return splice(lines, end, end, comment, line)
 	}
 	from := first + at
-	if m := tail.FindStringSubmatch(lines[from]); m != nil {
+	if m := tail().FindStringSubmatch(lines[from]); m != nil {
 		line += m[1]
 	}
 	to := from + 1 + blockEnd(lines[from+1:end], indent)
@@ -161,7 +162,7 @@ func put(lines []string, first, end, indent, at int, line, why string) []string 
 }
 
 // tail matches the comment behind an unquoted value.
-var tail = regexp.MustCompile(`^[^"'#]*?( +#.*)$`)
+var tail = lazyregexp.New(`^[^"'#]*?( +#.*)$`)
 
 func splice(lines []string, from, to int, with ...string) []string {
 	out := append([]string{}, lines[:from]...)
@@ -169,12 +170,12 @@ func splice(lines []string, from, to int, with ...string) []string {
 }
 
 // sshEntry matches a service named ssh on its own line, and the parts before and after its ports.
-var sshEntry = regexp.MustCompile(`(?m)^( *- *\{ *name: *"?ssh"?, *proto: *"?tcp"?, *ports: *)("[^"]*"|[0-9]+)(.*)$`)
+var sshEntry = lazyregexp.New(`(?m)^( *- *\{ *name: *"?ssh"?, *proto: *"?tcp"?, *ports: *)("[^"]*"|[0-9]+)(.*)$`)
 
 // setSSH changes the ports of the service ssh, if it is on its own line.
 func setSSH(text, ports, why string) (string, bool) {
-	at := sshEntry.FindStringSubmatchIndex(text)
-	if at == nil || len(sshEntry.FindAllString(text, 2)) != 1 {
+	at := sshEntry().FindStringSubmatchIndex(text)
+	if at == nil || len(sshEntry().FindAllString(text, 2)) != 1 {
 		return text, false
 	}
 	pad := strings.Repeat(" ", indentOf(text[at[0]:]))

@@ -2,9 +2,9 @@ package advise
 
 import (
 	"fmt"
-	"regexp"
 
 	"github.com/voipbl/voipbl/fail2ban"
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/iptwalk"
 	"github.com/voipbl/voipbl/reach"
@@ -70,14 +70,14 @@ func fail2banRemedy(f fail2ban.Facts) string {
 
 // jailWithoutLog returns the jail that fail2ban's error says has no log.
 func jailWithoutLog(mistake string) (string, bool) {
-	m := noLog.FindStringSubmatch(mistake)
+	m := noLog().FindStringSubmatch(mistake)
 	if m == nil {
 		return "", false
 	}
 	return m[1], true
 }
 
-var noLog = regexp.MustCompile(`^Have not found any log file for ([\w.-]+) jail`)
+var noLog = lazyregexp.New(`^Have not found any log file for ([\w.-]+) jail`)
 
 const mendBans = "give the jail an action that bans into a set or a chain of iptables, or \"voipbl ban\""
 

@@ -176,7 +176,7 @@ func (p *proposer) signalling() error {
 		}
 		s := w.item(p.cfg.Firewall.Services)
 		value := fmt.Sprintf("%s %d", s.Name, w.Port.Port)
-		if p.Text != nil && !hasServices.MatchString(p.text) && !p.cfg.Firewall.Base && !p.Base {
+		if p.Text != nil && !hasServices().MatchString(p.text) && !p.cfg.Firewall.Base && !p.Base {
 			p.choose(Same, keyServices, "without "+value, "%s, which base rules would have to open; without them it does not matter", w.why)
 			continue
 		}
@@ -186,7 +186,7 @@ func (p *proposer) signalling() error {
 				return addItems(t, strings.Split(keyServices, "."), []string{serviceText(s)}, w.why)
 			},
 			func(t string) (string, bool) {
-				if hasServices.MatchString(t) {
+				if hasServices().MatchString(t) {
 					return t, false // a list that the admin wrote, perhaps with comments
 				}
 				return setKey(t, strings.Split(keyServices, "."), servicesText(services), w.why)

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 )
 
 // DecodeOld reads the format from before the journal: one JSON value, with times by the
@@ -52,8 +52,8 @@ func DecodeOld(text []byte, now Clock, widest [2]int) (*Table, error) {
 }
 
 var (
-	oldBan    = regexp.MustCompile(`\{[^{}]*\}?`) // a ban contains no braces
-	oldPrefix = regexp.MustCompile(`"prefix"\s*:\s*"([^"]*)"`)
+	oldBan    = lazyregexp.New(`\{[^{}]*\}?`) // a ban contains no braces
+	oldPrefix = lazyregexp.New(`"prefix"\s*:\s*"([^"]*)"`)
 )
 
 // salvaged returns the bans in a text that is not valid JSON. None of them blocks more
@@ -61,7 +61,7 @@ var (
 // be, only the address is taken, because the digits of the length may be damaged.
 func salvaged(text []byte, now Clock, widest [2]int) (bans []Ban) {
 	for len(bans) < Most {
-		at := oldBan.FindIndex(text)
+		at := oldBan().FindIndex(text)
 		if at == nil {
 			break
 		}
@@ -78,7 +78,7 @@ func salvaged(text []byte, now Clock, widest [2]int) (bans []Ban) {
 			bans = append(bans, b)
 			continue
 		}
-		if m := oldPrefix.FindSubmatch(part); m != nil {
+		if m := oldPrefix().FindSubmatch(part); m != nil {
 			if p, err := netip.ParsePrefix(string(m[1])); err == nil {
 				if p.Masked() != p || p.Bits() != 64 {
 					p = alone(p)

@@ -2,10 +2,11 @@ package config
 
 import (
 	"errors"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 )
 
 const (
@@ -157,12 +158,12 @@ func formatDays(d time.Duration) string {
 // percent has at most four decimals. A share then has at most six, so that it is the same
 // after a round trip through a float. One IPv4 address in a million is finer than anyone
 // needs.
-var percent = regexp.MustCompile(`^([0-9]{1,3}(?:\.[0-9]{1,4})?) ?%$`)
+var percent = lazyregexp.New(`^([0-9]{1,3}(?:\.[0-9]{1,4})?) ?%$`)
 
 // parsePercent parses a percentage as a share between 0 and 1. The sign is required: "0.05" might
 // mean either.
 func parsePercent(s string) (float64, *fault) {
-	if m := percent.FindStringSubmatch(s); m != nil {
+	if m := percent().FindStringSubmatch(s); m != nil {
 		share, err := strconv.ParseFloat(m[1]+"e-2", 64) // exact; a division would round twice
 		if err == nil && 0 < share && share <= 1 {
 			return share, nil

@@ -23,7 +23,7 @@ const (
 func resolveTags(text string, properties map[string]string, family string) string {
 	for range maxTagRounds {
 		changed := false
-		next := shell.Tag.ReplaceAllStringFunc(text, func(tag string) string {
+		next := shell.Tag().ReplaceAllStringFunc(text, func(tag string) string {
 			name := tag[1 : len(tag)-1]
 			for _, p := range []string{name + "?family=" + family, name} {
 				if v, ok := properties[p]; ok && v != tag && !isBanTag(name) {
@@ -49,7 +49,7 @@ func isBanTag(name string) bool {
 // namesBanned reports whether a command gets what is banned as an argument.
 func namesBanned(words []string) bool {
 	return slices.ContainsFunc(words, func(w string) bool {
-		return slices.ContainsFunc(shell.Tag.FindAllStringSubmatch(w, -1), func(m []string) bool { return isBanTag(m[1]) })
+		return slices.ContainsFunc(shell.Tag().FindAllStringSubmatch(w, -1), func(m []string) bool { return isBanTag(m[1]) })
 	})
 }
 

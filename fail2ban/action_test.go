@@ -106,7 +106,7 @@ func FuzzBanAction(f *testing.F) {
 		default:
 			t.Errorf("%q: %q", text, a.Into)
 		}
-		if a.Into != IntoOther && !shell.Tag.MatchString(run) {
+		if a.Into != IntoOther && !shell.Tag().MatchString(run) {
 			t.Errorf("%q has no address and goes into %s", text, a.Into)
 		}
 		properties["actionban"] = "echo 'x' \"<ip>\"; logger -- <ip>\n" + text

@@ -9,12 +9,12 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
@@ -89,13 +89,13 @@ func (c *f2bClient) failed(err error) error {
 }
 
 // f2bLogged matches what precedes the text in a line of fail2ban's log: time, process and level.
-var f2bLogged = regexp.MustCompile(`(?m)^[-0-9]+ [0-9:,]+ fail2ban[. \w]*\[[0-9]+\]: [A-Z]+ +`)
+var f2bLogged = lazyregexp.New(`(?m)^[-0-9]+ [0-9:,]+ fail2ban[. \w]*\[[0-9]+\]: [A-Z]+ +`)
 
 // complaint returns the standard error of a client that has ended: each message once, without
 // anything that varies between runs.
 func (c *f2bClient) complaint() string {
 	var lines []string
-	for line := range strings.Lines(f2bLogged.ReplaceAllString(c.said.String(), "")) {
+	for line := range strings.Lines(f2bLogged().ReplaceAllString(c.said.String(), "")) {
 		if line = strings.TrimSpace(line); !slices.Contains(lines, line) {
 			lines = append(lines, line)
 		}

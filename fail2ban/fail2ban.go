@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
@@ -94,12 +94,12 @@ func readsJournal(l *probe.Look) bool {
 	})
 }
 
-var f2bJournalJail = regexp.MustCompile(`(?m)^\['add', '([^']+)', 'systemd[^']*'\]$`)
+var f2bJournalJail = lazyregexp.New(`(?m)^\['add', '([^']+)', 'systemd[^']*'\]$`)
 
 // parseF2bJournalJails finds jails that read the journal, in the commands with which a client
 // creates a server's jails.
 func parseF2bJournalJails(dump string) (jails []string) {
-	for _, m := range f2bJournalJail.FindAllStringSubmatch(dump, -1) {
+	for _, m := range f2bJournalJail().FindAllStringSubmatch(dump, -1) {
 		jails = append(jails, m[1])
 	}
 	return jails

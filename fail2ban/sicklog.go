@@ -5,12 +5,12 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
@@ -75,16 +75,16 @@ const (
 )
 
 var (
-	passwordWords = regexp.MustCompile(`InvalidPassword|Wrong password|Failed to authenticate(?:[^ ]|$)|Failed\|Error\) to authenticate`)
-	otherWords    = regexp.MustCompile(`InvalidAccountID|No matching (?:peer|endpoint|\(\?:)|not found in context`)
+	passwordWords = lazyregexp.New(`InvalidPassword|Wrong password|Failed to authenticate(?:[^ ]|$)|Failed\|Error\) to authenticate`)
+	otherWords    = lazyregexp.New(`InvalidAccountID|No matching (?:peer|endpoint|\(\?:)|not found in context`)
 )
 
 // countsOf derives the kind from the answer to "get JAIL failregex".
 func countsOf(failregex string) filterKind {
 	switch {
-	case passwordWords.MatchString(failregex):
+	case passwordWords().MatchString(failregex):
 		return countsPasswords
-	case otherWords.MatchString(failregex):
+	case otherWords().MatchString(failregex):
 		return countsOthers
 	}
 	return countsUnsure
@@ -155,12 +155,12 @@ func readTail(path string) (string, time.Time, error) {
 
 // stamp matches the time at the beginning of a line of Asterisk or syslog: "[2026-11-23 05:37:07]",
 // also with "T", a fraction and a zone, or "[Nov 23 05:37:07]".
-var stamp = regexp.MustCompile(`^\[?(?:(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:[.,]\d+)?\s*(Z|[+-]\d\d:?\d\d)?|([A-Z][a-z]{2} [ \d]\d) (\d\d:\d\d:\d\d))`)
+var stamp = lazyregexp.New(`^\[?(?:(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:[.,]\d+)?\s*(Z|[+-]\d\d:?\d\d)?|([A-Z][a-z]{2} [ \d]\d) (\d\d:\d\d:\d\d))`)
 
 // lineTime parses the stamp of a line, in the host's zone if it has none of its own. A stamp
 // without a year is taken as the last such time before the given one.
 func lineTime(line string, before time.Time) (t time.Time, zoned, ok bool) {
-	m := stamp.FindStringSubmatch(line)
+	m := stamp().FindStringSubmatch(line)
 	if m == nil {
 		return time.Time{}, false, false
 	}
@@ -204,13 +204,13 @@ func clockOffset(text string, written time.Time) time.Duration {
 
 // wrongPassword matches Asterisk's messages about a wrong password that have the address. Every
 // filter for Asterisk counts these, however little else it counts.
-var wrongPassword = regexp.MustCompile(`failed for '\[?([0-9a-fA-F.:]+?)\]?(?::\d+)?'.* - (?:Failed to authenticate|Wrong password)|SecurityEvent="(?:InvalidPassword|ChallengeResponseFailed)".*RemoteAddress="IPV[46]/[A-Z]+/([0-9a-fA-F.:]+)/\d+"`)
+var wrongPassword = lazyregexp.New(`failed for '\[?([0-9a-fA-F.:]+?)\]?(?::\d+)?'.* - (?:Failed to authenticate|Wrong password)|SecurityEvent="(?:InvalidPassword|ChallengeResponseFailed)".*RemoteAddress="IPV[46]/[A-Z]+/([0-9a-fA-F.:]+)/\d+"`)
 
 // wrongPasswords counts the lines about wrong passwords between two times, from addresses of
 // strangers, and returns some of these addresses.
 func wrongPasswords(text string, from, to time.Time) (n int, some []netip.Addr) {
 	for line := range strings.Lines(text) {
-		m := wrongPassword.FindStringSubmatch(line)
+		m := wrongPassword().FindStringSubmatch(line)
 		if m == nil {
 			continue
 		}

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -14,6 +13,8 @@ import (
 
 	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 )
 
 const (
@@ -30,13 +31,13 @@ const (
 const maxName = 200
 
 var (
-	nameRE = regexp.MustCompile(`^[a-z0-9_-][a-z0-9._-]*$`)
+	nameRE = lazyregexp.New(`^[a-z0-9_-][a-z0-9._-]*$`)
 	// ownRE matches the names of all files of a store, except temporary ones and those
 	// put aside.
-	ownRE = regexp.MustCompile(`^[a-z0-9_-][a-z0-9._-]*\.(list|state|json|journal)$`)
+	ownRE = lazyregexp.New(`^[a-z0-9_-][a-z0-9._-]*\.(list|state|json|journal)$`)
 	// tempRE matches the names of renameio's temporary files: a dot, the final name, a
 	// random number. No other file of a store begins with a dot.
-	tempRE = regexp.MustCompile(`^\.[a-z0-9_-][a-z0-9._-]*\.(list|state|json|journal)[0-9]+$`)
+	tempRE = lazyregexp.New(`^\.[a-z0-9_-][a-z0-9._-]*\.(list|state|json|journal)[0-9]+$`)
 )
 
 // A Store is the folder with the last good copies. It opens no file outside of that
@@ -132,7 +133,7 @@ func Largest(dir string) (file string, size int64) {
 	}
 	for _, entry := range entries {
 		info, err := entry.Info()
-		if err == nil && info.Mode().IsRegular() && ownRE.MatchString(entry.Name()) && info.Size() > size {
+		if err == nil && info.Mode().IsRegular() && ownRE().MatchString(entry.Name()) && info.Size() > size {
 			file, size = entry.Name(), info.Size()
 		}
 	}
@@ -160,7 +161,7 @@ func (s *Store) Sweep() error {
 	}
 	var errs []error
 	for _, entry := range entries {
-		if entry.IsDir() || !tempRE.MatchString(entry.Name()) || inUse(entry) {
+		if entry.IsDir() || !tempRE().MatchString(entry.Name()) || inUse(entry) {
 			continue
 		}
 		if err := s.root.Remove(entry.Name()); err != nil {
@@ -190,7 +191,7 @@ func (s *Store) path(file string) string { return filepath.Join(s.root.Name(), f
 // checkName refuses a name that could reach outside of the folder. The configuration
 // should have refused it already.
 func checkName(name string) error {
-	if len(name) > maxName || !nameRE.MatchString(name) {
+	if len(name) > maxName || !nameRE().MatchString(name) {
 		return &fetchError{
 			Feed: name, Object: "the feed's name", Reason: ReasonStorage,
 			Err: fmt.Errorf("not 1 to %d of a-z, 0-9, '.', '_' and '-', beginning with another than '.'", maxName),

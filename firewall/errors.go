@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
 	"github.com/voipbl/voipbl/ruleset"
@@ -166,7 +166,7 @@ func (e *ToolError) missingModules() []string {
 		text = lines[n-1]
 	}
 	var modules []string
-	for _, m := range extension.FindAllStringSubmatch(text, -1) {
+	for _, m := range extension().FindAllStringSubmatch(text, -1) {
 		if module := moduleOf(m[1], m[2]); module != "" {
 			modules = append(modules, module)
 		}
@@ -176,7 +176,7 @@ func (e *ToolError) missingModules() []string {
 }
 
 // extension finds matches (-m) and targets (-j) by name.
-var extension = regexp.MustCompile(`-(m|j) ([A-Za-z0-9-]+)`)
+var extension = lazyregexp.New(`-(m|j) ([A-Za-z0-9-]+)`)
 
 // moduleOf returns the kernel module of a match or target, or "" for those that are part of
 // iptables itself.
@@ -195,11 +195,11 @@ func moduleOf(flag, name string) string {
 }
 
 // lineNumber finds a line number in a tool's message.
-var lineNumber = regexp.MustCompile(`line:? (\d+)`)
+var lineNumber = lazyregexp.New(`line:? (\d+)`)
 
 // line returns the number of the line of Text that the tool names, or 0. It may be the COMMIT.
 func (e *ToolError) line() int {
-	m := lineNumber.FindStringSubmatch(e.Said)
+	m := lineNumber().FindStringSubmatch(e.Said)
 	if m == nil {
 		return 0
 	}

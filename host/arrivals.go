@@ -56,7 +56,7 @@ func LookArrivals() (*Arrivals, error) {
 	a := new(Arrivals)
 	for _, addr := range addrs {
 		by := byIndex[addr.LinkIndex]
-		if ip, ok := netip.AddrFromSlice(addr.IP); ok && by != "" && !containerBridge.MatchString(by) && !ip.IsLinkLocalUnicast() {
+		if ip, ok := netip.AddrFromSlice(addr.IP); ok && by != "" && !containerBridge().MatchString(by) && !ip.IsLinkLocalUnicast() {
 			a.Own = append(a.Own, ip.Unmap())
 		}
 	}
@@ -99,7 +99,7 @@ func newRoute(r netlink.Route, family int, byIndex map[int]string) (Route, bool)
 	}
 	of := Route{To: to}
 	for _, index := range indexes {
-		if by := byIndex[index]; by != "" && !containerBridge.MatchString(by) && !slices.Contains(of.By, by) {
+		if by := byIndex[index]; by != "" && !containerBridge().MatchString(by) && !slices.Contains(of.By, by) {
 			of.By = append(of.By, by)
 		}
 	}

@@ -3,10 +3,10 @@ package host
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 
 	"github.com/vishvananda/netlink"
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 	"github.com/voipbl/voipbl/internal/netdump"
 	"github.com/voipbl/voipbl/internal/probe"
 )
@@ -68,13 +68,13 @@ func newNetwork(iface string, addr netip.Addr, bits int) (Network, bool) {
 	if !p.IsValid() || addr.IsUnspecified() || addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsMulticast() {
 		return Network{}, false
 	}
-	return Network{Interface: iface, Addr: addr, Prefix: p, Private: addr.IsPrivate(), Container: containerBridge.MatchString(iface)}, true
+	return Network{Interface: iface, Addr: addr, Prefix: p, Private: addr.IsPrivate(), Container: containerBridge().MatchString(iface)}, true
 }
 
 // containerBridge matches the names of the host's end of networks of containers and virtual
 // machines: Docker (docker0, docker_gwbridge, and "br-" with 12 digits of the network's id, so not
 // "br-lan"), Podman and CNI plugins, libvirt, LXC, LXD and Incus, Kubernetes.
-var containerBridge = regexp.MustCompile(`^(docker\d+|docker_gwbridge|br-[0-9a-f]{12}|cni\d+|cni-.*|podman\d+|virbr\d+|veth.*|lxcbr\d+|lxdbr\d+|incusbr\d+|flannel.*|cali.*|kube-.*|nodelocaldns|weave)$`)
+var containerBridge = lazyregexp.New(`^(docker\d+|docker_gwbridge|br-[0-9a-f]{12}|cni\d+|cni-.*|podman\d+|virbr\d+|veth.*|lxcbr\d+|lxdbr\d+|incusbr\d+|flannel.*|cali.*|kube-.*|nodelocaldns|weave)$`)
 
 // Network is an address of this host and its network.
 type Network struct {

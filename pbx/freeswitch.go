@@ -2,12 +2,12 @@ package pbx
 
 import (
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/distinct"
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
@@ -15,10 +15,10 @@ import (
 var freeSWITCHFolders = []string{"/etc/freeswitch", "/usr/local/freeswitch/conf"}
 
 var (
-	xmlComment    = regexp.MustCompile(`(?s)<!--.*?-->`)
-	freeSWITCHSet = regexp.MustCompile(`<X-PRE-PROCESS\s+cmd="set"\s+data="([^="]+)=([^"]*)"`)
-	freeSWITCHUse = regexp.MustCompile(`\$\$\{([^}]+)\}`)
-	profileParam  = regexp.MustCompile(`<param\s+name="([^"]+)"\s+value="([^"]*)"`)
+	xmlComment    = lazyregexp.New(`(?s)<!--.*?-->`)
+	freeSWITCHSet = lazyregexp.New(`<X-PRE-PROCESS\s+cmd="set"\s+data="([^="]+)=([^"]*)"`)
+	freeSWITCHUse = lazyregexp.New(`\$\$\{([^}]+)\}`)
+	profileParam  = lazyregexp.New(`<param\s+name="([^"]+)"\s+value="([^"]*)"`)
 )
 
 // freeSWITCH returns where FreeSWITCH's profiles listen: for SIP by UDP and TCP, for TLS if
@@ -28,7 +28,7 @@ func freeSWITCH(l *probe.Look) (sip []host.Port, web []host.WebSocket) {
 	for _, folder := range freeSWITCHFolders {
 		variables := map[string]string{}
 		text, _ := l.Read(folder + "/vars.xml")
-		for _, m := range freeSWITCHSet.FindAllStringSubmatch(xmlComment.ReplaceAllString(text, ""), -1) {
+		for _, m := range freeSWITCHSet().FindAllStringSubmatch(xmlComment().ReplaceAllString(text, ""), -1) {
 			variables[m[1]] = m[2]
 		}
 		profiles, _ := filepath.Glob(l.Path(folder + "/sip_profiles/*.xml"))
@@ -44,8 +44,8 @@ func freeSWITCH(l *probe.Look) (sip []host.Port, web []host.WebSocket) {
 
 func profilePorts(text string, variables map[string]string) (sip []host.Port, web []host.WebSocket) {
 	params := map[string]string{}
-	for _, m := range profileParam.FindAllStringSubmatch(xmlComment.ReplaceAllString(text, ""), -1) {
-		params[m[1]] = freeSWITCHUse.ReplaceAllStringFunc(m[2], func(use string) string { return variables[use[3:len(use)-1]] })
+	for _, m := range profileParam().FindAllStringSubmatch(xmlComment().ReplaceAllString(text, ""), -1) {
+		params[m[1]] = freeSWITCHUse().ReplaceAllStringFunc(m[2], func(use string) string { return variables[use[3:len(use)-1]] })
 	}
 	port := func(name string) uint16 {
 		text := params[name]

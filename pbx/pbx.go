@@ -1,10 +1,10 @@
 package pbx
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
@@ -77,7 +77,7 @@ func versionOf(l *probe.Look, k pbxKind, program string, packages map[string]str
 	}
 	if k.name == "freepbx" {
 		text, _ := l.Read(freePBXXML)
-		if m := xmlVersion.FindStringSubmatch(text); m != nil {
+		if m := xmlVersion().FindStringSubmatch(text); m != nil {
 			return m[1]
 		}
 	}
@@ -90,7 +90,7 @@ func versionOf(l *probe.Look, k pbxKind, program string, packages map[string]str
 }
 
 // xmlVersion finds the first version element, which is the module's own.
-var xmlVersion = regexp.MustCompile(`<version>\s*([0-9][0-9A-Za-z.+~-]*)\s*</version>`)
+var xmlVersion = lazyregexp.New(`<version>\s*([0-9][0-9A-Za-z.+~-]*)\s*</version>`)
 
 // packageVersions asks dpkg for the installed versions of these programs' packages.
 func packageVersions(l *probe.Look) map[string]string {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/distinct"
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
@@ -57,9 +58,9 @@ type router struct {
 }
 
 var (
-	routerInclude = regexp.MustCompile(`^(?:#!|!!)?(?:include_file|import_file)\s+"([^"]+)"`)
-	routerSetting = regexp.MustCompile(`^([a-z_]+)\s*=\s*(.+?)\s*;?$`)
-	routerListen  = regexp.MustCompile(`^"?(?:(udp|tcp|tls|ws|wss|hep_udp|hep_tcp|sctp|bin|[a-z_]+):)?(\[[0-9a-fA-F:.]+\]|[^:\s"]+)(?::(\d+))?`)
+	routerInclude = lazyregexp.New(`^(?:#!|!!)?(?:include_file|import_file)\s+"([^"]+)"`)
+	routerSetting = lazyregexp.New(`^([a-z_]+)\s*=\s*(.+?)\s*;?$`)
+	routerListen  = lazyregexp.New(`^"?(?:(udp|tcp|tls|ws|wss|hep_udp|hep_tcp|sctp|bin|[a-z_]+):)?(\[[0-9a-fA-F:.]+\]|[^:\s"]+)(?::(\d+))?`)
 )
 
 func (r *router) file(name string, depth int) {
@@ -76,7 +77,7 @@ func (r *router) file(name string, depth int) {
 func (r *router) line(line, dir string, depth int) {
 	if directive, is := strings.CutPrefix(line, "#!"); is {
 		r.directive(strings.Fields(directive))
-		if !strings.HasPrefix(directive, "i") || !routerInclude.MatchString(line) {
+		if !strings.HasPrefix(directive, "i") || !routerInclude().MatchString(line) {
 			return
 		}
 	} else if line == "" || line[0] == '#' {
@@ -85,7 +86,7 @@ func (r *router) line(line, dir string, depth int) {
 	if slices.Contains(r.off, true) {
 		return
 	}
-	if m := routerInclude.FindStringSubmatch(line); m != nil {
+	if m := routerInclude().FindStringSubmatch(line); m != nil {
 		name := m[1]
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(dir, name)
@@ -94,7 +95,7 @@ func (r *router) line(line, dir string, depth int) {
 		return
 	}
 	line, _, _ = strings.Cut(line, " #")
-	if m := routerSetting.FindStringSubmatch(line); m != nil {
+	if m := routerSetting().FindStringSubmatch(line); m != nil {
 		r.setting(m[1], m[2])
 	}
 }
@@ -156,7 +157,7 @@ func (r *router) setting(name, value string) {
 
 // listen parses "udp:192.0.2.1:5060", "eth0", "tls:[2001:db8::1]:5061 advertise …".
 func (r *router) listen(value string) {
-	m := routerListen.FindStringSubmatch(value)
+	m := routerListen().FindStringSubmatch(value)
 	if m == nil {
 		return
 	}

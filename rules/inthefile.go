@@ -2,11 +2,11 @@ package rules
 
 import (
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 	"github.com/voipbl/voipbl/internal/portrange"
 )
 
@@ -15,33 +15,33 @@ import (
 
 var (
 	// addsService finds a service that a remedy says to add; addsNetwork finds a network.
-	addsService = regexp.MustCompile(`add \{name: [^,]+, proto: (\w+),(?: ports: "([^"]+)",)? from: (lan|any)\}(?: to firewall\.services)?`)
-	addsNetwork = regexp.MustCompile(`(?:add|and) "([^"]+)" to firewall\.local_networks`)
+	addsService = lazyregexp.New(`add \{name: [^,]+, proto: (\w+),(?: ports: "([^"]+)",)? from: (lan|any)\}(?: to firewall\.services)?`)
+	addsNetwork = lazyregexp.New(`(?:add|and) "([^"]+)" to firewall\.local_networks`)
 
 	// opensService finds a service that a remedy says to open for everyone.
-	opensService = regexp.MustCompile(`set "from: any" of the service (\S+) \((\w+)\) in firewall\.services`)
+	opensService = lazyregexp.New(`set "from: any" of the service (\S+) \((\w+)\) in firewall\.services`)
 
 	// addsTo finds what a remedy says to add to a list of the configuration.
-	addsTo     = regexp.MustCompile(`\badd ((?:\{[^}]*\}|"[^"]*")) to (firewall\.[a-z_]+)`)
-	andAddsTo  = regexp.MustCompile(` and ("[^"]*") to (firewall\.[a-z_]+)`)
-	hadAlready = regexp.MustCompile(` \("voipbl setup" does\)`)
+	addsTo     = lazyregexp.New(`\badd ((?:\{[^}]*\}|"[^"]*")) to (firewall\.[a-z_]+)`)
+	andAddsTo  = lazyregexp.New(` and ("[^"]*") to (firewall\.[a-z_]+)`)
+	hadAlready = lazyregexp.New(` \("voipbl setup" does\)`)
 )
 
 // inTheFile reports whether a file has all that a remedy says to write into it.
 func inTheFile(file config.Config, remedy string) bool {
 	said := 0
-	for _, m := range addsService.FindAllStringSubmatch(remedy, -1) {
+	for _, m := range addsService().FindAllStringSubmatch(remedy, -1) {
 		if said++; !hasService(file, m[1], m[2], m[3]) {
 			return false
 		}
 	}
-	for _, m := range addsNetwork.FindAllStringSubmatch(remedy, -1) {
+	for _, m := range addsNetwork().FindAllStringSubmatch(remedy, -1) {
 		addr, err := netip.ParseAddr(m[1])
 		if said++; err != nil || !slices.ContainsFunc(file.Firewall.LocalNetworks, func(p netip.Prefix) bool { return p.Contains(addr) }) {
 			return false
 		}
 	}
-	for _, m := range opensService.FindAllStringSubmatch(remedy, -1) {
+	for _, m := range opensService().FindAllStringSubmatch(remedy, -1) {
 		if said++; !slices.ContainsFunc(file.Firewall.Services, func(s config.Service) bool { return s.Name == m[1] && s.Proto == m[2] && s.From == config.FromAny }) {
 			return false
 		}
@@ -72,9 +72,9 @@ func hasService(file config.Config, proto, ports, from string) bool {
 // seeThatItHas says of what is to be added that it is to be there: nobody knows whether it is
 // in a file that cannot be read.
 func seeThatItHas(remedy string) string {
-	if !addsTo.MatchString(remedy) {
+	if !addsTo().MatchString(remedy) {
 		return remedy
 	}
-	remedy = addsTo.ReplaceAllString(remedy, "see that $2 has $1")
-	return hadAlready.ReplaceAllString(andAddsTo.ReplaceAllString(remedy, ", and $2 $1"), "")
+	remedy = addsTo().ReplaceAllString(remedy, "see that $2 has $1")
+	return hadAlready().ReplaceAllString(andAddsTo().ReplaceAllString(remedy, ", and $2 $1"), "")
 }

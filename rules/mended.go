@@ -1,11 +1,11 @@
 package rules
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 )
@@ -19,15 +19,15 @@ const (
 
 var (
 	// readsFile finds the commands that read the file, and refuse one with a mistake.
-	readsFile = regexp.MustCompile(`"voipbl (sync|reload|firewall (apply|confirm))`)
+	readsFile = lazyregexp.New(`"voipbl (sync|reload|firewall (apply|confirm))`)
 
 	// writesFile finds advice to write something into the file.
-	writesFile = regexp.MustCompile(`"[a-z_]+:|(in|of) the configuration|into "?allow\b|(lower|raise|set|correct) the feed's [a-z_]+|` +
+	writesFile = lazyregexp.New(`"[a-z_]+:|(in|of) the configuration|into "?allow\b|(lower|raise|set|correct) the feed's [a-z_]+|` +
 		`\b(limits|firewall\.sip)\.[a-z_]+|\bfirewall\.(local_networks|services|trunks)\b|\breport\.(url|serial)\b|\bmetrics\.listen\b`)
 
 	// orWrite finds such advice among alternatives that help as well. Its parentheses keep what
 	// has to stay, such as a command that follows either way.
-	orWrite = regexp.MustCompile(`,? or name another list below "feeds:"([^:]*): those that are named have no entry|,? or name another list below "feeds:"|` +
+	orWrite = lazyregexp.New(`,? or name another list below "feeds:"([^:]*): those that are named have no entry|,? or name another list below "feeds:"|` +
 		`[;,] or set "[a-z_]+:.*$| or correct the feed's path in the configuration|` +
 		`; or (?:write|add) .* (?:in)?to firewall\.(?:sip\.ports|services)(?:, too)?|, or write into allow where you come from|write its address instead, or |, or write its address instead|` +
 		`; for the drop alone, "drop_at: [^"]*" does without that table|; or here: "log_drops: [^"]*", which ulogd reads|` +
@@ -40,8 +40,8 @@ func Mended(remedy string) string {
 	if strings.HasPrefix(remedy, MendFirst) {
 		return remedy
 	}
-	remedy = orWrite.ReplaceAllString(remedy, "$1")
-	if readsFile.MatchString(remedy) || writesFile.MatchString(remedy) {
+	remedy = orWrite().ReplaceAllString(remedy, "$1")
+	if readsFile().MatchString(remedy) || writesFile().MatchString(remedy) {
 		return MendFirst + seeThatItHas(remedy)
 	}
 	return remedy
@@ -53,7 +53,7 @@ func TakenOver(remedy string) string {
 	if strings.HasPrefix(remedy, TakeFirst) {
 		return remedy
 	}
-	if remedy = orWrite.ReplaceAllString(remedy, "$1"); writesFile.MatchString(remedy) {
+	if remedy = orWrite().ReplaceAllString(remedy, "$1"); writesFile().MatchString(remedy) {
 		return TakeFirst + remedy
 	}
 	return remedy

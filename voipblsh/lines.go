@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
@@ -115,19 +115,19 @@ func isScript(text string) bool {
 }
 
 // beginsWithTime matches the beginning of a crontab line, unless it sets a variable.
-var beginsWithTime = regexp.MustCompile(`^[-*0-9~@]`)
+var beginsWithTime = lazyregexp.New(`^[-*0-9~@]`)
 
-var timeField = regexp.MustCompile(`^[*0-9][-*0-9,/]*$`)
+var timeField = lazyregexp.New(`^[*0-9][-*0-9,/]*$`)
 
 // commandIn returns the command of a line, even after a sixth time field. In such a line cron reads
 // the last "*" as the user, and refuses the file; in a user's own crontab it reads it as the
 // command.
 func commandIn(line string, fields int) (command string, neverRan bool) {
-	if !beginsWithTime.MatchString(line) {
+	if !beginsWithTime().MatchString(line) {
 		return "", false
 	}
 	words := strings.Fields(line)
-	if fields < 5 || len(words) < 6 || slices.ContainsFunc(words[:6], func(w string) bool { return !timeField.MatchString(w) }) {
+	if fields < 5 || len(words) < 6 || slices.ContainsFunc(words[:6], func(w string) bool { return !timeField().MatchString(w) }) {
 		return commandOf(line, fields), false
 	}
 	if command = commandOf(line, 6); runsOnlyScript(command) { // no user field

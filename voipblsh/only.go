@@ -7,10 +7,12 @@ import (
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 )
 
 // shellScript matches the first line of scripts whose grammar this package knows.
-var shellScript = regexp.MustCompile(`^#![^\n]*[/ ](ba|da)?sh(\s|$)`)
+var shellScript = lazyregexp.New(`^#![^\n]*[/ ](ba|da)?sh(\s|$)`)
 
 // runsOnlyScript reports whether a cron command certainly does nothing but run the script. If in
 // doubt, it returns false. To cron, a "%" is a new line.
@@ -23,7 +25,7 @@ func runsOnlyScript(command string) bool {
 // script: with ":" in place of each, the rest works as before.
 func linesOfScript(text string) map[int]bool {
 	found := map[int]bool{}
-	if !shellScript.MatchString(text) || !strings.Contains(text, scriptName) {
+	if !shellScript().MatchString(text) || !strings.Contains(text, scriptName) {
 		return found
 	}
 	file, err := parseShell(text)
@@ -84,27 +86,27 @@ func listsIn(stmts []*syntax.Stmt) [][]*syntax.Stmt {
 var (
 	// startsIt are programs that run the program after them, with the arguments of their own that
 	// may stand between, each followed by a space.
-	startsIt = map[string]*regexp.Regexp{
-		"sh":      regexp.MustCompile(`^(-[eluvx]+ )*$`),
-		"bash":    regexp.MustCompile(`^(-[eluvx]+ )*$`),
-		"dash":    regexp.MustCompile(`^(-[eluvx]+ )*$`),
-		"nice":    regexp.MustCompile(`^(-n ?-?\d+ |-\d+ |--adjustment=-?\d+ )?$`),
-		"ionice":  regexp.MustCompile(`^(-[cn] ?(\d|idle) |-t )*$`),
-		"sudo":    regexp.MustCompile(`^(-[nHE] |-u [\w-]+ )*$`),
-		"timeout": regexp.MustCompile(`^(-[ks] ?\w+ )*[\d.]+[smhd]? $`),
-		"flock":   regexp.MustCompile(`^(-[nxeo] |-w ?\d+ )*/[^ ]+ $`),
-		"chronic": regexp.MustCompile(`^(-[ev]+ )*$`),
-		"exec":    regexp.MustCompile(`^$`),
+	startsIt = map[string]func() *regexp.Regexp{
+		"sh":      lazyregexp.New(`^(-[eluvx]+ )*$`),
+		"bash":    lazyregexp.New(`^(-[eluvx]+ )*$`),
+		"dash":    lazyregexp.New(`^(-[eluvx]+ )*$`),
+		"nice":    lazyregexp.New(`^(-n ?-?\d+ |-\d+ |--adjustment=-?\d+ )?$`),
+		"ionice":  lazyregexp.New(`^(-[cn] ?(\d|idle) |-t )*$`),
+		"sudo":    lazyregexp.New(`^(-[nHE] |-u [\w-]+ )*$`),
+		"timeout": lazyregexp.New(`^(-[ks] ?\w+ )*[\d.]+[smhd]? $`),
+		"flock":   lazyregexp.New(`^(-[nxeo] |-w ?\d+ )*/[^ ]+ $`),
+		"chronic": lazyregexp.New(`^(-[ev]+ )*$`),
+		"exec":    lazyregexp.New(`^$`),
 	}
 	// runsText matches the options that make a shell run the text after them.
-	runsText = regexp.MustCompile(`^-[eluvx]*c$`)
+	runsText = lazyregexp.New(`^-[eluvx]*c$`)
 
 	// harmless are commands without an effect of their own. Inside a script that continues, those
 	// in ofScript do have one.
 	harmless = []string{"test", "[", "sleep", "true", ":", "logger", "cd", "exit"}
 	ofScript = []string{"cd", "exit", "exec"}
 
-	ofSystem = regexp.MustCompile(`^(/usr)?/s?bin/`)
+	ofSystem = lazyregexp.New(`^(/usr)?/s?bin/`)
 )
 
 // scriptOnly decides whether commands certainly do nothing but run the script.
@@ -137,7 +139,7 @@ func (o scriptOnly) stmt(s *syntax.Stmt) (runs, ok bool) {
 		if !plain || len(words) == 0 || len(c.Assigns) > 0 {
 			return false, false
 		}
-		name := ofSystem.ReplaceAllString(words[0], "")
+		name := ofSystem().ReplaceAllString(words[0], "")
 		if o.inScript && slices.Contains(ofScript, name) {
 			return false, false
 		}
@@ -154,17 +156,17 @@ func startsScript(words []string) bool {
 	if filepath.Base(words[0]) == scriptName {
 		return len(words) == 1
 	}
-	name := ofSystem.ReplaceAllString(words[0], "")
+	name := ofSystem().ReplaceAllString(words[0], "")
 	between, known := startsIt[name]
 	if !known {
 		return false
 	}
-	if slices.Contains([]string{"sh", "bash", "dash"}, name) && len(words) == 3 && runsText.MatchString(words[1]) {
+	if slices.Contains([]string{"sh", "bash", "dash"}, name) && len(words) == 3 && runsText().MatchString(words[1]) {
 		return runsOnlyScript(words[2])
 	}
 	own := ""
 	for i, w := range words[1:] {
-		if between.MatchString(own) && startsScript(words[i+1:]) {
+		if between().MatchString(own) && startsScript(words[i+1:]) {
 			return true
 		}
 		own += w + " "

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
@@ -71,9 +72,9 @@ func hasScriptOpen(p probe.Process, alsoByText bool) bool {
 }
 
 // sources matches a command that makes a shell source the script.
-var sources = regexp.MustCompile(`(^|[;&|({]|\s)(\.|source)\s+["']?([^\s;&|"']*/)?` + regexp.QuoteMeta(scriptName) + `\b`)
+var sources = lazyregexp.New(`(^|[;&|({]|\s)(\.|source)\s+["']?([^\s;&|"']*/)?` + regexp.QuoteMeta(scriptName) + `\b`)
 
 // sourcesScript reports whether a shell was started for such a command.
 func sourcesScript(args []string) bool {
-	return slices.ContainsFunc(args[min(1, len(args)):], sources.MatchString)
+	return slices.ContainsFunc(args[min(1, len(args)):], sources().MatchString)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 	"github.com/voipbl/voipbl/screen"
 )
 
@@ -113,11 +113,11 @@ func expectedValue(f *pflag.Flag) string {
 }
 
 // exclusive matches cobra's message about options that exclude each other.
-var exclusive = regexp.MustCompile(`^if any flags in the group \[.*\] are set none of the others can be; \[(.*)\] were all set$`)
+var exclusive = lazyregexp.New(`^if any flags in the group \[.*\] are set none of the others can be; \[(.*)\] were all set$`)
 
 // plainUsage replaces cobra's other messages.
 func plainUsage(err error) error {
-	if m := exclusive.FindStringSubmatch(err.Error()); m != nil {
+	if m := exclusive().FindStringSubmatch(err.Error()); m != nil {
 		return fmt.Errorf("these options exclude each other: --%s", strings.ReplaceAll(m[1], " ", ", --"))
 	}
 	return err

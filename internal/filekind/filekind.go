@@ -6,7 +6,8 @@ package filekind
 
 import (
 	"bytes"
-	"regexp"
+
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 )
 
 // HeadSize is how many bytes of a file Of needs.
@@ -61,9 +62,9 @@ const (
 // Text that is not a list. A list may begin with "[name]", like an INI file, so the
 // text after the bracket decides.
 var (
-	isJSON = regexp.MustCompile(`^(\[\s*([\[{"\]]|-?\d|$)|\{\s*(["}]|$))`)
-	isHTML = regexp.MustCompile(`(?i)^(<!--.*?-->\s*)*<(!doctype\s+html|html)\b`)
-	isXML  = regexp.MustCompile(`^<\?xml\b`)
+	isJSON = lazyregexp.New(`^(\[\s*([\[{"\]]|-?\d|$)|\{\s*(["}]|$))`)
+	isHTML = lazyregexp.New(`(?i)^(<!--.*?-->\s*)*<(!doctype\s+html|html)\b`)
+	isXML  = lazyregexp.New(`^<\?xml\b`)
 )
 
 // Of returns the kind of a file that begins with head.
@@ -81,11 +82,11 @@ func Of(head []byte) Kind {
 	}
 	text := bytes.TrimSpace(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")))
 	switch {
-	case isJSON.Match(text):
+	case isJSON().Match(text):
 		return Kind{"JSON", export, false}
-	case isHTML.Match(text):
+	case isHTML().Match(text):
 		return Kind{"an HTML page", export, false}
-	case isXML.Match(text):
+	case isXML().Match(text):
 		return Kind{"XML", export, false}
 	}
 	return Kind{}

@@ -2,11 +2,12 @@ package shell
 
 import (
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 )
 
 // Command is a simple command of a shell script: its words, and its standard input, if
@@ -34,7 +35,7 @@ func Commands(text string) []Command {
 }
 
 // Tag matches fail2ban's tags, such as "<ipmset>".
-var Tag = regexp.MustCompile(`<([A-Za-z0-9_.-]+)>`)
+var Tag = lazyregexp.New(`<([A-Za-z0-9_.-]+)>`)
 
 // The brackets of tags are replaced by private-use characters while the shell's grammar
 // is applied.
@@ -59,7 +60,7 @@ func (r *reader) read(text string) {
 		return
 	}
 	defer func() { r.depth-- }()
-	text = Tag.ReplaceAllString(text, tagBegin+"$1"+tagEnd)
+	text = Tag().ReplaceAllString(text, tagBegin+"$1"+tagEnd)
 	parser := syntax.NewParser(syntax.Variant(syntax.LangBash))
 	broken := false
 	for s, err := range parser.StmtsSeq(strings.NewReader(text)) {

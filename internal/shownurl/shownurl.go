@@ -5,8 +5,9 @@ package shownurl
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
+
+	"github.com/voipbl/voipbl/internal/lazyregexp"
 )
 
 // Hidden replaces a secret.
@@ -52,14 +53,14 @@ func Of(text string) string {
 func URL(u *url.URL) string { return Of(u.String()) }
 
 // filters matches VoIPBL's own parameters, which choose countries and registries.
-var filters = regexp.MustCompile(`^(bc|wc|bn|wn)(\[\]|%5B%5D)?=[A-Za-z0-9,_-]{0,100}$`)
+var filters = lazyregexp.New(`^(bc|wc|bn|wn)(\[\]|%5B%5D)?=[A-Za-z0-9,_-]{0,100}$`)
 
 // parameters hides the values of all parameters that are not known to be harmless. A
 // parameter without a name may itself be a key.
 func parameters(query string) string {
 	all := strings.FieldsFunc(query, func(c rune) bool { return c == '&' })
 	for i, p := range all {
-		if filters.MatchString(p) {
+		if filters().MatchString(p) {
 			continue
 		}
 		name, value, found := strings.Cut(p, "=")
@@ -78,9 +79,9 @@ func parameters(query string) string {
 
 // run matches a part of a segment in which a name would not mix letters and digits.
 var (
-	run  = regexp.MustCompile(`[A-Za-z0-9]+`)
-	hex  = regexp.MustCompile(`^[0-9a-fA-F]+$`)
-	uuid = regexp.MustCompile(`[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`)
+	run  = lazyregexp.New(`[A-Za-z0-9]+`)
+	hex  = lazyregexp.New(`^[0-9a-fA-F]+$`)
+	uuid = lazyregexp.New(`[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}`)
 )
 
 const (
@@ -101,10 +102,10 @@ func segment(s string) string {
 		plain = s
 	}
 	user, _, at := strings.Cut(plain, "@") // a password with an unescaped slash
-	secret := at && strings.Contains(user, ":") || uuid.MatchString(plain) || len(plain) >= mixedSegment && has(plain, 'A', 'Z') && has(plain, 'a', 'z') && has(plain, '0', '9')
-	for _, r := range run.FindAllString(plain, -1) {
+	secret := at && strings.Contains(user, ":") || uuid().MatchString(plain) || len(plain) >= mixedSegment && has(plain, 'A', 'Z') && has(plain, 'a', 'z') && has(plain, '0', '9')
+	for _, r := range run().FindAllString(plain, -1) {
 		mixed := has(r, '0', '9') && (has(r, 'a', 'z') || has(r, 'A', 'Z'))
-		secret = secret || mixed && (len(r) >= keyRun || len(r) >= hexRun && hex.MatchString(r))
+		secret = secret || mixed && (len(r) >= keyRun || len(r) >= hexRun && hex().MatchString(r))
 	}
 	if secret {
 		return Hidden
