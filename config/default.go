@@ -57,7 +57,7 @@ func Default() Config {
 			Timeout:    time.Minute,
 			KeepLost:   7 * day, // covers a weekend and a holiday
 		},
-		Shape: Shape{ExtraEntries: 0},
+		Shape: Shape{ExtraEntries: ExtraAuto},
 		Firewall: Firewall{
 			Backend:  BackendAuto,
 			DropAt:   DropAuto,

@@ -87,6 +87,11 @@ func Sync(on *screen.Screen, r *blocklist.SyncReport) {
 		sets.Row(s.Name, before, screen.Count(s.After), screen.Count(s.Added), screen.Count(s.Removed), written(r, s))
 	}
 	sets.Print(on.Out)
+	for _, s := range r.Sets {
+		if words := reshaped(s); words != "" {
+			on.Folded("  " + s.Name + ": " + words)
+		}
+	}
 	if r.Outcome == blocklist.DryRun {
 		for _, s := range r.Sets {
 			for _, step := range s.Plan {
@@ -128,10 +133,25 @@ func Empty(on *screen.Screen, p *problem.Problem) {
 	}
 }
 
+// reshaped says by how many prefix lengths a set is written, and was written before, if that
+// is not as the lists have it; else it is "".
+func reshaped(s blocklist.SetReport) string {
+	words := Shape(s.After, s.KernelAfter, s.Lengths, s.KernelLengths)
+	if s.KernelBefore == s.Before || s.KernelBefore == s.KernelAfter && len(s.KernelLengthsBefore) == len(s.KernelLengths) {
+		return words // nothing was in pieces before, or the same
+	}
+	if words == "" {
+		words = "written as the lists have it"
+	}
+	return fmt.Sprintf("%s (before: %s by %d)", words, screen.Count(s.KernelBefore), len(s.KernelLengthsBefore))
+}
+
 func written(r *blocklist.SyncReport, s blocklist.SetReport) string {
 	switch {
 	case !s.Written:
 		return "no, nothing changed"
+	case r.Outcome == blocklist.DryRun && s.Why != "":
+		return "not yet: " + s.Why
 	case r.Outcome == blocklist.DryRun:
 		return "not yet"
 	case s.Why != "":
