@@ -233,3 +233,26 @@ func matched(t *testing.T, name string, addrs []cidr.Prefix) []bool {
 	}
 	return in
 }
+
+// TestFreeFromPieces: an address is taken out of a set in pieces, and nothing else.
+func TestFreeFromPieces(t *testing.T) {
+	k := openKernel(t)
+	set := setOf("198.51.0.0/22", "203.0.113.0/24", "192.0.2.0/28", "192.0.2.99")
+	apply := func(extra int) { applyShape(t, k, "voip_bl", cidr.IPv4, ShapeOf(set, extra)) }
+	free := cidr.SetOf(cidr.MustParsePrefix("198.51.1.7"), cidr.MustParsePrefix("203.0.113.128/25"), cidr.MustParsePrefix("8.8.8.8"))
+	want := cidr.Sets{set}.Subtract(free)[cidr.IPv4]
+	for _, extra := range []int{0, 20, 500, 2000} {
+		apply(extra)
+		if err := k.Free("voip_bl", cidr.IPv4, free[cidr.IPv4]); err != nil {
+			t.Fatal(err)
+		}
+		live, err := k.Dump("voip_bl")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if live.Join(); !slices.Equal(live.Prefixes, slices.Collect(want.All())) {
+			t.Errorf("extra %d: left is %v", extra, live.Prefixes)
+		}
+		apply(0)
+	}
+}
