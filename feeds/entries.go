@@ -29,7 +29,7 @@ func LimitOf(l config.Limits) EntryLimit {
 	return EntryLimit{memory.Entries(total), true, total}
 }
 
-// Words returns the limit and where it comes from, such as "530,000 (limits.max_entries: auto,
+// Words returns the limit and where it comes from, such as "460,000 (limits.max_entries: auto,
 // by 1.0 GiB of memory)".
 func (l EntryLimit) Words() string {
 	n := humanize.Comma(int64(l.Entries))

@@ -84,7 +84,7 @@ func remedyFor(reason fetch.Reason) string {
 	case reasonTooFew:
 		return "if the list is right, lower the feed's min_entries"
 	case reasonTooMuch:
-		return "if the list is right, raise the feed's max_coverage, or limits.max_entries to what this host has the memory for (250 bytes an entry)"
+		return "if the list is right, raise the feed's max_coverage, or limits.max_entries to what this host has the memory for (290 bytes an entry)"
 	case ReasonShrank, ReasonGrew, ReasonWidened, ReasonTurned:
 		return "look at the list at its source; if it is right, run \"voipbl sync --force\""
 	case reasonStale:
