@@ -73,7 +73,11 @@ func (d *daemon) logApply(r *blocklist.SyncReport, why string) {
 	var found []string
 	for _, s := range r.Sets {
 		if s.Written && r.Outcome != blocklist.Unsynced {
-			d.log.Info("set written", "set", s.Name, "entries", s.After, "added", s.Added, "removed", s.Removed, "why", why)
+			args := []any{"set", s.Name, "entries", s.After, "added", s.Added, "removed", s.Removed, "why", why}
+			if s.Why != "" {
+				args = append(args, "changed", s.Why)
+			}
+			d.log.Info("set written", args...)
 		}
 		if s.Repaired != "" && r.Outcome != blocklist.Unsynced {
 			found = append(found, s.Repaired)
