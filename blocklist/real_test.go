@@ -143,8 +143,25 @@ func savedEntries(t *testing.T, name string) []string {
 	return entries
 }
 
+// joined reads what ipset save prints, and returns the same with its pieces joined.
+func joined(t *testing.T, name string, v4 bool, saved []string) []string {
+	t.Helper()
+	s := make(slowSet)
+	for _, line := range saved {
+		text := strings.Fields(line)[2]
+		if a, err := netip.ParseAddr(text); err == nil {
+			s.add(netip.PrefixFrom(a, a.BitLen()))
+		} else {
+			s.add(netip.MustParsePrefix(text))
+		}
+	}
+	s.aggregate()
+	return s.saved(name, v4)
+}
+
 // syncTwice syncs feeds of files and compares every entry in the kernel with the slow
-// computation. The second sync must write nothing.
+// computation, as the lists have them and then in pieces. The second sync of each must write
+// nothing.
 func syncTwice(t *testing.T, want slowSet, allow []string, files ...string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -170,7 +187,8 @@ func syncTwice(t *testing.T, want slowSet, allow []string, files ...string) {
 		want.subtract(netip.MustParsePrefix(hole))
 	}
 	want.aggregate()
-	for run := range 2 {
+	for run, extra := range []int{0, 0, config.ExtraAuto, config.ExtraAuto} {
+		cfg.Shape.ExtraEntries = extra
 		report, err := Sync(t.Context(), cfg, feeds.Options{Version: "test"})
 		if err != nil {
 			t.Fatal(err)
@@ -181,10 +199,16 @@ func syncTwice(t *testing.T, want slowSet, allow []string, files ...string) {
 		for i, s := range report.Sets {
 			expected := want.saved(s.Name, i == 0)
 			got := savedEntries(t, s.Name)
+			if len(got) != s.KernelAfter {
+				t.Errorf("run %d: the kernel has %d entries, not %d", run, len(got), s.KernelAfter)
+			}
+			if extra != 0 {
+				got = joined(t, s.Name, i == 0, got)
+			}
 			if !slices.Equal(got, expected) {
 				t.Fatalf("%s: the kernel has %d entries, the slow computation %d", s.Name, len(got), len(expected))
 			}
-			if s.After != len(expected) || s.Written != (run == 0) {
+			if written := run == 0 || run == 2 && s.KernelAfter != s.After; s.After != len(expected) || s.Written != written {
 				t.Errorf("run %d: %+v", run, s)
 			}
 			t.Logf("run %d: %s holds %d entries, as computed one by one", run, s.Name, len(got))
