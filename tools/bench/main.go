@@ -14,14 +14,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/voipbl/voipbl/tools/bench/page"
+	"github.com/voipbl/voipbl/tools/cancel"
 )
 
 // options say what is measured.
@@ -52,7 +51,7 @@ type bench struct {
 
 func main() {
 	o := flags(os.Args[1:])
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := cancel.Context()
 	defer stop()
 	var err error
 	if o.again {

@@ -13,11 +13,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/voipbl/voipbl/tools/cancel"
 )
 
 func main() {
@@ -48,7 +49,7 @@ func run(names []string) error {
 		}
 		return nil
 	}
-	ctx, stop := untilCancelled()
+	ctx, stop := cancel.Context()
 	defer stop()
 	all := tally{ran: map[string]int{}}
 	for _, name := range names {
@@ -68,21 +69,6 @@ func run(names []string) error {
 	}
 	fmt.Println(all.summary())
 	return nil
-}
-
-// untilCancelled returns a context that ends with a signal, or when "go run", which passes on no
-// SIGTERM, has ended.
-func untilCancelled() (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	parent := os.Getppid()
-	go func() {
-		for range time.Tick(time.Second) {
-			if os.Getppid() != parent {
-				stop()
-			}
-		}
-	}()
-	return ctx, stop
 }
 
 // run runs a stage and adds to all which tests have run.

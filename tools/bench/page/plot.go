@@ -58,13 +58,12 @@ func dots(title, unit string, rows []string, kinds []line) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.Color, s.Shape, s.Radius = colours[i], draw.CircleGlyph{}, 3.5
+		s.Color, s.Shape, s.Radius = colours[i], []draw.GlyphDrawer{draw.CircleGlyph{}, draw.RingGlyph{}}[i], 4
 		p.Add(s)
 		p.Legend.Add(kind.name, s)
 	}
-	p.Legend.Top = true
 	widen(&p.X)
-	return svg(p, 18*vg.Centimeter, vg.Length(3+0.75*float64(len(rows)))*vg.Centimeter)
+	return svg(p, 18*vg.Centimeter, vg.Length(3+0.75*float64(len(rows)))*vg.Centimeter, 2*vg.Centimeter)
 }
 
 // lines is a plot of values by another, both on logarithmic scales.
@@ -84,7 +83,7 @@ func lines(title, x, y string, all []line) ([]byte, error) {
 	}
 	widen(&p.X)
 	widen(&p.Y)
-	return svg(p, 18*vg.Centimeter, 12*vg.Centimeter)
+	return svg(p, 20*vg.Centimeter, 10*vg.Centimeter, 7*vg.Centimeter)
 }
 
 // bars is a plot with a bar for each name.
@@ -105,7 +104,8 @@ func bars(title, unit string, rows []string, values plotter.Values) ([]byte, err
 	grid.Horizontal.Width = 0
 	p.Add(grid, b)
 	p.NominalY(names...)
-	return svg(p, 18*vg.Centimeter, vg.Length(2.5+0.7*float64(len(rows)))*vg.Centimeter)
+	p.X.Max *= 1.05
+	return svg(p, 18*vg.Centimeter, vg.Length(2.5+0.7*float64(len(rows)))*vg.Centimeter, 0)
 }
 
 // widen lets an axis of a logarithmic scale begin and end at 1, 2 or 5 times a power of ten.
@@ -148,9 +148,16 @@ func label(x float64) string {
 	return strconv.FormatFloat(x, 'g', 3, 64)
 }
 
-func svg(p *plot.Plot, width, height vg.Length) ([]byte, error) {
+// svg draws a plot, with its legend on the right of it.
+func svg(p *plot.Plot, width, height, legend vg.Length) ([]byte, error) {
 	canvas := vgsvg.New(width, height)
-	p.Draw(draw.New(canvas))
+	whole := draw.New(canvas)
+	const margin = 8
+	beside := p.Legend
+	beside.Top = true
+	p.Legend = plot.NewLegend()
+	p.Draw(draw.Crop(whole, margin, -margin-legend, margin, -margin))
+	beside.Draw(draw.Crop(whole, 0, -margin, 0, -5*margin))
 	var b bytes.Buffer
 	_, err := canvas.WriteTo(&b)
 	// Where there is no Liberation Sans, Arial has the same widths.
