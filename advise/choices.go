@@ -162,9 +162,9 @@ func (p *proposer) dropAt() error {
 	why := ""
 	switch {
 	case p.owns("freepbx-firewall"), p.installed("freepbx-firewall"):
-		why = "FreePBX's firewall empties INPUT whenever it starts"
+		why = reach.AvoidFreePBX.Words()
 	case p.published():
-		why = "ports of containers, or forwarded ones, go past INPUT"
+		why = reach.AvoidPublished.Words()
 	case p.Facts.Docker != nil && p.Facts.Docker.Running:
 		why = "Docker runs, and what it publishes goes past INPUT"
 	}
@@ -173,6 +173,8 @@ func (p *proposer) dropAt() error {
 		p.choose(Yours, keyDropAt, have, "as you have it, but %s", why)
 	case have != p.def.Firewall.DropAt:
 		p.choose(Yours, keyDropAt, have, "as you have it")
+	case why == "" && (p.cfg.Firewall.Base || p.Base):
+		p.choose(Same, keyDropAt, have, "raw PREROUTING while base rules are on, which track connections")
 	case why == "":
 		p.choose(Same, keyDropAt, have, "the first rule of INPUT: nothing here goes past it")
 	default:

@@ -264,6 +264,9 @@ func (d *daemon) rulesSeen(report *rules.Report) {
 	}
 	d.generation, d.other = report.Generation, report.Other
 	d.pending = report.Pending != nil
+	if report.Moves && report.Written {
+		d.log.Info("drop moved", "to", report.DropAt, "why", report.DropWhy)
+	}
 	if !report.Repaired {
 		return
 	}

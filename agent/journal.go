@@ -90,7 +90,7 @@ func (d *daemon) logApply(r *blocklist.SyncReport, why string) {
 		d.repaired(state.RepairSets, found)
 	}
 	if rules := r.Rules; rules != nil && rules.Written && !rules.Repaired {
-		d.log.Info("rules written", "changes", len(rules.Changes), "base", rules.Base, "why", why)
+		d.log.Info("rules written", "changes", len(rules.Changes), "base", rules.Base, "drop", rules.DropAt, "drop_why", rules.DropWhy, "why", why)
 	}
 	warnings := slices.Clone(r.Warnings)
 	for _, f := range r.Feeds {

@@ -157,7 +157,7 @@ const (
 	BackendNFT    = "nft"    // iptables-nft
 	BackendLegacy = "legacy" // iptables-legacy
 
-	DropAuto       = "auto"       // DropPrerouting where INPUT is flushed or bypassed, otherwise DropInput
+	DropAuto       = "auto"       // DropPrerouting where INPUT is flushed or bypassed, or with base rules, otherwise DropInput
 	DropInput      = "input"      // the first rule of INPUT
 	DropPrerouting = "prerouting" // raw PREROUTING: forwarded and container ports too
 	DropNone       = "none"       // no rules by voipbl: another program's rules use the sets

@@ -139,15 +139,15 @@ func TestHookChanges(t *testing.T) {
 }
 
 // TestPlanOrder adds the drop in its new place before it removes it from the old one, since only single
-// tables are atomic.
+// tables are atomic. It goes on counting.
 func TestPlanOrder(t *testing.T) {
 	at := map[ruleset.Place]string{
-		ruleset.AtInput:      "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT " + dropHook + "\nCOMMIT\n",
-		ruleset.AtPrerouting: "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING " + dropHook + "\nCOMMIT\n",
+		ruleset.AtInput:      "*filter\n:INPUT ACCEPT [0:0]\n[7:700] -A INPUT " + dropHook + "\nCOMMIT\n",
+		ruleset.AtPrerouting: "*raw\n:PREROUTING ACCEPT [0:0]\n[7:700] -A PREROUTING " + dropHook + "\nCOMMIT\n",
 	}
 	for place, want := range map[ruleset.Place]string{
-		ruleset.AtInput:      "*filter\n-I INPUT 1 " + dropHook + "\n-I INPUT 2 " + banHook + "\nCOMMIT\n*raw\n-D PREROUTING " + dropHook + "\nCOMMIT\n",
-		ruleset.AtPrerouting: "*raw\n-I PREROUTING 1 " + dropHook + "\n-I PREROUTING 2 " + banHook + "\nCOMMIT\n*filter\n-D INPUT " + dropHook + "\nCOMMIT\n",
+		ruleset.AtInput:      "*filter\n[7:700] -I INPUT 1 " + dropHook + "\n-I INPUT 2 " + banHook + "\nCOMMIT\n*raw\n-D PREROUTING " + dropHook + "\nCOMMIT\n",
+		ruleset.AtPrerouting: "*raw\n[7:700] -I PREROUTING 1 " + dropHook + "\n-I PREROUTING 2 " + banHook + "\nCOMMIT\n*filter\n-D INPUT " + dropHook + "\nCOMMIT\n",
 	} {
 		from := ruleset.AtInput
 		if place == ruleset.AtInput {
@@ -157,6 +157,38 @@ func TestPlanOrder(t *testing.T) {
 		s.DropAt = place
 		if got := NewPlan(s.Tables(iptables.IPv4), testrules.Parsed(t, iptables.IPv4, at[from]), nil).Text; got != want {
 			t.Errorf("from %s to %s:\n%s", from, place, got)
+		}
+	}
+}
+
+// TestMovesDrop tells a move of the drop from other changes.
+func TestMovesDrop(t *testing.T) {
+	change := func(family, table, chain string, op Op, rule string) Change {
+		return Change{Family: family, Table: table, Chain: chain, Op: op, Rule: rule}
+	}
+	toRaw := []Change{change("IPv4", "raw", "PREROUTING", OpAdd, dropHook), change("IPv4", "filter", "INPUT", OpRemove, dropHook)}
+	toInput := []Change{change("IPv6", "filter", "INPUT", OpAdd, dropHook), change("IPv6", "raw", "PREROUTING", OpRemove, dropHook)}
+	log := []Change{change("IPv4", "raw", "VOIPBL-DROP", OpCreate, ""), change("IPv4", "raw", "VOIPBL-DROP", OpAdd, "-j DROP"), change("IPv4", "filter", "VOIPBL-DROP", OpDelete, "")}
+	for _, c := range []struct {
+		name        string
+		is          []Change
+		moves, only bool
+	}{
+		{"nothing", nil, false, false},
+		{"to raw", toRaw, true, true},
+		{"to INPUT", toInput, true, true},
+		{"both families, each to its place", slices.Concat(toRaw, toInput), true, true},
+		{"with its chain", slices.Concat(log, toRaw), true, true},
+		{"with base rules", append(slices.Clone(toRaw), change("IPv4", "filter", "INPUT", OpAdd, jumpHook)), true, false},
+		{"one family lacks it", append(slices.Clone(toRaw), change("IPv6", "raw", "PREROUTING", OpAdd, dropHook)), true, false},
+		{"it is missing", toRaw[:1], false, false},
+		{"it is in both tables", toRaw[1:], false, false},
+		{"another set", []Change{change("IPv4", "raw", "PREROUTING", OpAdd, dropHook), change("IPv4", "raw", "PREROUTING", OpRemove, banHook)}, false, false},
+		{"below another program's rule", append(slices.Clone(toRaw), change("IPv4", "raw", "PREROUTING", OpMove, banHook)), true, false},
+		{"base rules alone", []Change{change("IPv4", "filter", "INPUT", OpAdd, jumpHook), change("IPv4", "raw", "PREROUTING", OpRemove, dropHook)}, false, false},
+	} {
+		if moves, only := MovesDrop(c.is); moves != c.moves || only != c.only {
+			t.Errorf("%s: %v, %v", c.name, moves, only)
 		}
 	}
 }

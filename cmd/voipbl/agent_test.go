@@ -338,7 +338,7 @@ func testRepairs(t *testing.T, backend string) {
 	r.told("READY=1", time.Minute)
 	rules, members := h.rules(), h.members("voip_bl")
 	foreign := filepath.Join(h.dir, "foreign")
-	writeFile(t, foreign, "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -s 9.8.7.6/32 -j ACCEPT\nCOMMIT\n")
+	writeFile(t, foreign, "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A PREROUTING -s 9.8.7.6/32 -j ACCEPT\nCOMMIT\n*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n")
 
 	repairs := 0
 	for _, c := range []struct {
@@ -347,13 +347,14 @@ func testRepairs(t *testing.T, backend string) {
 		says   string // in the log
 		others bool   // what somebody else has is gone as well, or new
 	}{
-		{"INPUT flushed", [][]string{{iptables, "-F", "INPUT"}}, "a rule was missing: drop what comes from blocked addresses", true},
-		{"our rule deleted", [][]string{{iptables, "-D", "INPUT", "1"}}, "a rule was missing: drop what comes from blocked addresses", true},
-		{"a rule above ours", [][]string{{iptables, "-I", "INPUT", "1", "-s", "9.9.9.9", "-j", "ACCEPT"}}, ": -s 9.9.9.9/32 -j ACCEPT", true},
+		{"INPUT flushed", [][]string{{iptables, "-F", "INPUT"}}, "a rule was missing: the base rules, which end in DROP", true},
+		{"PREROUTING flushed", [][]string{{iptables, "-t", "raw", "-F", "PREROUTING"}}, "a rule was missing: drop what comes from blocked addresses", true},
+		{"our rule deleted", [][]string{{iptables, "-t", "raw", "-D", "PREROUTING", "1"}}, "a rule was missing: drop what comes from blocked addresses", true},
+		{"a rule above ours", [][]string{{iptables, "-t", "raw", "-I", "PREROUTING", "1", "-s", "9.9.9.9", "-j", "ACCEPT"}}, ": -s 9.9.9.9/32 -j ACCEPT", true},
 		{"our chain flushed", [][]string{{iptables, "-F", "VOIPBL-INPUT"}}, "a rule was missing", true},
 		{"foreign ruleset restored", [][]string{{restore, foreign}}, "a rule was missing: drop what comes from blocked addresses", true},
-		{"set destroyed", [][]string{{iptables, "-F"}, {"ip6tables-" + backend, "-F"}, {iptables, "-X"}, {"ip6tables-" + backend, "-X"}, {"ipset", "destroy", "voip_bl"}}, "the set voip_bl was gone", true},
-		{"a rule in between, and ours moved below", [][]string{{iptables, "-I", "INPUT", "1", "-s", "9.8.7.6", "-j", "ACCEPT"}}, ": -s 9.8.7.6/32 -j ACCEPT", true},
+		{"set destroyed", [][]string{{iptables, "-t", "raw", "-F"}, {"ip6tables-" + backend, "-t", "raw", "-F"}, {iptables, "-F"}, {"ip6tables-" + backend, "-F"}, {iptables, "-X"}, {"ip6tables-" + backend, "-X"}, {"ipset", "destroy", "voip_bl"}}, "the set voip_bl was gone", true},
+		{"a rule in between, and ours moved below", [][]string{{iptables, "-t", "raw", "-I", "PREROUTING", "1", "-s", "9.8.7.6", "-j", "ACCEPT"}}, ": -s 9.8.7.6/32 -j ACCEPT", true},
 		{"set flushed", [][]string{{"ipset", "flush", "voip_bl"}}, "the set voip_bl lacked 4 entries", false},
 		{"set swapped", [][]string{{"sh", "-c", "ipset create other hash:net counters maxelem 1048576 && for a in 1.1.1.1 2.2.2.2 3.3.3.3 4.4.4.4; do ipset add other $a; done && ipset swap other voip_bl && ipset destroy other"}}, "the set voip_bl lacked 4 entries and had 4 that voipbl did not add", false},
 		{"entries deleted", [][]string{{"ipset", "del", "voip_bl", "5.5.5.5"}, {"ipset", "del", "voip_bl", "6.7.8.9"}}, "the set voip_bl lacked 2 entries", false},
@@ -381,7 +382,7 @@ func testRepairs(t *testing.T, backend string) {
 		}
 		rules = h.rules()
 	}
-	if !strings.Contains(h.rules(), "-A INPUT -s 9.8.7.6/32 -j ACCEPT") {
+	if !strings.Contains(h.rules(), "-A PREROUTING -s 9.8.7.6/32 -j ACCEPT") {
 		t.Errorf("what is somebody else's is gone:\n%s", h.rules())
 	}
 	s := r.status()

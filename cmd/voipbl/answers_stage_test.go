@@ -456,7 +456,8 @@ func (s *stage) bringRules() {
 		case s.base == "off" || s.row.Drop == "prerouting":
 			s.must(s.iptables(), "-I", "INPUT", "-j", "REJECT")
 		default:
-			s.must(s.iptables(), "-I", "INPUT", "3", "-j", "REJECT")
+			// With base rules in force, the drops are in raw, and INPUT may have no two rules.
+			s.must("sh", "-ec", strings.ReplaceAll("TOOL -I INPUT 3 -j REJECT 2>/dev/null || TOOL -I INPUT -j REJECT", "TOOL", s.iptables()))
 		}
 	case "ufw":
 		for tool, chain := range s.ufw() {

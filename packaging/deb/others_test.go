@@ -22,16 +22,17 @@ printf '5.5.5.5\n6.6.6.6\n' >/etc/voipbl/blocklist.d/mine`)
 	p.sh("voipbl reload || [ $? -eq 3 ]") // the base rules wait for an apply; it is without the list from the network: nobody takes that over unasked
 	p.Must("voipbl", "firewall", "apply", "--confirm", "10m", "--force")
 	p.Must("voipbl", "firewall", "confirm", "--here")
-	p.sh("iptables -I INPUT 2 -p tcp --dport 2222 -j ACCEPT && ipset add fail2ban-ASTERISK 5.6.0.9")
+	p.sh("iptables -I INPUT -p tcp --dport 2222 -j ACCEPT && ipset add fail2ban-ASTERISK 5.6.0.9")
 	// As fail2ban's actions leave them, for a jail that has banned somebody.
 	p.sh(`ipset create own-voipbl-asterisk hash:ip timeout 0 && ipset create own-voipbl-asterisk6 hash:ip family inet6 timeout 0 && ipset create fail2ban-UNKNOWN hash:ip timeout 0
 iptables -N f2bv-voipbl-asterisk && iptables -A f2bv-voipbl-asterisk -p udp -m multiport --dports 5060:5061 -m set --match-set own-voipbl-asterisk src -j REJECT
 ip6tables -N f2bv-voipbl-asterisk && ip6tables -A f2bv-voipbl-asterisk -p udp -m multiport --dports 5060:5061 -m set --match-set own-voipbl-asterisk6 src -j REJECT
-iptables -I INPUT 3 -j f2bv-voipbl-asterisk && ip6tables -I INPUT 3 -j f2bv-voipbl-asterisk
+iptables -I INPUT -j f2bv-voipbl-asterisk && ip6tables -I INPUT -j f2bv-voipbl-asterisk
 iptables -A f2bv-voipbl-asterisk -p tcp -m multiport --dports 5060:5061 -m set --match-set fail2ban-UNKNOWN src -j REJECT`)
 	p.Must("netfilter-persistent", "save")
+	const dropBeforeBase = "-A PREROUTING -m set --match-set voip_bl src"
 	saved := p.sh("cat /etc/iptables/rules.v4 /etc/iptables/ipsets")
-	for _, what := range []string{drop, "--match-set fail2ban-ASTERISK src", "-j VOIPBL-INPUT", "add voip_bl 6.6.6.6"} {
+	for _, what := range []string{dropBeforeBase, "--match-set fail2ban-ASTERISK src", "-j VOIPBL-INPUT", "add voip_bl 6.6.6.6"} {
 		if !strings.Contains(saved, what) {
 			t.Fatalf("what is saved lacks %q:\n%s", what, saved)
 		}
@@ -56,7 +57,7 @@ iptables -A f2bv-voipbl-asterisk -p tcp -m multiport --dports 5060:5061 -m set -
 				}
 			}
 		}
-		if rules := p.Must("iptables-save"); strings.Count(rules, "-j VOIPBL-INPUT") != 1 || strings.Count(rules, drop) != 1 {
+		if rules := p.Must("iptables-save"); strings.Count(rules, "-j VOIPBL-INPUT") != 1 || strings.Count(rules, dropBeforeBase) != 1 || strings.Contains(rules, drop) {
 			t.Errorf("the rules are not in force once:\n%s", rules)
 		}
 	}

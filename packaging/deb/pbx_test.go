@@ -115,15 +115,19 @@ const (
 	drop6 = "-A INPUT -m set --match-set voip_bl6 src"
 )
 
-// protected fails unless an address is in the set and the first rule of INPUT drops
-// it, for both families.
+// protected fails unless an address is in the set and the first rule of INPUT drops it, or of
+// raw PREROUTING with base rules, for both families.
 func (p *pbx) protected(blocked string) {
 	p.t.Helper()
 	p.Must("ipset", "test", "voip_bl", blocked)
 	for save, rule := range map[string]string{"iptables-save": drop, "ip6tables-save": drop6} {
-		first := p.sh(save + " -t filter 2>/dev/null | grep -m1 -- '-A INPUT'")
-		if !strings.HasPrefix(first, rule) || !strings.Contains(first, "-j DROP") {
-			p.t.Errorf("%s: the first rule of INPUT is %q", save, first)
+		table, chain := "filter", "INPUT"
+		if strings.Contains(p.sh(save+" -t filter 2>/dev/null"), "-A INPUT -m comment --comment \"voipbl: the base rules") {
+			table, chain = "raw", "PREROUTING"
+		}
+		first := p.sh(save + " -t " + table + " 2>/dev/null | grep -m1 -- '-A " + chain + "'")
+		if !strings.HasPrefix(first, strings.Replace(rule, "INPUT", chain, 1)) || !strings.Contains(first, "-j DROP") {
+			p.t.Errorf("%s: the first rule of %s is %q", save, chain, first)
 		}
 	}
 }
