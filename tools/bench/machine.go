@@ -27,7 +27,7 @@ func machine(program string) (m page.Machine, err error) {
 		CPU: field("/proc/cpuinfo", "model name", ":"), Cores: runtime.NumCPU(),
 		Memory: math.Round(float64(info.Totalram) * float64(info.Unit) / 1e9), Load: float64(info.Loads[0]) / (1 << 16),
 		Kernel: fmt.Sprintf("%s %s %s", unix.ByteSliceToString(name.Sysname[:]), unix.ByteSliceToString(name.Release[:]), unix.ByteSliceToString(name.Machine[:])),
-		System: strings.Trim(field("/etc/os-release", "PRETTY_NAME", "="), `"`), Go: runtime.Version(), Voipbl: firstLine(program, "version"),
+		System: strings.Trim(field("/etc/os-release", "PRETTY_NAME", "="), `"`), Voipbl: firstLine(program, "version"),
 	}
 	for _, tool := range []string{"ipset", "iptables", "iprange", "nft"} {
 		m.Tools = append(m.Tools, firstLine(tool, "--version"))

@@ -32,10 +32,10 @@ func (b *bench) sizes() []size {
 		}
 	}
 	return []size{
-		{lines: page.Short, feeds: 1, rounds: 20, most: time.Minute},
-		{lines: page.Full, feeds: 1, rounds: 20, most: time.Minute},
-		{lines: page.Full, feeds: 16, rounds: 10, most: time.Minute, few: true},
-		{lines: page.Full, feeds: 256, rounds: 10, most: time.Minute, few: true},
+		{lines: page.Short, feeds: 1, rounds: 20, most: 20 * time.Second},
+		{lines: page.Full, feeds: 1, rounds: 20, most: 45 * time.Second},
+		{lines: page.Full, feeds: 16, rounds: 10, most: 30 * time.Second, few: true},
+		{lines: page.Full, feeds: 256, rounds: 10, most: 30 * time.Second, few: true},
 		{lines: page.Million, feeds: 1, rounds: 7, most: time.Minute, left: map[string]string{page.Script: tooLong}},
 		{lines: page.FiveMillion, feeds: 1, rounds: 3, most: 90 * time.Second, left: long},
 	}

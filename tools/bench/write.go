@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -49,9 +51,13 @@ func render() error {
 	return writePage("docs", r)
 }
 
-// writePage writes the page and its plots.
+// writePage writes the page and its plots. docs/benchmarks/notes.md, if it is there, becomes part of it.
 func writePage(dir string, r page.Results) error {
-	text, err := r.Markdown(folder)
+	notes, err := os.ReadFile(filepath.Join("docs", folder, "notes.md"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	text, err := r.Markdown(folder, string(notes))
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func (r Results) goals() []goal {
 		{what: "the same / restore and both iptables-restore", most: 0.28, figure: wall(full, Cold, RestoreRules)},
 		{what: "unchanged / `ipset restore`", most: 0.22, figure: wall(full, Unchanged, Restore)},
 		{what: "1 % changed / `ipset restore`", most: 0.40, figure: wall(full, Changed, Restore)},
-		{what: "peak memory, 1 to 256 feeds", most: 24, unit: "MB", figure: r.peakOfFeeds()},
+		{what: "peak memory, 1 to 256 feeds, cold or not", most: 24, unit: "MB", figure: r.peakOfFeeds()},
 		{what: "1 M entries, cold / `ipset restore` presized", most: 0.30, figure: wall(one, Cold, Restore)},
 		{what: "1 M entries, cold, peak memory", most: 80, unit: "MB", figure: one.get(Cold).peak()},
 		{what: "5 M entries, cold / 1 M entries, cold", most: 6, figure: best(five.get(Cold).wall()) / best(one.get(Cold).wall())},

@@ -11,8 +11,9 @@ var text string
 
 var layout = template.Must(template.New("page").Parse(text))
 
-// Markdown returns the page. Plots are looked for in a folder beside it, called folder.
-func (r Results) Markdown(folder string) ([]byte, error) {
+// Markdown returns the page. Plots are looked for in a folder beside it, called folder. Notes are what
+// somebody has written about the figures, such as why one is not reached.
+func (r Results) Markdown(folder, notes string) ([]byte, error) {
 	type titled struct{ Title, Table string }
 	var syncs []titled
 	for _, s := range r.Syncs {
@@ -27,7 +28,7 @@ func (r Results) Markdown(folder string) ([]byte, error) {
 	var b bytes.Buffer
 	err = layout.Execute(&b, map[string]any{
 		"Results": r, "Folder": folder, "Plots": plots, "Memory": number(r.Machine.Memory), "Load": number(r.Machine.Load),
-		"Minutes": (r.Seconds + 59) / 60, "Goals": r.goalTable(), "Syncs": syncs, "Feeds": r.feedTable(), "Start": r.startTable(),
+		"Minutes": (r.Seconds + 59) / 60, "Goals": r.goalTable(), "Notes": notes, "Syncs": syncs, "Feeds": r.feedTable(), "Start": r.startTable(),
 		"Lookup": r.lookupTable(), "Places": r.placeTable(), "Base": r.baseTable(), "Agents": r.agentTable(), "Steps": r.stepTable(),
 	})
 	return b.Bytes(), err

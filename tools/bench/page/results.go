@@ -26,7 +26,6 @@ type Machine struct {
 	Memory float64  `json:"memory_gb"`
 	Kernel string   `json:"kernel"`
 	System string   `json:"system"`
-	Go     string   `json:"go"`
 	Voipbl string   `json:"voipbl"`
 	Tools  []string `json:"tools"`
 	// Load is how busy other programs kept the machine, as its load average before the run.
