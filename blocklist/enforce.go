@@ -16,6 +16,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
@@ -68,6 +69,10 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	defer held.Close()
 	record := state.ReadSetRecord(held.Run)
 	live := feeds.StartDump(e.Cfg, e.Kernel)
+	processes := logins.LookEarly()
+	if !e.setsOnly {
+		defer e.Fw.Begin(ctx)() // the tools list the rules while the lists are read
+	}
 	e.reader.GetAll(ctx, e.Cfg.Feeds, e.feeds, func(config.Feed) bool { return true })
 	watch.Lap("feeds")
 	lives, err := live.Wait()
@@ -88,7 +93,7 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 		report.Warnings = append(report.Warnings, exempt.SettleAllowed(ctx, e.Cfg, e.verb)...)
 	}
 	// As late as possible, so that people who have logged in meanwhile are protected.
-	protected, err := exempt.Gather(e.Cfg, e.answers)
+	protected, err := exempt.GatherWith(e.Cfg, e.answers, processes.SessionPeers())
 	if err != nil {
 		return err
 	}
@@ -157,12 +162,15 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	}
 	brokenErr := report.noteBroken(broken)
 	e.remember(report, held.Run, record, plans)
-	if err := feeds.SetApplied(e.Store, e.feeds, report.At); err != nil {
-		report.warn("%v", err)
-	}
+	noted := make(chan error, 1) // beside the rules, since it waits for the disk
+	go func() { noted <- feeds.SetApplied(e.Store, e.feeds, report.At) }()
 	watch.Lap("kernel")
 	report.Outcome = RulesFailed // until the rules are applied
-	if err := errors.Join(report.ensureRules(ctx, held, e), brokenErr); err != nil {
+	err = errors.Join(report.ensureRules(ctx, held, e), brokenErr)
+	if notedErr := <-noted; notedErr != nil {
+		report.warn("%v", notedErr)
+	}
+	if err != nil {
 		return err
 	}
 	watch.Lap("rules")

@@ -101,11 +101,6 @@ func syncInto(ctx context.Context, cfg config.Config, opts feeds.Options, report
 // end does what comes after fetching.
 func (e *Enforcement) end(ctx context.Context, report *SyncReport, opts feeds.Options, watch *state.Stopwatch) error {
 	cfg := e.Cfg
-	if !opts.SetsOnly {
-		// The tools list the rules while the lists are read. See firewall.AtOneMoment for how
-		// long that listing holds.
-		defer e.Fw.Begin(ctx)()
-	}
 	if err := e.Run(ctx, report, watch); err != nil {
 		return err
 	}

@@ -9,11 +9,14 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/iptables"
 )
 
 // From linux/netfilter/nf_tables.h and linux/netfilter/nfnetlink.h.
 const (
 	nfnlSubsysNFTables = 10 // NFNL_SUBSYS_NFTABLES
+	nftMsgGetTable     = 1  // NFT_MSG_GETTABLE
 	nftMsgGetGen       = 16 // NFT_MSG_GETGEN
 	nftaGenID          = 1  // NFTA_GEN_ID, 32 bits, big endian
 	nfgenmsgLength     = 4
@@ -104,7 +107,7 @@ func netnsCookie() (uint64, error) {
 
 func nftGeneration() (generation uint32, err error) {
 	answered := false
-	err = nftAsk(nftMsgGetGen, 0, func(typ uint16, value []byte) {
+	err = nftAsk(nftMsgGetGen, 0, unix.AF_UNSPEC, func(typ uint16, value []byte) {
 		if typ == nftaGenID && len(value) == 4 {
 			generation, answered = binary.BigEndian.Uint32(value), true
 		}
@@ -115,10 +118,17 @@ func nftGeneration() (generation uint32, err error) {
 	return generation, err
 }
 
+// nftEmpty reports whether the kernel certainly has no table of nf_tables of a family.
+func nftEmpty(f iptables.Family) bool {
+	tables := 0
+	err := nftAsk(nftMsgGetTable, unix.NLM_F_DUMP, [...]byte{unix.AF_INET, unix.AF_INET6}[f], func(uint16, []byte) { tables++ })
+	return err == nil && tables == 0
+}
+
 // nftAsk sends a request without arguments and passes the attributes of each answer on.
-func nftAsk(message, flags int, attribute func(typ uint16, value []byte)) error {
+func nftAsk(message, flags int, family byte, attribute func(typ uint16, value []byte)) error {
 	req := nl.NewNetlinkRequest(nfnlSubsysNFTables<<8|message, flags)
-	req.AddRawData(make([]byte, nfgenmsgLength)) // AF_UNSPEC, NFNETLINK_V0
+	req.AddRawData(append([]byte{family}, make([]byte, nfgenmsgLength-1)...)) // NFNETLINK_V0
 	msgs, err := req.Execute(unix.NETLINK_NETFILTER, 0)
 	if err != nil {
 		return err

@@ -53,8 +53,11 @@ func (fw *Firewall) readNow(ctx context.Context, begun *listing) (saved [2]*ipta
 		listed := begun.wait()
 		var again []iptables.Family
 		for _, f := range families {
-			saved[f] = listed[f]
-			if told[f], err = fw.checkComplete(ctx, listed[f], begun.before, told[f]); err != nil {
+			saved[f], err = listed[f], nil
+			if !begun.empty[f] {
+				told[f], err = fw.checkComplete(ctx, listed[f], begun.before, told[f])
+			}
+			if err != nil {
 				saved[f] = &iptables.Saved{Family: f, Trouble: err}
 			}
 			if errors.Is(err, errListings) || errors.As(err, new(*leftOutError)) {
@@ -93,6 +96,7 @@ type listing struct {
 	generation string // of the rules before it; see [Firewall.Generation]
 	before     uint32 // the same of nf_tables, or 0
 	runs       [2]*running
+	empty      [2]bool // the kernel has no table, so no tool has to run
 	families   []iptables.Family
 }
 
@@ -101,9 +105,16 @@ func (fw *Firewall) begin(ctx context.Context, families []iptables.Family) *list
 	l := &listing{generation: fw.Generation(), families: families}
 	l.before, _ = nftGeneration()
 	for _, f := range families {
-		if Present(f) {
-			l.runs[f] = start(ctx, "", fw.tool(f, "save"), "--counters")
+		if !Present(f) {
+			continue
 		}
+		tool := fw.tool(f, "save")
+		// As at boot. A tool that is missing is reported all the same.
+		if _, missing := findTool(tool); fw.Backend == NFT && missing == nil && ctx.Err() == nil && nftEmpty(f) {
+			l.empty[f] = true
+			continue
+		}
+		l.runs[f] = start(ctx, "", tool, "--counters")
 	}
 	return l
 }
@@ -111,11 +122,15 @@ func (fw *Firewall) begin(ctx context.Context, families []iptables.Family) *list
 // wait returns what the tools have listed.
 func (l *listing) wait() (saved [2]*iptables.Saved) {
 	for _, f := range l.families {
-		if l.runs[f] == nil {
+		var out []byte
+		var err error
+		switch {
+		case l.runs[f] != nil:
+			out, err = l.runs[f].wait()
+		case !l.empty[f]:
 			saved[f] = &iptables.Saved{Family: f, Absent: true}
 			continue
 		}
-		out, err := l.runs[f].wait()
 		if err == nil {
 			saved[f], err = iptables.ParseSaved(f, out)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -11,13 +12,19 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/procself"
 )
 
 // socketTables are the kernel's tables of sockets, of the calling thread's network namespace.
-var socketTables = []struct{ file, proto, state string }{
-	{"tcp", "tcp", tcpListen}, {"tcp6", "tcp", tcpListen}, {"udp", "udp", udpBound}, {"udp6", "udp", udpBound},
+// family is that of a table that the kernel can also be asked for, or 0.
+var socketTables = []struct {
+	file, proto, state string
+	family             uint8
+}{
+	{"tcp", "tcp", tcpListen, unix.AF_INET}, {"tcp6", "tcp", tcpListen, unix.AF_INET6}, {"udp", "udp", udpBound, 0}, {"udp6", "udp", udpBound, 0},
 }
 
 // findListeners lists the listening ports with their programs, and, by device, the programs that
@@ -25,8 +32,13 @@ var socketTables = []struct{ file, proto, state string }{
 func findListeners(l *probe.Look, tunnels []Tunnel) (all []Listener, holders map[string]string) {
 	var bound []boundSocket
 	for _, t := range socketTables {
-		path := filepath.Join(probe.Proc, procself.Name(), "net", t.file)
-		sockets, err := readSockets(path, t.state)
+		sockets, err := []socket(nil), error(unix.EOPNOTSUPP)
+		if t.family != 0 {
+			sockets, err = tcpListeners(t.family)
+		}
+		if err != nil { // or a kernel without tcp_diag
+			sockets, err = readSockets(filepath.Join(probe.Proc, procself.Name(), "net", t.file), t.state)
+		}
 		if probe.Absent(err) && strings.HasSuffix(t.file, "6") {
 			continue // a kernel without IPv6
 		}
@@ -35,7 +47,7 @@ func findListeners(l *probe.Look, tunnels []Tunnel) (all []Listener, holders map
 			bound = append(bound, boundSocket{socket: s, proto: t.proto})
 		}
 	}
-	holders = nameOwners(l, bound)
+	holders = nameOwners(l, bound, tunnels)
 	first, last := ephemeralPorts()
 	for i, s := range bound {
 		outer := func(t Tunnel) bool { return slices.Contains(t.Outer, Port{s.proto, s.local.Port()}) }
@@ -64,9 +76,9 @@ type boundSocket struct {
 	kernel         bool // no process has it open; a WireGuard device's, for example
 }
 
-// nameOwners finds the processes that have the sockets open, and those that hold tun devices.
-// Without root it finds only the caller's own.
-func nameOwners(l *probe.Look, sockets []boundSocket) (holders map[string]string) {
+// nameOwners finds the processes that have the sockets open, and those that hold the tun devices
+// among the tunnels, until it knows them all. Without root it finds only the caller's own.
+func nameOwners(l *probe.Look, sockets []boundSocket, tunnels []Tunnel) (holders map[string]string) {
 	wanted := make(map[string][]int)
 	for i, s := range sockets {
 		if s.inode != 0 {
@@ -75,8 +87,17 @@ func nameOwners(l *probe.Look, sockets []boundSocket) (holders map[string]string
 		}
 	}
 	holders = make(map[string]string)
+	unnamed := len(wanted)
+	for _, t := range tunnels {
+		if slices.Contains(programKinds, t.Kind) {
+			unnamed++
+		}
+	}
 	var refused error
-	for _, p := range slices.Concat(l.Processes, guestsOf(l)) {
+	for p := range everybody(l) {
+		if unnamed == 0 {
+			break
+		}
 		fds, err := os.ReadDir(p.Path("fd"))
 		if errors.Is(err, os.ErrPermission) {
 			refused = err
@@ -84,13 +105,18 @@ func nameOwners(l *probe.Look, sockets []boundSocket) (holders map[string]string
 		for _, fd := range fds {
 			link, _ := os.Readlink(p.Path("fd/" + fd.Name()))
 			for _, i := range wanted[link] {
-				if sockets[i].program == "" { // the parent of worker processes counts
-					sockets[i].program = p.Name
-				}
+				sockets[i].program = p.Name
+			}
+			if _, found := wanted[link]; found { // the parent of worker processes counts
+				delete(wanted, link)
+				unnamed--
 			}
 			if link == tunDevice && p.SharesNetwork() {
 				if name := heldDevice(p.Path("fdinfo/" + fd.Name())); name != "" && holders[name] == "" {
 					holders[name] = p.Name
+					if isTunnel := func(t Tunnel) bool { return t.Interface == name }; slices.ContainsFunc(tunnels, isTunnel) {
+						unnamed--
+					}
 				}
 			}
 		}
@@ -100,6 +126,22 @@ func nameOwners(l *probe.Look, sockets []boundSocket) (holders map[string]string
 	}
 	l.Unknown("the programs of some listeners", refused, "run it as root")
 	return holders
+}
+
+// everybody returns the processes of this host, and then those of containers on its network.
+func everybody(l *probe.Look) iter.Seq[probe.Process] {
+	return func(yield func(probe.Process) bool) {
+		for _, p := range l.Processes {
+			if !yield(p) {
+				return
+			}
+		}
+		for _, p := range guestsOf(l) {
+			if !yield(p) {
+				return
+			}
+		}
+	}
 }
 
 // tunDevice is the file that a program opens to create or use a tun device.

@@ -165,6 +165,28 @@ func TestListeners(t *testing.T) {
 	}
 	defer client.Close()
 
+	talking, err := net.Dial("tcp4", "127.0.0.1:22")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer talking.Close()
+	for _, table := range socketTables {
+		if table.family == 0 {
+			continue
+		}
+		shown, err := readSockets("/proc/thread-self/net/"+table.file, table.state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked, err := tcpListeners(table.family)
+		byPort := func(a, b socket) int { return int(a.local.Port()) - int(b.local.Port()) }
+		slices.SortFunc(shown, byPort)
+		slices.SortFunc(asked, byPort)
+		if err != nil || len(shown) == 0 || !slices.Equal(asked, shown) {
+			t.Errorf("%s has %v, and the kernel answers %v (%v)", table.file, shown, asked, err)
+		}
+	}
+
 	look := probe.New(t.Context(), t.TempDir())
 	var got []string
 	for _, l := range FindWays(look).Listeners {

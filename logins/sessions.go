@@ -18,15 +18,19 @@ import (
 // can write. Only logins count: if an open TCP connection were enough, attackers could exempt
 // themselves by connecting.
 func SessionPeers() []netip.Addr {
-	var peers []netip.Addr
-	for _, c := range sshSessions() {
+	return peersOf(sshSessions())
+}
+
+// peersOf adds the addresses of recorded sessions to those of others.
+func peersOf(sessions []Connection) (peers []netip.Addr) {
+	for _, c := range sessions {
 		peers = append(peers, c.Client.Addr())
 	}
 	return append(peers, RecordedPeers()...)
 }
 
 // sshSessions returns the sessions that processes and connections show.
-func sshSessions() []Connection { return shellConnections("/proc") }
+func sshSessions() []Connection { return shellConnections("/proc", nil) }
 
 // RecordedPeers returns the addresses of the sessions that logind and utmp have recorded.
 func RecordedPeers() []netip.Addr {

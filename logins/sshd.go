@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/internal/netdump"
-	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/procself"
 )
 
@@ -51,28 +50,14 @@ func Established() map[uint64]ends {
 
 // shellConnections returns the connections of all shells and commands started by root's sshd,
 // outside containers. Unlike utmp it knows the port, and it works without utmp. A process that may
-// not look into others, such as voipbl's own service, finds none.
-func shellConnections(proc string) []Connection {
-	dir, err := os.Open(proc)
+// not look into others, such as voipbl's own service, finds none. early are processes that have
+// been looked at before, or nil.
+func shellConnections(proc string, early map[int]process) []Connection {
+	all, err := processes(proc, early)
 	if err != nil {
 		return nil
 	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return nil
-	}
-	buf := make([]byte, probe.StatBytes)
-	h := sshHost{proc: proc, stats: make(map[int]probe.Stat), sockets: sync.OnceValue(Established)}
-	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			continue
-		}
-		if stat, err := probe.ReadStatAt(int(dir.Fd()), name+"/stat", buf); err == nil {
-			h.stats[pid] = stat
-		}
-	}
+	h := sshHost{proc: proc, stats: all, sockets: sync.OnceValue(Established)}
 	var found []Connection
 	for pid := range h.stats {
 		if c, ok := h.session(pid); ok {
@@ -85,7 +70,7 @@ func shellConnections(proc string) []Connection {
 // sshHost gives access to the processes and connections of a host.
 type sshHost struct {
 	proc    string
-	stats   map[int]probe.Stat
+	stats   map[int]process
 	sockets func() map[uint64]ends // called only when needed: a busy host has many
 }
 
@@ -141,7 +126,7 @@ func (h sshHost) environ(pid int) []byte {
 // runsSSHD reports whether a process runs an SSH server. It checks the program's file, since
 // processes can choose their own name.
 func (h sshHost) runsSSHD(pid int) bool {
-	if !strings.HasPrefix(h.stats[pid].Name, "sshd") {
+	if !h.stats[pid].sshd() {
 		return false // most processes end here, which saves work
 	}
 	exe, err := os.Readlink(h.path(pid, "exe"))

@@ -26,19 +26,29 @@ var (
 )
 
 // seen returns the addresses of sessions, found by processes and connections.
-func seen() []string {
+func seen(early map[int]process) []string {
 	var all []string
-	for _, c := range sshSessions() {
+	for _, c := range shellConnections("/proc", early) {
 		all = append(all, c.Client.Addr().String())
 	}
 	slices.Sort(all)
 	return all
 }
 
+// looked are the processes by the test's last look, if it has made one.
+var looked map[int]process
+
+// expectSeen expects the same of a look that begins with the last one.
 func expectSeen(t *testing.T, when string, want ...string) {
 	t.Helper()
-	if got := seen(); !slices.Equal(got, want) {
-		t.Errorf("%s: sessions from %q, want %q", when, got, want)
+	for _, early := range []map[int]process{nil, looked} {
+		if got := seen(early); !slices.Equal(got, want) {
+			t.Errorf("%s: sessions from %q, want %q (%d processes looked at before)", when, got, want, len(early))
+		}
+	}
+	var err error
+	if looked, err = processes("/proc", nil); err != nil {
+		t.Fatal(err)
 	}
 }
 

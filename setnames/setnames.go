@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
@@ -136,18 +137,18 @@ func NoteSetNames(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kern
 	}
 	names, _ := NamesThere(ctx, cfg, copies, kernel)
 	names = AddNames(names, NamesOf(cfg)) // last, as LastConfig expects
-	var errs []error
-	for _, c := range copies {
+	var errs [len(copies)]error
+	var writing sync.WaitGroup // each waits for its disk
+	for i, c := range copies {
 		if wanting(c) {
-			if err := c.write(cfg, names); err != nil {
-				errs = append(errs, err)
-			}
+			writing.Go(func() { errs[i] = c.write(cfg, names) })
 		}
 	}
-	if len(errs) < len(copies) {
+	writing.Wait()
+	if slices.Contains(errs[:], nil) {
 		return nil
 	}
-	return fmt.Errorf("the names of the sets are not remembered, so \"voipbl remove\" may not find them after another one is configured: %w", errors.Join(errs...))
+	return fmt.Errorf("the names of the sets are not remembered, so \"voipbl remove\" may not find them after another one is configured: %w", errors.Join(errs[:]...))
 }
 
 // NamesThere returns the known names. If some may be missing and there are sets that may
