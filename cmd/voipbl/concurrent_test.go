@@ -20,7 +20,7 @@ func TestAllAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	cfg := filepath.Join(dir, "voipbl.yaml")
 	writeFile(t, cfg, fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfeeds: [{name: mine, path: %[1]s/list}]\n", dir))
-	writeFile(t, filepath.Join(dir, "list"), "5.5.5.5\n6.6.6.0/24\n")
+	writeFile(t, filepath.Join(dir, "list"), "5.5.5.5\n6.6.6.6\n")
 
 	const rounds, atOnce = 5, 8
 	for range rounds {
@@ -66,7 +66,7 @@ func TestAllAtOnce(t *testing.T) {
 	}
 	slices.Sort(names)
 	slices.Sort(entries)
-	if !slices.Equal(names, []string{"voip_ban", "voip_ban6", "voip_bl", "voip_bl6"}) || !slices.Equal(entries, []string{"5.5.5.5", "6.6.6.0/24"}) {
+	if !slices.Equal(names, []string{"voip_ban", "voip_ban6", "voip_bl", "voip_bl6"}) || !slices.Equal(entries, []string{"5.5.5.5", "6.6.6.6"}) {
 		t.Errorf("sets %v with %v", names, entries)
 	}
 }
