@@ -23,7 +23,7 @@ import (
 type fetcher struct {
 	round func(ctx context.Context, job job, tell func(fetched)) // does the work
 	past  func(config.Feed) attempts                             // what is known of earlier attempts
-	splay func(time.Duration) time.Duration
+	times func(config.Feed) feeds.Times
 	done  chan fetched  // results; closed at the end
 	ended chan struct{} // closed when run no longer reads
 
@@ -60,9 +60,12 @@ type fetched struct {
 // suspended, and do not notice when the clock is set.
 const wakeEvery = 30 * time.Second
 
-func newFetcher(splay func(time.Duration) time.Duration, past func(config.Feed) attempts, round func(context.Context, job, func(fetched))) *fetcher {
+// slept is the longest time between two looks of a fetcher that was awake.
+const slept = 4 * wakeEvery
+
+func newFetcher(times func(config.Feed) feeds.Times, past func(config.Feed) attempts, round func(context.Context, job, func(fetched))) *fetcher {
 	return &fetcher{
-		round: round, past: past, splay: splay, done: make(chan fetched), ended: make(chan struct{}),
+		round: round, past: past, times: times, done: make(chan fetched), ended: make(chan struct{}),
 		replaced: make(chan config.Config), network: make(chan struct{}), next: make(map[string]time.Time),
 	}
 }
@@ -76,6 +79,8 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config, ready func()) {
 		known     map[string]attempts
 		named     namesAsked
 		networkAt time.Time // when the network last changed
+		awake     time.Time // since when this has run without a gap
+		looked    time.Time
 		finished  = make(chan []fetched)
 		working   = false
 	)
@@ -84,7 +89,11 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config, ready func()) {
 			known = f.learn(cfg, known) // "voipbl sync" may have run meanwhile
 		}
 		now := time.Now().Round(0) // wall clock only, since it goes on during a suspend
-		todo, next := f.due(cfg, known, named, networkAt, now)
+		if gap := now.Sub(looked); gap < 0 || gap > slept {
+			awake = now
+		}
+		looked = now
+		todo, next := f.due(cfg, known, named, networkAt, awake, now)
 		ready()
 		if !working && (len(todo.feeds) > 0 || todo.names) {
 			working = true
@@ -182,7 +191,7 @@ func (f *fetcher) learn(cfg config.Config, before map[string]attempts) map[strin
 }
 
 // due returns what to do at now, and when to look again.
-func (f *fetcher) due(cfg config.Config, known map[string]attempts, named namesAsked, network, now time.Time) (todo job, next time.Time) {
+func (f *fetcher) due(cfg config.Config, known map[string]attempts, named namesAsked, network, awake, now time.Time) (todo job, next time.Time) {
 	todo.cfg = cfg
 	next = now.Add(wakeEvery)
 	times := make(map[string]time.Time)
@@ -190,7 +199,7 @@ func (f *fetcher) due(cfg config.Config, known map[string]attempts, named namesA
 		if feed.URL == "" {
 			continue
 		}
-		at := nextFetch(feed, known[feed.Name], now, network, f.splay)
+		at := nextFetch(f.times(feed), known[feed.Name], now, network, awake)
 		times[feed.Name] = at
 		if !at.After(now) {
 			todo.feeds = append(todo.feeds, feed)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/testvalue"
@@ -13,18 +14,18 @@ import (
 func TestFetchOncePerTick(t *testing.T) {
 	for _, c := range []struct {
 		schedule string
-		splay    func(time.Duration) time.Duration
+		times    func(config.Feed) feeds.Times
 		want     []time.Duration
 	}{
 		{"0 */4 * * *", noSplay, every(4*hour, 0, 44*hour)},
-		{"0 */4 * * *", tenth, append([]time.Duration{0}, every(4*hour, 4*hour+15*min1, 44*hour+15*min1)...)},
+		{"0 */4 * * *", late, append([]time.Duration{0}, every(4*hour, 15*min1-time.Second, 44*hour+15*min1-time.Second)...)},
 		{"30 6,7 * * *", noSplay, []time.Duration{0, 6*hour + 30*min1, 7*hour + 30*min1, 30*hour + 30*min1, 31*hour + 30*min1}},
-		{"@every 90m", tenth, every(90*min1, 0, 47*hour)},
+		{"@every 90m", late, every(90*min1, 0, 47*hour)},
 	} {
 		t.Run(c.schedule, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				s := newSources(t)
-				_, end := s.start(urls(t, "a "+c.schedule), c.splay)
+				_, end := s.start(urls(t, "a "+c.schedule), c.times)
 				s.passTo(48*hour - time.Second)
 				end()
 				s.want("a", c.want...)
@@ -85,10 +86,11 @@ func TestFetchAgainAfterFailures(t *testing.T) {
 func TestFeedsOfOneScheduleAreOneRound(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := newSources(t)
-		_, end := s.start(urls(t, "a 0 */4 * * *", "b 0 */4 * * *", "c @every 5h"), tenth)
+		_, end := s.start(urls(t, "a 0 */4 * * *", "b 0 */4 * * *", "c @every 5h"), late)
 		s.passTo(9 * hour)
 		end()
-		want := []seenRound{{0, "a b c", false}, {4*hour + 15*min1, "a b", false}, {5 * hour, "c", false}, {8*hour + 15*min1, "a b", false}}
+		const delay = 15*min1 - time.Second
+		want := []seenRound{{0, "a b c", false}, {delay, "a b", false}, {4*hour + delay, "a b", false}, {5 * hour, "c", false}, {8*hour + delay, "a b", false}}
 		if !slices.Equal(s.rounds, want) {
 			t.Errorf("rounds %v, want %v", s.rounds, want)
 		}

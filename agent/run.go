@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
@@ -71,7 +72,7 @@ func Run(ctx context.Context, opts RunOptions) error {
 // are ready. It also has the whole end, in this order: the loop ends, so nothing changes any
 // more; STOPPING goes to systemd; the parts beside the loop end; what serve opened is closed.
 func (d *daemon) serve(ctx context.Context, start *starting) error {
-	d.fetcher = newFetcher(hostSplay(machineID()), d.past, d.fetchRound)
+	d.fetcher = newFetcher(feeds.TimesOf, d.past, d.fetchRound)
 	d.reports = newReporter(d.sendReports)
 	d.files = &fileWatch{}
 	d.watchFiles(ctx, time.Now())

@@ -2,13 +2,7 @@ package agent
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/binary"
-	"os"
-	"strings"
 	"time"
-
-	"github.com/robfig/cron/v3"
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/feeds"
@@ -17,11 +11,6 @@ import (
 )
 
 const (
-	// A feed is fetched up to 1/splayShare of its interval later than its schedule says, and at
-	// most maxSplay, so that a fleet's hosts do not all fetch at once.
-	splayShare = 10
-	maxSplay   = 15 * time.Minute
-
 	// sincePause is the least time between two attempts in any case.
 	sincePause = 10 * time.Second
 
@@ -70,15 +59,19 @@ type attempts struct {
 
 // nextFetch returns when a feed is to be fetched next: at the next time of its schedule after
 // the last attempt, or sooner if that attempt failed. A time in the past means now, and only
-// once, however many times were missed. network is when the host's network last changed.
-func nextFetch(f config.Feed, a attempts, now, network time.Time, splay func(time.Duration) time.Duration) time.Time {
+// once, however many times were missed. network is when the host's network last changed, awake
+// since when the agent has run without a gap: what was missed before is made up within a while.
+func nextFetch(times feeds.Times, a attempts, now, network, awake time.Time) time.Time {
 	if a.last.IsZero() || a.other || a.last.After(now.Add(clockSlack)) {
 		return now
 	}
-	next := nextTick(f.Schedule, a.last, splay)
+	next := times.Next(a.last)
 	if a.failures == 0 || feeds.HeldBack(a.reason) || a.reason == fetch.ReasonRetryLater {
 		// A list that is held back is believed after three fetches by the schedule, not within
 		// minutes. And a server that asks for a pause gets one.
+		if next.Before(awake) {
+			return times.Missed(a.last, next, awake)
+		}
 		return next
 	}
 	if retry := a.last.Add(web.Pause(a.failures)); retry.Before(next) {
@@ -90,35 +83,4 @@ func nextFetch(f config.Feed, a attempts, now, network time.Time, splay func(tim
 		}
 	}
 	return next
-}
-
-// nextTick returns the next time of a schedule after the last attempt, plus the splay. "@every
-// 4h" gets no splay: it counts from the last attempt, which differs between hosts already.
-func nextTick(s config.Schedule, last time.Time, splay func(time.Duration) time.Duration) time.Time {
-	last = last.Local() // the time zone of cron schedules
-	if _, every := s.Schedule.(cron.ConstantDelaySchedule); every {
-		return s.Next(last)
-	}
-	tick := s.Next(last)
-	return tick.Add(splay(s.Next(tick).Sub(tick)))
-}
-
-// hostSplay returns a host's splay as a function of the interval. It is always the same for one
-// host, and differs between hosts.
-func hostSplay(host string) func(interval time.Duration) time.Duration {
-	sum := sha256.Sum256([]byte(host))
-	share := float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53) // 53 bits: what a float64 holds
-	return func(interval time.Duration) time.Duration {
-		most := max(0, min(interval/splayShare, maxSplay))
-		return time.Duration(share * float64(most)).Truncate(time.Second)
-	}
-}
-
-// machineID returns this host's machine-id(5) or, where there is none, its name.
-func machineID() string {
-	if id, err := os.ReadFile("/etc/machine-id"); err == nil && len(strings.TrimSpace(string(id))) > 0 {
-		return strings.TrimSpace(string(id))
-	}
-	name, _ := os.Hostname()
-	return name
 }

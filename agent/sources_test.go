@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/testvalue"
@@ -121,8 +122,8 @@ func (s *sources) set(change func()) {
 }
 
 // start starts a fetcher with the sources; end stops it and waits until it has ended.
-func (s *sources) start(cfg config.Config, splay func(time.Duration) time.Duration) (f *fetcher, end func()) {
-	return s.startWith(cfg, newFetcher(splay, s.past, s.round))
+func (s *sources) start(cfg config.Config, times func(config.Feed) feeds.Times) (f *fetcher, end func()) {
+	return s.startWith(cfg, newFetcher(times, s.past, s.round))
 }
 
 func (s *sources) startWith(cfg config.Config, f *fetcher) (_ *fetcher, end func()) {

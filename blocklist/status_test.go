@@ -9,7 +9,7 @@ import (
 )
 
 func TestStale(t *testing.T) {
-	cfg, err := config.Parse("", []byte("feeds: [{name: a, url: \"https://a.example/\", schedule: \"0 */4 * * *\"}]"))
+	cfg, err := config.Parse("", []byte("feeds: [{name: a, url: \"https://a.example/\", schedule: \"0 */4 * * *\", splay: 0}]"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,29 +25,29 @@ func TestStale(t *testing.T) {
 		{"a clock a little behind", -time.Hour, false},
 		{"a clock that was set back", -48 * time.Hour, true},
 	} {
-		if got := feeds.IsStale(now.Add(-test.age), now, cfg.Feeds[0].Schedule); got != test.want {
+		if got := feeds.IsStale(now.Add(-test.age), now, feeds.TimesOf(cfg.Feeds[0])); got != test.want {
 			t.Errorf("%s: %v", test.name, got)
 		}
 	}
 	// At a schedule with gaps, the gaps do not count.
-	office, err := config.Parse("", []byte("feeds: [{name: a, url: \"https://a.example/\", schedule: \"0 8-18 * * 1-5\"}]"))
+	office, err := config.Parse("", []byte("feeds: [{name: a, url: \"https://a.example/\", schedule: \"0 8-18 * * 1-5\", splay: 0}]"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	friday := time.Date(2026, 3, 6, 18, 1, 0, 0, time.UTC)
-	if feeds.IsStale(friday, friday.Add(48*time.Hour), office.Feeds[0].Schedule) {
+	if feeds.IsStale(friday, friday.Add(48*time.Hour), feeds.TimesOf(office.Feeds[0])) {
 		t.Error("stale on Sunday, when nothing was due since Friday")
 	}
-	if !feeds.IsStale(friday, friday.Add(65*time.Hour), office.Feeds[0].Schedule) {
+	if !feeds.IsStale(friday, friday.Add(65*time.Hour), feeds.TimesOf(office.Feeds[0])) {
 		t.Error("not stale on Monday at 11, three times due")
 	}
-	if !feeds.IsStale(time.Time{}, now, cfg.Feeds[0].Schedule) {
+	if !feeds.IsStale(time.Time{}, now, feeds.TimesOf(cfg.Feeds[0])) {
 		t.Error("never: not stale")
 	}
 }
 
 func TestFrozen(t *testing.T) {
-	cfg, err := config.Parse("", []byte("feeds: [{name: a, url: \"https://a.example/\", schedule: \"@every 1h\", frozen_after: 10}, {name: b, url: \"https://b.example/\", schedule: \"0 8-18 * * 1-5\", frozen_after: 10}, {name: c, url: \"https://c.example/\", frozen_after: 0}]"))
+	cfg, err := config.Parse("", []byte("feeds: [{name: a, url: \"https://a.example/\", schedule: \"@every 1h\", frozen_after: 10}, {name: b, url: \"https://b.example/\", schedule: \"0 8-18 * * 1-5\", splay: 0, frozen_after: 10}, {name: c, url: \"https://c.example/\", frozen_after: 0}]"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -122,8 +122,8 @@ ban_set: own-bans
 state_dir: /srv/v
 run_dir: /tmp/v
 feeds:
-  - {name: a, url: "http://[2001:db8::1]:8080/l?bc=US,CA&wn[]=x", insecure: true, schedule: "@hourly", min_entries: 0, max_coverage: 100 %, frozen_after: 0}
-  - {name: b.2, url: https://example.net}
+  - {name: a, url: "http://[2001:db8::1]:8080/l?bc=US,CA&wn[]=x", insecure: true, schedule: "@hourly", splay: 15m, min_entries: 0, max_coverage: 100 %, frozen_after: 0}
+  - {name: b.2, url: https://example.net, splay: 0}
   - {name: c, path: /etc/lists/*.txt, schedule: "@every 1s", optional: false}
 allow: ["::ffff:192.0.2.1", 2001:db8::/32, Phones.Example.NET., fd00::1]
 names: {keep: 336h}
@@ -148,8 +148,8 @@ report: {enabled: true, url: "http://[2001:db8::1]:8080/x/", insecure: true, ser
 	want := Config{
 		Set: "Block.list-1", BanSet: "own-bans", StateDir: "/srv/v", RunDir: "/tmp/v",
 		Feeds: []Feed{
-			{Name: "a", URL: "http://[2001:db8::1]:8080/l?bc=US,CA&wn[]=x", Insecure: true, Schedule: mustSchedule("@hourly"), MaxCoverage: 1},
-			{Name: "b.2", URL: "https://example.net", Schedule: mustSchedule("0 */4 * * *"), MinEntries: 1, MaxCoverage: 0.05, FrozenAfter: 10},
+			{Name: "a", URL: "http://[2001:db8::1]:8080/l?bc=US,CA&wn[]=x", Insecure: true, Schedule: mustSchedule("@hourly"), Splay: 15 * time.Minute, MaxCoverage: 1},
+			{Name: "b.2", URL: "https://example.net", Schedule: mustSchedule("0 */4 * * *"), Splay: SplayNone, MinEntries: 1, MaxCoverage: 0.05, FrozenAfter: 10},
 			{Name: "c", Path: "/etc/lists/*.txt", Schedule: mustSchedule("@every 1s"), MaxCoverage: 1},
 		},
 		Allow: []Host{

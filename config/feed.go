@@ -39,6 +39,10 @@ type Feed struct {
 	// Schedule is when the agent fetches the feed.
 	Schedule Schedule
 
+	// Splay is the longest delay after a time of the schedule, of which each host has its own
+	// share, so that not all hosts fetch at once. It is SplayAuto or SplayNone for a path.
+	Splay time.Duration
+
 	// Insecure allows a URL with plain http, where anyone on the way can change the list.
 	Insecure bool
 
@@ -88,7 +92,7 @@ func (r *reader) pathFeed(key string, raw *rawFeed, f *Feed) {
 	read(r, key+".path", raw.Path, &f.Path, parseGlob)
 	keep(raw.Optional, &f.Optional)
 	read(r, key+".schedule", raw.Schedule, &f.Schedule, every(minEveryPath))
-	for _, name := range []string{"insecure", "min_entries", "max_coverage", "frozen_after"} {
+	for _, name := range []string{"splay", "insecure", "min_entries", "max_coverage", "frozen_after"} {
 		r.refuse(key+"."+name, "a url")
 	}
 }
@@ -101,6 +105,7 @@ func (r *reader) urlFeed(key string, raw *rawFeed, f *Feed) {
 	keep(raw.Insecure, &f.Insecure)
 	read(r, key+".url", raw.URL, &f.URL, func(s string) (URL, *fault) { return parseURL(s, f.Insecure) })
 	read(r, key+".schedule", raw.Schedule, &f.Schedule, every(minEveryURL))
+	read(r, key+".splay", raw.Splay, &f.Splay, parseSplay)
 	r.number(key+".min_entries", raw.MinEntries, &f.MinEntries, 0, maxMinEntries)
 	read(r, key+".max_coverage", raw.MaxCoverage, &f.MaxCoverage, parsePercent)
 	r.number(key+".frozen_after", raw.FrozenAfter, &f.FrozenAfter, 0, maxFrozenAfter)

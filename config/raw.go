@@ -34,6 +34,7 @@ type rawFeed struct {
 	Path        *string `yaml:"path,omitempty" example:"/etc/voipbl/blocklist.d"`
 	Optional    *bool   `yaml:"optional,omitempty"`
 	Schedule    *string `yaml:"schedule" example:"0 */4 * * *"`
+	Splay       *string `yaml:"splay,omitempty" example:"auto"`
 	Insecure    *bool   `yaml:"insecure,omitempty"`
 	MinEntries  *int    `yaml:"min_entries,omitempty" example:"1000"`
 	MaxCoverage *string `yaml:"max_coverage,omitempty" example:"5%"`
@@ -167,6 +168,7 @@ func (f Feed) raw() *rawFeed {
 		return raw
 	}
 	raw.URL = (*string)(&f.URL)
+	raw.Splay = new(formatSplay(f.Splay))
 	raw.Insecure = &f.Insecure
 	raw.MinEntries = &f.MinEntries
 	raw.MaxCoverage = new(formatPercent(f.MaxCoverage))

@@ -18,6 +18,15 @@ const (
 	// maxSchedule is the longest schedule in bytes; real ones have about ten.
 	maxSchedule = 128
 
+	// SplayAuto stands for a splay that follows from the schedule, SplayNone for none.
+	SplayAuto time.Duration = 0
+	SplayNone time.Duration = -1
+
+	// maxSplay is the longest splay, a day.
+	maxSplay = day
+
+	splayExample = `expected a time up to 24h, such as "15m", "0" for none, or "auto"`
+
 	scheduleExample = `expected five fields such as "0 */4 * * *", or "@every 4h"`
 )
 
@@ -77,6 +86,32 @@ func parseSchedule(s string, minEvery time.Duration) (Schedule, *fault) {
 		return bad("no such day ever comes")
 	}
 	return Schedule{text: s, Schedule: c}, nil
+}
+
+// parseSplay parses a time, or "auto".
+func parseSplay(s string) (time.Duration, *fault) {
+	if s == auto {
+		return SplayAuto, nil
+	}
+	d, err := ParseTime(s)
+	switch {
+	case err != nil || d < 0 || d > maxSplay:
+		return 0, faultf(splayExample, "bad time (%s)", quote(s))
+	case d == 0:
+		return SplayNone, nil
+	}
+	return d, nil
+}
+
+// formatSplay is the inverse of parseSplay.
+func formatSplay(d time.Duration) string {
+	switch d {
+	case SplayAuto:
+		return auto
+	case SplayNone:
+		return "0"
+	}
+	return formatDuration(d)
 }
 
 // cronWords turns an error of the cron package into words for an admin.

@@ -132,6 +132,9 @@ func feeds() *rapid.Generator[Feed] {
 		f.MinEntries = rapid.IntRange(0, maxMinEntries).Draw(t, "min")
 		f.MaxCoverage = float64(rapid.IntRange(1, 1e6).Draw(t, "coverage")) / 1e6
 		f.FrozenAfter = rapid.IntRange(0, maxFrozenAfter).Draw(t, "frozen")
+		f.Splay = rapid.OneOf(rapid.Just(SplayAuto), rapid.Just(SplayNone), rapid.Custom(func(t *rapid.T) time.Duration {
+			return time.Duration(rapid.Int64Range(1, int64(maxSplay)).Draw(t, "splay"))
+		})).Draw(t, "auto")
 		return f
 	})
 }

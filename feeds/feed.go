@@ -190,7 +190,7 @@ func (r *Reader) getCopy(f *Feed) {
 	switch success := lastSuccess(state, f.Report.FetchedAt); {
 	case state.LastError != "":
 		f.Report.Problem = &problem.Problem{Reason: state.Reason, Error: state.LastError, Remedy: remedyFor(fetch.Reason(state.Reason))}
-	case IsStale(success, r.now, f.Schedule):
+	case IsStale(success, r.now, TimesOf(f.Feed)):
 		f.Report.Problem = &problem.Problem{Reason: string(reasonStale), Error: "it was last fetched at " + success.Local().Format(time.DateTime), Remedy: remedyFor(reasonStale)}
 	}
 }

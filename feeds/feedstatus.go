@@ -80,7 +80,7 @@ func StatusOf(store *fetch.Store, f config.Feed, now time.Time) Status {
 		s.Problem = &problem.Problem{Reason: state.Reason, Error: state.LastError, Remedy: remedyFor(fetch.Reason(state.Reason))}
 	}
 	s.ContentChanged = state.ContentChanged
-	s.Stale = f.URL != "" && IsStale(s.LastSuccess, now, f.Schedule)
+	s.Stale = f.URL != "" && IsStale(s.LastSuccess, now, TimesOf(f))
 	s.Frozen = f.URL != "" && s.Held == nil && IsFrozen(s.ContentChanged, s.LastSuccess, f)
 	return s
 }
@@ -144,13 +144,13 @@ func lastSuccess(state fetch.State, fetchedAt time.Time) time.Time {
 // IsStale reports whether fetches were due staleIntervals times since the last success. A
 // success in the future means that the clock was set back: it counts as stale until the next
 // success.
-func IsStale(success, now time.Time, schedule config.Schedule) bool {
-	if success.IsZero() || success.After(schedule.Next(now)) {
+func IsStale(success, now time.Time, times Times) bool {
+	if success.IsZero() || success.After(times.Next(now)) {
 		return true
 	}
-	due := success.Local() // the time zone of cron schedules
+	due := success
 	for range staleIntervals {
-		due = schedule.Next(due)
+		due = times.Next(due)
 	}
 	return due.Before(now)
 }

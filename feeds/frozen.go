@@ -20,9 +20,9 @@ func IsFrozen(changed, success time.Time, f config.Feed) bool {
 	if f.FrozenAfter == 0 || changed.IsZero() || success.IsZero() {
 		return false
 	}
-	due := changed.Local() // the time zone of cron schedules
+	due, times := changed, TimesOf(f)
 	for range f.FrozenAfter {
-		if due = f.Schedule.Next(due); due.After(success) {
+		if due = times.Next(due); due.After(success) {
 			return false
 		}
 	}
