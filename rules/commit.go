@@ -34,8 +34,15 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 		}
 	}
 	saved := d.Saved
-	done, partly, err := r.applyPlaced(ctx, d, saved, func(d *Decision) ruleset.Wanted { return d.want })
+	done, partly, err := r.tryBase(ctx, d)
+	if now := d.Saved; done == nil || !refusedByKernel(cmp.Or(err, problem.AsError(partly))) {
+		if done != nil {
+			now = done.Saved
+		}
+		done, partly, err = r.applyPlaced(ctx, d, now, func(d *Decision) ruleset.Wanted { return d.want })
+	}
 	want, base := d.want, d.base
+	r.Record.BaseRefused = false
 	if d.byHand && partly != nil && partly.Family == iptables.IPv4 {
 		// An admin who asks for rules by hand is told that there are none.
 		before := ruleset.Wanted{saved[iptables.IPv4].Own(), saved[iptables.IPv6].Own()}
@@ -47,6 +54,7 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 	}
 	if HasBase(want) && refusedByKernel(cmp.Or(err, problem.AsError(partly))) && (!d.byHand || err == nil) {
 		// A kernel that cannot take the base rules may still take the drop.
+		r.Record.BaseRefused = true
 		if report.WithoutBase = done.Failed; err == nil && partly.Family == iptables.IPv6 {
 			report.Families = append(report.Families, problem.OfFamily(partly))
 		} else {
@@ -104,6 +112,18 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 		return partly // most attacks come over IPv4
 	}
 	return nil
+}
+
+// tryBase applies base rules that the kernel refused the last time, with the drop in INPUT: that
+// is one table, and nothing changes if they are refused again. Otherwise each run would move the
+// drop to raw and back. The result is nil if there is nothing to try.
+func (r *Hold) tryBase(ctx context.Context, d *Decision) (done *firewall.Applied, partly *firewall.FamilyError, err error) {
+	if !r.Record.BaseRefused || d.DropWhy != WhyBase || d.saw.hasBase() || d.saw.place.dropAt != config.DropAuto {
+		return nil, nil, nil
+	}
+	in := *d.saw
+	in.place.noRaw = [2]bool{true, true}
+	return r.apply(ctx, decide(d.asked, &in, d.there).want, d.Saved)
 }
 
 // applyPlaced applies rules of a decision. If the kernel refuses a family's rules, and takes them

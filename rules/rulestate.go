@@ -46,18 +46,19 @@ type RejectedBase struct {
 // Record is what is known about the rules in this kernel. Without it, the kernel's rules are
 // compared with what voipbl would write, and at worst written once more.
 type Record struct {
-	Kernel     string             `json:"kernel"`
-	Readback   *firewall.Readback `json:"readback"`
-	Wanted     string             `json:"wanted"`     // digest of what the kernel held at Generation
-	Generation string             `json:"generation"` // see [firewall.Firewall.Generation]
-	Other      string             `json:"other"`      // generation of the other backend, whose rules may decide where the drop goes
-	Placed                        // where the drop was put, and why
-	Avoid      reach.Avoid        `json:"avoid"`                // why INPUT is to be avoided, whatever drop_at says
-	RawRefused [2]bool            `json:"raw_refused,omitzero"` // families in which the kernel refused the raw table, until the next boot or apply
-	Base       bool               `json:"base"`
-	Since      time.Time          `json:"since,omitzero"` // when the rules that drop began to count
-	Chains     [2]bool            `json:"chains"`         // whether voipbl created fail2ban's chain, by family
-	Sets       []string           `json:"sets"`           // sets of fail2ban that voipbl created
+	Kernel      string             `json:"kernel"`
+	Readback    *firewall.Readback `json:"readback"`
+	Wanted      string             `json:"wanted"`     // digest of what the kernel held at Generation
+	Generation  string             `json:"generation"` // see [firewall.Firewall.Generation]
+	Other       string             `json:"other"`      // generation of the other backend, whose rules may decide where the drop goes
+	Placed                         // where the drop was put, and why
+	Avoid       reach.Avoid        `json:"avoid"`                  // why INPUT is to be avoided, whatever drop_at says
+	RawRefused  [2]bool            `json:"raw_refused,omitzero"`   // families in which the kernel refused the raw table, until the next boot or apply
+	BaseRefused bool               `json:"base_refused,omitempty"` // the kernel refused base rules the last time
+	Base        bool               `json:"base"`
+	Since       time.Time          `json:"since,omitzero"` // when the rules that drop began to count
+	Chains      [2]bool            `json:"chains"`         // whether voipbl created fail2ban's chain, by family
+	Sets        []string           `json:"sets"`           // sets of fail2ban that voipbl created
 
 	// Troubles are, by family, why the rules could not be put right the last time.
 	Troubles [2]*problem.Problem `json:"troubles"`
