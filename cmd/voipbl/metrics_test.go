@@ -95,7 +95,7 @@ func TestMetrics(t *testing.T) {
 	config := h.configure("", farFeed, h.nearFeed())
 	r := h.startAgent(config)
 	r.told("READY=1", time.Minute)
-	h.eventually("the far list is in force", 20*time.Second, func() bool { return len(h.members("voip_bl")) == 3 })
+	h.eventually("the far list is in force", 20*time.Second, func() bool { return len(h.members("voip_bl")) == 256+2 }) // 6.6.6.0/24 in pieces
 	h.must("iptables", "-F", "INPUT")
 	h.eventually("the rule is back", 15*time.Second, func() bool { return r.status().Agent.Repairs.Rules == 1 })
 	h.knockFrom("6.6.8.8")
@@ -105,27 +105,29 @@ func TestMetrics(t *testing.T) {
 	got := r.scrape()
 	now := float64(time.Now().Unix())
 	for name, want := range map[string]float64{
-		`voipbl_protected`:                            1,
-		`voipbl_set_entries{set="voip_bl"}`:           3,
-		`voipbl_set_entries{set="voip_bl6"}`:          1,
-		`voipbl_set_prefix_lengths{set="voip_bl"}`:    2,
-		`voipbl_set_kernel_entries{set="voip_bl6"}`:   1,
-		`voipbl_feed_entries{feed="far"}`:             4,
-		`voipbl_feed_entries{feed="mine"}`:            2,
-		`voipbl_feed_failures{feed="far"}`:            0,
-		`voipbl_feed_stale{feed="far"}`:               0,
-		`voipbl_feed_held{feed="far"}`:                0,
-		`voipbl_feed_frozen{feed="far"}`:              0,
-		`voipbl_bans`:                                 0,
-		`voipbl_repairs_total{what="rules"}`:          1,
-		`voipbl_repairs_total{what="sets"}`:           0,
-		`voipbl_applies_total{result="failed"}`:       0,
-		`voipbl_rules_on_trial`:                       0,
-		`voipbl_rules_obstacles{kind="unreached"}`:    0,
-		`voipbl_base_rules`:                           0,
-		`voipbl_config_ok`:                            1,
-		`voipbl_dropped_packets_total{set="voip_bl"}`: 2,
-		`voipbl_dropped_bytes_total{set="voip_bl"}`:   2 * 29, // a byte after the headers of IP and UDP
+		`voipbl_protected`:                                1,
+		`voipbl_set_entries{set="voip_bl"}`:               3,
+		`voipbl_set_entries{set="voip_bl6"}`:              1,
+		`voipbl_set_prefix_lengths{set="voip_bl"}`:        2,
+		`voipbl_set_kernel_entries{set="voip_bl6"}`:       1,
+		`voipbl_set_kernel_entries{set="voip_bl"}`:        256 + 2,
+		`voipbl_set_kernel_prefix_lengths{set="voip_bl"}`: 1,
+		`voipbl_feed_entries{feed="far"}`:                 4,
+		`voipbl_feed_entries{feed="mine"}`:                2,
+		`voipbl_feed_failures{feed="far"}`:                0,
+		`voipbl_feed_stale{feed="far"}`:                   0,
+		`voipbl_feed_held{feed="far"}`:                    0,
+		`voipbl_feed_frozen{feed="far"}`:                  0,
+		`voipbl_bans`:                                     0,
+		`voipbl_repairs_total{what="rules"}`:              1,
+		`voipbl_repairs_total{what="sets"}`:               0,
+		`voipbl_applies_total{result="failed"}`:           0,
+		`voipbl_rules_on_trial`:                           0,
+		`voipbl_rules_obstacles{kind="unreached"}`:        0,
+		`voipbl_base_rules`:                               0,
+		`voipbl_config_ok`:                                1,
+		`voipbl_dropped_packets_total{set="voip_bl"}`:     2,
+		`voipbl_dropped_bytes_total{set="voip_bl"}`:       2 * 29, // a byte after the headers of IP and UDP
 	} {
 		if v, ok := got[name]; !ok || v != want {
 			t.Errorf("%s is %v (%v), want %v", name, v, ok, want)
