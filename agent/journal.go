@@ -170,19 +170,18 @@ func (d *daemon) shout(_ context.Context, now time.Time) {
 	defer store.Close()
 	still := make(map[string]time.Time)
 	var frozen []string
-	for _, f := range d.cfg.Feeds {
-		s := feeds.StatusOf(store, f, now)
+	for _, s := range feeds.Statuses(store, d.cfg.Feeds, now) {
 		if s.Frozen {
-			frozen = append(frozen, fmt.Sprintf("feed %s is %s: %s", f.Name, s.FrozenWords(), feeds.FrozenRemedy))
+			frozen = append(frozen, fmt.Sprintf("feed %s is %s: %s", s.Name, s.FrozenWords(), feeds.FrozenRemedy))
 		}
 		fresh := s.LastSuccess.IsZero() && now.Sub(d.begun) < firstFetch
 		if !s.Stale || fresh {
 			continue
 		}
-		still[f.Name] = d.stale[f.Name]
-		if now.Sub(still[f.Name]) >= shoutEvery {
-			still[f.Name] = now
-			args := []any{"feed", f.Name, "last_success", s.LastSuccess}
+		still[s.Name] = d.stale[s.Name]
+		if now.Sub(still[s.Name]) >= shoutEvery {
+			still[s.Name] = now
+			args := []any{"feed", s.Name, "last_success", s.LastSuccess}
 			if s.Problem != nil {
 				args = append(args, "reason", s.Problem.Reason, "error", s.Problem.Error, "remedy", s.Problem.Remedy)
 			}

@@ -224,10 +224,9 @@ func (s *Status) look(ctx context.Context, cfg config.Config, now time.Time, sto
 		set.Drops = s.Rules.DropsSet(set.Name)
 		s.BanSets = append(s.BanSets, set)
 	}
-	for _, f := range cfg.Feeds {
-		status := feeds.StatusOf(store, f, now)
+	for _, status := range feeds.Statuses(store, cfg.Feeds, now) {
 		if a := s.Agent; a != nil {
-			status.Next, status.Fetching = a.Next[f.Name], slices.Contains(a.FetchingFeeds, f.Name)
+			status.Next, status.Fetching = a.Next[status.Name], slices.Contains(a.FetchingFeeds, status.Name)
 		}
 		status.AdviseFetch(s.Agent != nil)
 		if status.Problem != nil {

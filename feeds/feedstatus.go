@@ -48,8 +48,19 @@ func (f *Status) FrozenWords() string { return FrozenWords(f.ContentChanged) }
 // feed is stale.
 const staleIntervals = 3
 
-// StatusOf returns the status of a feed at the time now, from the state folder.
-func StatusOf(store *fetch.Store, f config.Feed, now time.Time) Status {
+// Statuses returns the status of each feed at the time now, from the state folder.
+func Statuses(store *fetch.Store, feeds []config.Feed, now time.Time) (all []Status) {
+	var last *applied
+	if store != nil {
+		last = readApplied(store)
+	}
+	for _, f := range feeds {
+		all = append(all, statusOf(store, last, f, now))
+	}
+	return all
+}
+
+func statusOf(store *fetch.Store, last *applied, f config.Feed, now time.Time) Status {
 	s := Status{Name: f.Name, Source: f.Path, File: f.URL == ""}
 	if f.URL != "" {
 		s.Source = f.URL.String()
@@ -73,7 +84,7 @@ func StatusOf(store *fetch.Store, f config.Feed, now time.Time) Status {
 	if err != nil && s.Problem == nil {
 		s.Problem = problem.Of(err)
 	}
-	s.Waits = readApplied(store).waits(s)
+	s.Waits = last.waits(s)
 	s.LastAttempt, s.Failures, s.Held = state.LastAttempt, state.Failures, state.Held
 	s.LastSuccess = lastSuccess(state, s.FetchedAt)
 	if state.LastError != "" {
