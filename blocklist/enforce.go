@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/internal/memory"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/iptables"
@@ -68,6 +69,7 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	held := rules.Open(e.Cfg, e.Fw, e.Kernel, e.Store)
 	defer held.Close()
 	record := state.ReadSetRecord(held.Run)
+	memory.Follow(record.Own())
 	live := feeds.StartDump(e.Cfg, e.Kernel)
 	processes := logins.LookEarly()
 	if !e.setsOnly {
@@ -116,6 +118,7 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 		return feeds.LiveSets(lives).Subtract(e.Book.Banned()) // an older version put bans there too
 	})
 	sets := feeds.Combine(e.feeds, report.Kept)
+	memory.Follow(max(record.Own(), sets.Len()))
 	report.Exempt = append(report.Exempt, protected.Overlapping(sets)...)
 	if stay := e.undropped(report, lives).Subtract(sets); stay.Len() > 0 {
 		report.warn("an older version kept bans in %s: they stay there (%d), since no rule drops %s", e.Cfg.Set, stay.Len(), e.Cfg.BanSet)

@@ -219,7 +219,7 @@ func (l *listing) addMember(list *Live, b []byte) error {
 }
 
 // maxPresize is the most entries for which memory is allocated because of a header.
-const maxPresize = 1 << 22
+const maxPresize = 1 << 23
 
 // grow allocates memory for all entries of the set when the first one comes. The
 // header, which comes before, has their number.

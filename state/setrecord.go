@@ -82,6 +82,9 @@ func ReadSetRecord(run *fetch.Store) SetRecord {
 	return r
 }
 
+// Own returns how many of the lists' own entries the sets hold.
+func (r SetRecord) Own() int { return r.Sets[cidr.IPv4].Own + r.Sets[cidr.IPv6].Own }
+
 // Wrote reports whether voipbl has written entries to the sets of a configuration.
 func (r SetRecord) Wrote(cfg config.Config) bool {
 	for f, set := range r.Sets {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/configfile"
 	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/internal/memory"
 	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/state"
 )
@@ -24,10 +23,6 @@ const defaultConfig = "/etc/voipbl/voipbl.yaml"
 
 // version is set by the linker: see the Makefile.
 var version = "0.0.0-dev"
-
-// memoryLimit is where the garbage collector starts to work harder. Nothing fails above it. A sync
-// of a million entries needs some 70 MiB.
-const memoryLimit = 64 << 20
 
 // app is what all verbs share.
 type app struct {
@@ -62,9 +57,7 @@ func badLine(err error) error { return &exit.Error{Code: exit.Usage, Err: &lineE
 
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
+	memory.ForCommand()
 	a := newApp(out, errOut)
 	root := a.command()
 	root.SetArgs(args)

@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/agent"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/internal/memory"
 	"github.com/voipbl/voipbl/screen"
 )
 
@@ -41,6 +42,7 @@ configuration.`,
 }
 
 func (a *app) runAgent(cmd *cobra.Command, verbose bool) error {
+	memory.ForAgent()
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)

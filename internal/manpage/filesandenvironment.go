@@ -41,7 +41,7 @@ var environment = []note{
 	{"SSL_CERT_FILE, SSL_CERT_DIR", "The certificates of authorities to trust, instead of the system's.", []string{"sync", "run", "report", "setup"}},
 	{"NO_COLOR", "If it is not empty, nothing is coloured.", []string{"check", "exempt", "status", "firewall", "setup", "doctor"}},
 	{"TZ", "The time zone of times that are shown and of schedules, instead of the host's.", []string{"run", "status", "bans", "allow", "allowed"}},
-	{"GOMEMLIMIT", "How much memory to use before memory is reclaimed more often, such as 32MiB. The default is 64MiB. Nothing fails above it.", nil},
+	{"GOMEMLIMIT", "How much memory to use before memory is reclaimed more often, such as 32MiB. The agent's default is 64MiB, and more for lists of more than 650,000 entries; other commands have none. Nothing fails above it.", nil},
 }
 
 // helpVerb is all that the manual says about the verb help.

@@ -1,6 +1,6 @@
 // Package memory finds how much memory this host has, or this process may use, and how
-// many entries of a list that is enough for. It does not measure what lists really use.
-// Package feeds uses it; it imports nothing of voipbl.
+// many entries of a list that is enough for. It does not measure what lists really use. It
+// also sets the garbage collector. It imports nothing of voipbl.
 package memory
 
 const (

@@ -38,6 +38,15 @@ func TestEntries(t *testing.T) {
 	}
 }
 
+func TestLimit(t *testing.T) {
+	const mb = 1 << 20
+	for entries, want := range map[int]int64{0: 64 * mb, 71_642: 64 * mb, 655_360: 64 * mb, 1 << 20: 88 * mb, 5 << 20: 344 * mb} {
+		if got := limit(entries); got != want {
+			t.Errorf("%d entries: %d MiB, want %d", entries, got/mb, want/mb)
+		}
+	}
+}
+
 func TestTotal(t *testing.T) {
 	const meminfo = "MemTotal:        2048000 kB\nMemFree:          100 kB\n"
 	const all = 2048000 << 10

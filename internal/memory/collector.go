@@ -1,0 +1,56 @@
+package memory
+
+import (
+	"os"
+	"runtime/debug"
+	"sync/atomic"
+)
+
+const (
+	// commandPercent is how much the heap of a command may grow before garbage is
+	// collected, in percent. A sync of the published list allocates 4 to 6 MB, so that
+	// nothing is collected before it ends; with Go's default of 100 that takes up to 5 % of
+	// its processor time, with 400 it is the same. A larger list is a few large slices, and
+	// the peak is the same with any percentage.
+	commandPercent = 200
+
+	// agentLimit is the memory in bytes at which the agent's collector starts to work
+	// harder. Nothing fails above it.
+	agentLimit = 64 << 20
+
+	// heapPerEntry is how much memory an entry takes in the agent while a new list replaces
+	// the old one, in bytes: 24 in each list, and some room. agentBase is what else it takes.
+	heapPerEntry = 64
+	agentBase    = 24 << 20
+)
+
+// ForCommand sets the garbage collector for a command that ends soon. It has no memory
+// limit: with one that is too low for a list, the collector runs all the time.
+func ForCommand() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(commandPercent)
+	}
+}
+
+// inAgent is true once ForAgent was called.
+var inAgent atomic.Bool
+
+// ForAgent sets the garbage collector for the agent, which is to use little memory for a
+// long time.
+func ForAgent() {
+	inAgent.Store(true)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(100)
+	}
+	Follow(0)
+}
+
+// Follow makes the agent's memory limit suit lists with that many entries.
+func Follow(entries int) {
+	if inAgent.Load() && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit(entries))
+	}
+}
+
+// limit is the agent's memory limit in bytes.
+func limit(entries int) int64 { return max(agentLimit, agentBase+heapPerEntry*int64(entries)) }
