@@ -35,11 +35,10 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 	}
 	saved := d.Saved
 	done, partly, err := r.tryBase(ctx, d)
-	if now := d.Saved; done == nil || !refusedByKernel(cmp.Or(err, problem.AsError(partly))) {
-		if done != nil {
-			now = done.Saved
-		}
-		done, partly, err = r.applyPlaced(ctx, d, now, func(d *Decision) ruleset.Wanted { return d.want })
+	if !refusedByKernel(cmp.Or(err, problem.AsError(partly))) {
+		tried := done
+		done, partly, err = r.applyPlaced(ctx, d, tried.Saved, func(d *Decision) ruleset.Wanted { return d.want })
+		addChanges(done, tried)
 	}
 	want, base := d.want, d.base
 	r.Record.BaseRefused = false
@@ -60,7 +59,7 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 		} else {
 			report.Problem = problem.Of(cmp.Or(err, problem.AsError(partly)))
 		}
-		failed := done.Failed
+		first, failed := done, done.Failed
 		done, partly, err = r.applyPlaced(ctx, d, done.Saved, func(d *Decision) ruleset.Wanted {
 			want, base = d.want, d.base
 			drop := d.saw.dropBeside(true).Wanted().KeepBase(saved)
@@ -74,6 +73,7 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 			}
 			return want
 		})
+		addChanges(done, first)
 	}
 	report.Placed = d.Placed
 	if onTrial := r.State.Pending != nil && r.State.Pending.Base != nil; !onTrial && (!HasBase(want) || err != nil && !saved[iptables.IPv4].HasBase()) {
@@ -101,7 +101,7 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 	}
 	moves, only := firewall.MovesDrop(report.Changes)
 	report.Moves = moves
-	report.Repaired = report.Written && !only && (r.Record.Wanted == problem.Digest(want) || r.State.Pending != nil && !d.byHand)
+	report.Repaired = report.Written && (r.Record.Wanted == problem.Digest(want) || r.State.Pending != nil && !d.byHand && !only)
 	report.seek = r.seeking(report.NoRaw)
 	if len(report.Families) == 0 && d.saw.unread == nil { // else look again, even if no rule has changed
 		report.Generation = done.Saved[iptables.IPv4].Generation
@@ -116,10 +116,10 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 
 // tryBase applies base rules that the kernel refused the last time, with the drop in INPUT: that
 // is one table, and nothing changes if they are refused again. Otherwise each run would move the
-// drop to raw and back. The result is nil if there is nothing to try.
+// drop to raw and back.
 func (r *Hold) tryBase(ctx context.Context, d *Decision) (done *firewall.Applied, partly *firewall.FamilyError, err error) {
 	if !r.Record.BaseRefused || d.DropWhy != WhyBase || d.saw.hasBase() || d.saw.place.dropAt != config.DropAuto {
-		return nil, nil, nil
+		return &firewall.Applied{Saved: d.Saved}, nil, nil
 	}
 	in := *d.saw
 	in.place.noRaw = [2]bool{true, true}
@@ -149,13 +149,25 @@ func (r *Hold) applyPlaced(ctx context.Context, d *Decision, saved [2]*iptables.
 			done.Saved = again.Saved
 			return done, partly, err
 		}
-		if again.Plans[f] == nil || again.Plans[f].Unchanged() {
-			again.Plans[f] = done.Plans[f]
-		}
 	}
+	addChanges(again, done)
 	below.Saved = d.Saved
 	*d = *below
 	return again, partlyAgain, errAgain
+}
+
+// addChanges adds the changes that an earlier apply has made, for the report.
+func addChanges(done, earlier *firewall.Applied) {
+	for f, p := range earlier.Plans {
+		if p == nil || earlier.Failed[f] != nil {
+			continue
+		}
+		all := firewall.Plan{Family: iptables.Family(f), Changes: p.Changes}
+		if done.Plans[f] != nil {
+			all.Changes = slices.Concat(p.Changes, done.Plans[f].Changes)
+		}
+		done.Plans[f] = &all
+	}
 }
 
 // DropFirst applies the part of a decision that is never on trial: all but the base rules.
