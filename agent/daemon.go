@@ -21,6 +21,7 @@ type daemon struct {
 	shared  atomic.Pointer[config.Config] // the same, for other goroutines
 	state   agentState
 	fetcher *fetcher
+	pasts   map[string]past // the fetcher's own
 	files   *fileWatch
 	metrics *metricsServer
 	reports *reporter

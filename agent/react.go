@@ -6,7 +6,6 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
-	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/state"
@@ -42,16 +41,6 @@ func with[V any](m map[string]V, key string, value V) map[string]V {
 		}
 	}
 	return all
-}
-
-// past returns what is known of a feed when the agent starts or reloads.
-func (d *daemon) past(f config.Feed) attempts {
-	store, err := state.FindStore(*d.shared.Load())
-	if err != nil || store == nil {
-		return attempts{}
-	}
-	defer store.Close()
-	return pastAttempts(store, f)
 }
 
 // hostChanged handles changed addresses of this host: it plans an apply, which exempts them, and

@@ -44,6 +44,9 @@ func (s *Store) Open(name string) (*Copy, error) {
 // CopyName returns the file name of a feed's last good copy.
 func CopyName(feed string) string { return feed + listSuffix }
 
+// StateName returns the file name of a feed's [State].
+func StateName(feed string) string { return feed + stateSuffix }
+
 // FeedOf returns the feed whose last good copy or state is in file.
 func FeedOf(file string) (feed string, ofFeed bool) {
 	if feed, ofFeed = strings.CutSuffix(file, listSuffix); ofFeed {
