@@ -67,27 +67,11 @@ func BenchmarkDecode(b *testing.B) {
 	for _, f := range cidr.Families {
 		b.Run(f.String(), func(b *testing.B) {
 			set := randomSet(f, 71_642)
-			var msgs [][]byte
-			header := func(e *encoder) { e.be32(attrElements, uint32(set.Len())) }
-			for ps := range slices.Chunk(slices.Collect(set.All()), 600) {
-				msgs = append(msgs, message("voip_bl", TypeHashNet, familyNumber(f), header, func(e *encoder) {
-					for _, p := range ps {
-						data := e.open(attrData)
-						e.b = append(e.b, listed(Count{Prefix: p})...)
-						e.close(data)
-					}
-				}))
-			}
+			msgs := listingOf(f, set)
 			b.ReportAllocs()
 			for b.Loop() {
-				l := listing{entries: true}
-				for _, msg := range msgs {
-					if err := l.add(msg); err != nil {
-						b.Fatal(err)
-					}
-				}
-				if len(l.sets[0].Prefixes) != set.Len() {
-					b.Fatalf("%d entries", len(l.sets[0].Prefixes))
+				if got := len(decodeAll(b, msgs).Prefixes); got != set.Len() {
+					b.Fatalf("%d entries", got)
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(set.Len()), "ns/entry")

@@ -1,0 +1,48 @@
+package cidr
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/voipbl/voipbl/internal/genfeed"
+)
+
+// TestAllocations: reading, aggregating and subtracting allocate for a list, not for its
+// entries.
+func TestAllocations(t *testing.T) {
+	var text bytes.Buffer
+	if _, err := genfeed.Write(&text, genfeed.Default(20_000)); err != nil {
+		t.Fatal(err)
+	}
+	read := func() Sets {
+		var b Builder
+		b.Grow(IPv4, text.Len()/10)
+		if _, err := Read(bytes.NewReader(text.Bytes()), Policy{Widest: [2]uint8{8, 19}}, &b); err != nil {
+			t.Fatal(err)
+		}
+		return b.Sets()
+	}
+	sets := read()
+	far := SetOf(MustParsePrefix("192.0.2.0/24"))
+	near := SetOf(sets[IPv4].At(100))
+	for _, c := range []struct {
+		what string
+		max  float64
+		do   func()
+	}{
+		{"scan", 10, func() {
+			for sc := NewScanner(bytes.NewReader(text.Bytes())); sc.Scan(); {
+			}
+		}},
+		{"read and aggregate", 40, func() { read() }},
+		{"subtract what is not in it", 0, func() { sets.Subtract(far) }},
+		{"subtract an entry", 1, func() { sets.Subtract(near) }},
+	} {
+		if got := testing.AllocsPerRun(5, c.do); got > c.max {
+			t.Errorf("%s: %v allocations for %d entries, not at most %v", c.what, got, sets.Len(), c.max)
+		}
+	}
+	if sets.Len() < 10_000 {
+		t.Errorf("only %d entries", sets.Len())
+	}
+}
