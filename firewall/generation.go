@@ -26,7 +26,8 @@ const (
 // as it is the same, nobody has changed a rule. It takes 0.1 ms, a listing 5. It is empty on
 // kernels that cannot tell network namespaces apart (before 5.14), which says nothing.
 func (fw *Firewall) Generation() string {
-	if _, err := netnsCookie(); err != nil {
+	cookie, err := netnsCookie()
+	if err != nil {
 		return ""
 	}
 	if fw.Backend == Legacy {
@@ -34,13 +35,13 @@ func (fw *Firewall) Generation() string {
 		if err != nil {
 			return ""
 		}
-		return Kernel() + "/" + generation
+		return kernel(cookie) + "/" + generation
 	}
 	generation, err := nftGeneration()
 	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf("%s/%d", Kernel(), generation)
+	return fmt.Sprintf("%s/%d", kernel(cookie), generation)
 }
 
 // OtherGeneration is Generation for the other backend: legacy iptables, or nf_tables with its
@@ -52,11 +53,16 @@ func (fw *Firewall) OtherGeneration() string {
 // Kernel identifies this boot and this network namespace, with which the rules vanish.
 // (Kernels before 5.14 cannot tell network namespaces apart.)
 func Kernel() string {
+	cookie, _ := netnsCookie()
+	return kernel(cookie)
+}
+
+// kernel is Kernel, by the number of the network namespace.
+func kernel(cookie uint64) string {
 	boot := Boot()
 	if boot == "" {
 		return ""
 	}
-	cookie, _ := netnsCookie()
 	return fmt.Sprintf("%s/%d", boot, cookie)
 }
 

@@ -74,7 +74,11 @@ type droppedBans struct{ Chains, Sets, Stay []string }
 
 // DropBans removes what EnsureBans created, if it is empty and no rule refers to it.
 func (r *Hold) DropBans(ctx context.Context) (d droppedBans, err error) {
-	for _, fw := range firewall.Backends() {
+	var backends []*firewall.Firewall
+	if r.Record.Chains != [2]bool{} {
+		backends = firewall.Backends()
+	}
+	for _, fw := range backends {
 		for _, f := range iptables.Families {
 			if !r.Record.Chains[f] {
 				continue
