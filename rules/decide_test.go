@@ -48,6 +48,12 @@ func inKernel(t *testing.T, yaml string) (saved [2]*iptables.Saved) {
 		cfg := testvalue.Config(t, yaml)
 		want = withBase(dropOf(cfg), settings.BaseSettings(cfg, nil))
 	}
+	return listed(t, want)
+}
+
+// listed returns what the kernel lists once it has these rules.
+func listed(t *testing.T, want ruleset.Wanted) (saved [2]*iptables.Saved) {
+	t.Helper()
 	for _, f := range iptables.Families {
 		var b strings.Builder
 		for _, table := range want[f] {

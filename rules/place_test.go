@@ -4,13 +4,15 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
-	"golang.org/x/sys/unix"
 )
 
 // TestPlace has each thing that decides where the drop stands, and each pair that can meet.
@@ -131,6 +133,12 @@ func TestPlaceOfDecision(t *testing.T) {
 			inRaw := len(iptables.FindTable(tables, "raw").Hooks) > 0
 			if inRaw != (c.at == ruleset.AtPrerouting) {
 				t.Errorf("%s: %s has %+v", c.name, iptables.Family(f), tables)
+			}
+		}
+		if c.kernel != "unread" {
+			s.saved = listed(t, d.want)
+			if again := decide(w, s, c.is); again.Placed != d.Placed || len(firewall.Changes(again.plans)) > 0 {
+				t.Errorf("%s: the next run has the drop in %s, and changes %v", c.name, again.DropAt, firewall.Changes(again.plans))
 			}
 		}
 		if d.DropAt == ruleset.AtPrerouting && d.DropWhy != WhyBase || d.DropAt == ruleset.AtInput && d.DropWhy != WhyNothing {
