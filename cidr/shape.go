@@ -1,6 +1,9 @@
 package cidr
 
-import "iter"
+import (
+	"iter"
+	"math"
+)
 
 // Shape is a Set and the prefix lengths by which it is written to the kernel. For each length
 // that occurs in a set the kernel needs one more probe per packet, so an entry may be written
@@ -42,7 +45,7 @@ func ShapeOf(set Set, extra int) Shape {
 // written by the longer one.
 func chooseLengths(count [129]int, most int) (to [129]uint8) {
 	lengths := WhichLengths(count)
-	const none = int(^uint(0) >> 1)
+	const none = math.MaxInt
 	// pieces[j] is the fewest pieces of the first j lengths, if they are written by as many
 	// lengths as there were rounds, the last of which is lengths[j-1].
 	pieces := make([]int, len(lengths)+1)
@@ -51,7 +54,7 @@ func chooseLengths(count [129]int, most int) (to [129]uint8) {
 	}
 	pieces[0] = 0
 	var from [][]int // by round and j: how many lengths the last step left to those before it
-	for len(lengths) > 0 && pieces[len(lengths)] == none {
+	for pieces[len(lengths)] == none {
 		next, last := make([]int, len(pieces)), make([]int, len(pieces))
 		next[0] = none
 		for j := 1; j < len(pieces); j++ {
