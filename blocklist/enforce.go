@@ -73,7 +73,7 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	live := feeds.StartDump(e.Cfg, e.Kernel)
 	processes := logins.LookEarly()
 	if !e.setsOnly {
-		defer e.Fw.Begin(ctx)() // the tools list the rules while the lists are read
+		e.Fw.Begin(ctx) // the tools list the rules while the lists are read
 	}
 	e.reader.GetAll(ctx, e.Cfg.Feeds, e.feeds, func(config.Feed) bool { return true })
 	watch.Lap("feeds")

@@ -8,6 +8,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
@@ -21,6 +22,7 @@ import (
 // are. A feed that fails is no error: the outcome is Stale.
 func Sync(ctx context.Context, cfg config.Config, opts feeds.Options) (*SyncReport, error) {
 	ctx = reach.AtOneMoment(ctx)
+	defer firewall.EndMoment(ctx)
 	report := NewSyncReport(opts.Version)
 	err := syncInto(ctx, cfg, opts, report)
 	if err != nil {

@@ -1,6 +1,7 @@
 package blocklist
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/internal/genfeed"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/iptables"
 )
@@ -25,8 +27,12 @@ func TestToolRuns(t *testing.T) {
 				testns.Enter(t)
 				log := logTools(t, backend)
 				dir := t.TempDir()
+				var many bytes.Buffer // so that a tool that is stopped unasked has written its name before
+				if _, err := genfeed.Write(&many, genfeed.Default(50_000)); err != nil {
+					t.Fatal(err)
+				}
 				write := func(text string) {
-					if err := os.WriteFile(dir+"/list", []byte(text), 0o600); err != nil {
+					if err := os.WriteFile(dir+"/list", append(many.Bytes(), text...), 0o600); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -60,24 +60,34 @@ func (m *moment) keep(fw *Firewall, saved [2]*iptables.Saved) {
 
 // Begin starts the listing that the next [Firewall.Read] with the same [AtOneMoment] asks for, so
 // that it is made while the caller does something else. It counts only if no rule has changed
-// when it is asked for. Call end when nobody will ask for it any more.
-func (fw *Firewall) Begin(ctx context.Context) (end func()) {
+// when it is asked for. Without AtOneMoment, it does nothing. Whoever made the context calls
+// [EndMoment].
+func (fw *Firewall) Begin(ctx context.Context) {
 	m := momentOf(ctx)
 	if m == nil {
-		return func() {}
+		return
 	}
 	if _, known := m.recall(fw); known {
-		return func() {}
+		return
 	}
 	l := fw.begin(ctx, iptables.Families[:])
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.begun[fw.Backend] = l
-	return func() {
-		if l := m.begunBy(fw); l != nil {
-			l.stop()
-		}
+}
+
+// EndMoment stops the listings that nobody has asked for.
+func EndMoment(ctx context.Context) {
+	m := momentOf(ctx)
+	if m == nil {
+		return
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range m.begun {
+		l.stop()
+	}
+	clear(m.begun)
 }
 
 // begunBy returns the listing that has been started, if nobody has asked for it yet.
