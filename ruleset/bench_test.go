@@ -5,18 +5,19 @@ import (
 
 	"github.com/voipbl/voipbl/internal/testrules"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/ruleset"
 )
 
 // BenchmarkTables renders all rules of both families.
 func BenchmarkTables(b *testing.B) {
-	for name, s := range map[string]func() int{
-		"drop":       func() int { return len(testrules.DropOnly().Wanted()[iptables.IPv4]) },
-		"everything": func() int { return len(testrules.Everything().Wanted()[iptables.IPv4]) },
-	} {
-		b.Run(name, func(b *testing.B) {
+	for _, test := range []struct {
+		name     string
+		settings ruleset.Settings
+	}{{"drop", testrules.DropOnly()}, {"everything", testrules.Everything()}} {
+		b.Run(test.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if s() == 0 {
+				if len(test.settings.Wanted()[iptables.IPv4]) == 0 {
 					b.Fatal("no tables")
 				}
 			}

@@ -19,7 +19,7 @@ import (
 // busy machine.
 const (
 	sources = 4096
-	part    = 1024
+	part    = sources / page.Parts
 )
 
 // A shot is one kind of packet for one room.

@@ -72,13 +72,13 @@ func TestGoals(t *testing.T) {
 			{Lines: Full, Entries: 71_432, Feeds: 256, Series: []Series{{Name: Cold, Samples: samples(250)}}},
 		},
 		Packets: []Packets{
-			{Place: EndPrerouting, Packet: Good, Times: []float64{1200, 1000}},
-			{Place: OneRule, List: LikeVoIPBL, Shape: Unshaped, Packet: Good, Times: []float64{1600}},
-			{Place: OneRule, List: LikeVoIPBL, Shape: Shaped, Packet: Good, Times: []float64{1200, 1900}},
+			{Place: EndPrerouting, Packet: Good, Times: []float64{1100, 1000, 900, 1000, 1000, 1200, 1000, 1300}},
+			{Place: OneRule, List: LikeVoIPBL, Shape: Unshaped, Packet: Good, Times: []float64{1600, 1600, 1600, 1600}},
+			{Place: OneRule, List: LikeVoIPBL, Shape: Shaped, Packet: Good, Times: []float64{1100, 1200, 1300, 1200}},
 		},
 		Agents: []Agent{{Lines: Full, Scraped: true, Seconds: 60, CPU: 90}},
 	}
-	want := []float64{0.33, 0.33, 33.0 / 120, 0.23, math.NaN(), 25, math.NaN(), math.NaN(), math.NaN(), 200.0 / 600, math.NaN(), math.NaN(), 0.15, math.NaN()}
+	want := []float64{0.33, 0.33, 33.0 / 120, 0.23, math.NaN(), 25, math.NaN(), math.NaN(), math.NaN(), 225.0 / 625, math.NaN(), math.NaN(), 0.15, math.NaN()}
 	got := r.goals()
 	if len(got) != len(want) {
 		t.Fatalf("%d goals", len(got))
