@@ -22,6 +22,13 @@ import (
 // scrapes is how often Prometheus asks by default.
 const scrapes = 15 * time.Second
 
+// agentTime is for how long agents are measured, and afterStart how long before they are left alone:
+// an agent looks at everything once more soon after its start.
+const (
+	agentTime  = 2 * time.Minute
+	afterStart = 20 * time.Second
+)
+
 // metrics is where agents have their metrics, each in a namespace of its own.
 const metrics = "127.0.0.1:9617"
 
@@ -60,6 +67,9 @@ func (b *bench) agents(r *page.Results) error {
 		if err := b.await(a); err != nil {
 			return err
 		}
+	}
+	if !b.quick {
+		time.Sleep(afterStart)
 	}
 	say("%d agents for %s", len(agents), b.agent)
 	if err := b.watch(agents); err != nil {

@@ -71,7 +71,7 @@ func flags(args []string) (o options) {
 	f := flag.NewFlagSet("bench", flag.ExitOnError)
 	f.BoolVar(&o.quick, "quick", false, "a look: few runs of short lists, written to dist/bench")
 	f.StringVar(&o.lists, "lists", "", "a folder with feeds/"+publishedVoIPBL+" and feeds/"+publishedFirehol+", for the packets")
-	f.DurationVar(&o.agent, "agent", 0, "for how long agents are measured (1m; 15s if quick)")
+	f.DurationVar(&o.agent, "agent", 0, "for how long agents are measured (2m; 15s if quick)")
 	only := f.String("only", "", "parts to measure, of sync,start,packets,agent,steps")
 	f.BoolVar(&o.again, "render", false, "write the page of the last run again, after its words have changed")
 	f.StringVar(&o.work, "work", "", "for its own use")
@@ -80,7 +80,7 @@ func flags(args []string) (o options) {
 		o.only = strings.Split(*only, ",")
 	}
 	if o.agent == 0 {
-		o.agent = time.Minute
+		o.agent = agentTime
 		if o.quick {
 			o.agent = 15 * time.Second
 		}
@@ -134,7 +134,7 @@ func (o options) command() string {
 	if o.lists != "" {
 		words = append(words, "LISTS=DIR")
 	}
-	if o.agent != time.Minute && !o.quick {
+	if o.agent != agentTime && !o.quick {
 		words = append(words, "AGENT="+o.agent.String())
 	}
 	if o.only != nil {
