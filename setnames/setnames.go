@@ -85,7 +85,7 @@ func namesIn(store *fetch.Store) (names []NamesPair, there bool, err error) {
 	return n.Names, true, nil
 }
 
-func (c *namesCopy) write(cfg config.Config, names []NamesPair) error {
+func (c *namesCopy) write(cfg config.Config, file setNames) error {
 	if c.stays() {
 		return c.lost
 	}
@@ -98,7 +98,7 @@ func (c *namesCopy) write(cfg config.Config, names []NamesPair) error {
 		return err
 	}
 	defer store.Close()
-	return store.WriteJSON(setNamesFile, setNames{firewall.Kernel(), names})
+	return store.WriteJSON(setNamesFile, file)
 }
 
 var errNoNames = errors.New("nothing in run_dir or state_dir tells them")
@@ -138,10 +138,11 @@ func NoteSetNames(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kern
 	names, _ := NamesThere(ctx, cfg, copies, kernel)
 	names = AddNames(names, NamesOf(cfg)) // last, as LastConfig expects
 	var errs [len(copies)]error
-	var writing sync.WaitGroup // each waits for its disk
+	file := setNames{firewall.Kernel(), names} // as this goroutine's network namespace has it
+	var writing sync.WaitGroup                 // each waits for its disk
 	for i, c := range copies {
 		if wanting(c) {
-			writing.Go(func() { errs[i] = c.write(cfg, names) })
+			writing.Go(func() { errs[i] = c.write(cfg, file) })
 		}
 	}
 	writing.Wait()
@@ -336,7 +337,7 @@ func ForgetSetNames(cfg config.Config, gone func(NamesPair) bool) error {
 	for _, c := range ReadSetNames(cfg) {
 		before := len(c.names)
 		if left := slices.DeleteFunc(c.names, gone); len(left) != before {
-			errs = append(errs, c.write(cfg, left))
+			errs = append(errs, c.write(cfg, setNames{firewall.Kernel(), left}))
 		}
 	}
 	return errors.Join(errs...)
