@@ -34,6 +34,14 @@ var afterEdit = [tasks]bool{applyTask: true, glanceTask: true, studyTask: true, 
 // waits reports whether a task must wait until the configuration has been edited.
 func (a *agenda) waits(t task) bool { return afterEdit[t] && a.editing() }
 
+// beat is when the regular checks are next due together, after now.
+func (a *agenda) beat(now time.Time) time.Time {
+	if at := a[glanceTask]; at.After(now) {
+		return at
+	}
+	return now.Add(tick)
+}
+
 // next is when the first task is due that does not have to wait, at most latest.
 func (a *agenda) next(latest time.Time) time.Time {
 	for t, at := range a {

@@ -24,13 +24,12 @@ func (d *daemon) allowedChanged(ctx context.Context) error {
 
 // lookAtBans makes the sets of bans and the list of bans agree, no matter what changed either.
 func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
-	d.agenda.set(bansTask, now.Add(bans.LookEvery))
-	kernel, err := ipsetsync.Open()
+	d.agenda.set(bansTask, d.agenda.beat(now))
+	kernel, err := d.sets()
 	if err != nil {
 		d.warn("bans", []string{"the sets of bans cannot be looked at: " + err.Error()})
 		return
 	}
-	defer kernel.Close()
 	if now.Before(d.book.NextLook(kernel)) {
 		return
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
@@ -72,15 +71,19 @@ func (d *daemon) applySoon(why string, after time.Duration) {
 	d.agenda.sooner(applyTask, time.Now().Add(after))
 }
 
-// apply puts the lists, the bans and the rules into the kernel.
+// apply puts the lists, the bans and the rules into the kernel, and gives back the memory that it
+// took to read them.
 func (d *daemon) apply(ctx context.Context, reasons ...string) error {
+	defer debug.FreeOSMemory()
+	return d.applyNow(ctx, reasons)
+}
+
+func (d *daemon) applyNow(ctx context.Context, reasons []string) error {
 	why := strings.Join(reasons, "; ")
 	now := time.Now()
 	state.ForgetUnlisted(d.cfg)
 	report := blocklist.NewSyncReport(d.opts.Version)
 	err := d.enforce(ctx, report)
-	// Give back the memory for reading the lists.
-	debug.FreeOSMemory()
 	d.agenda.drop(applyTask)
 	d.pathsAt = now.Round(0)
 	d.looked(now)
@@ -88,7 +91,7 @@ func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 		return ctx.Err()
 	}
 	d.took = time.Since(now)
-	d.agenda.set(bansTask, now.Add(bans.LookEvery))
+	d.agenda.set(bansTask, d.agenda.beat(now))
 	d.logApply(report, why)
 	d.noteApply(report, err)
 	if err != nil {

@@ -110,6 +110,7 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 	err = cmp.Or(err, beside.Wait())
 	d.metrics.close()
 	d.files.close()
+	d.closeSets()
 	d.log.Info("stopped: sets and rules stay in force")
 	return err
 }

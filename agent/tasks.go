@@ -3,8 +3,6 @@ package agent
 import (
 	"context"
 	"time"
-
-	"github.com/voipbl/voipbl/bans"
 )
 
 // task is one thing that the loop does when it is due.
@@ -47,13 +45,15 @@ var toDo = [tasks]func(d *daemon, ctx context.Context, now time.Time){
 		d.apply(ctx, d.applyWhy...) // an error is logged, and the apply is tried again
 	},
 	glanceTask: func(d *daemon, ctx context.Context, now time.Time) {
-		d.lookAtSets(ctx, false)
+		if !d.agenda.due(studyTask, now) { // which sees more
+			d.lookAtSets(ctx, false)
+		}
 		d.lookAtCopies(ctx)
-		d.agenda.set(glanceTask, now.Add(glanceEvery))
+		d.agenda.set(glanceTask, now.Add(d.glanceEvery()))
 	},
 	studyTask: func(d *daemon, ctx context.Context, now time.Time) {
 		d.lookAtSets(ctx, true)
-		d.agenda.set(studyTask, now.Add(min(max(tick, time.Duration(d.inKernel)*studyPause), bans.MaxStudy)))
+		d.agenda.set(studyTask, now.Add(d.studyEvery()))
 	},
 	rulesTask: (*daemon).lookAtRules,
 	bansTask:  (*daemon).lookAtBans,

@@ -14,9 +14,9 @@ import (
 // for which it looks at all processes.
 
 const (
-	// LookEvery is how often the quick check runs, and the least time to the next full check
+	// lookEvery is how often the quick check runs, and the least time to the next full check
 	// when bans have come and gone.
-	LookEvery = 9 * time.Second
+	lookEvery = 9 * time.Second
 
 	// banPause, times the number of bans, is the time between two full checks when bans have
 	// come and gone. Checking one ban costs 2.9 µs (measured), so this takes less than a
@@ -46,7 +46,7 @@ func (b *Book) NextLook(kernel *ipsetsync.Kernel) time.Time {
 	if glance == bansChanged {
 		return time.Time{}
 	}
-	pause := max(LookEvery, min(time.Duration(b.table.Len())*banPause, MaxStudy))
+	pause := max(lookEvery, min(time.Duration(b.table.Len())*banPause, MaxStudy))
 	if glance == bansSame {
 		pause = max(pause, bansAnyway)
 	}

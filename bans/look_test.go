@@ -63,7 +63,7 @@ func TestBanGlance(t *testing.T) {
 		t.Fatal(err)
 	}
 	glance(bansSettled, "one entry less") // as when a ban ends
-	if next := book.NextLook(kernel).Sub(book.compared); next != LookEvery {
+	if next := book.NextLook(kernel).Sub(book.compared); next != lookEvery {
 		t.Errorf("after bans have ended the sets are compared after %v", next)
 	}
 	compare()

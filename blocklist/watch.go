@@ -61,21 +61,21 @@ func (w *Watch) Status(limit time.Duration, cfg config.Config, version string, n
 		return nil, err
 	}
 	firewall.Renew(ctx)
-	s, err := w.status(ctx, cfg, version, now, agent, book)
-	if err != nil {
-		w.Close() // it is opened again the next time
-	}
-	return s, err
+	return w.status(ctx, cfg, version, now, agent, book)
 }
 
 func (w *Watch) open() (err error) {
-	if w.kernel != nil {
+	if w.kernel != nil && !w.kernel.Broken() {
 		return nil
 	}
-	if w.kernel, err = ipsetsync.Open(); err == nil {
-		w.kernel.Share(w.headers, headerAge)
+	w.Close()
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return err
 	}
-	return err
+	kernel.Share(w.headers, headerAge)
+	w.kernel = kernel
+	return nil
 }
 
 // Close closes the connection to the kernel.

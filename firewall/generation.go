@@ -2,10 +2,13 @@ package firewall
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -113,7 +116,7 @@ func netnsCookie() (uint64, error) {
 
 func nftGeneration() (generation uint32, err error) {
 	answered := false
-	err = nftAsk(nftMsgGetGen, 0, unix.AF_UNSPEC, func(typ uint16, value []byte) {
+	err = nftAsk(nftMsgGetGen, unix.NLM_F_ACK, unix.AF_UNSPEC, func(typ uint16, value []byte) {
 		if typ == nftaGenID && len(value) == 4 {
 			generation, answered = binary.BigEndian.Uint32(value), true
 		}
@@ -131,25 +134,68 @@ func nftEmpty(f iptables.Family) bool {
 	return err == nil && tables == 0
 }
 
-// nftAsk sends a request without arguments and passes the attributes of each answer on.
+const (
+	// nftWait limits the wait for an answer, which is there when send returns.
+	nftWait = 10 * time.Second
+
+	nftBuffer = 32 << 10 // for an answer; the kernel's pieces of a listing are no longer
+)
+
+// nftAsk sends a request without arguments and passes the attributes of each answer on. flags say
+// how the answers end: NLM_F_ACK or NLM_F_DUMP. The socket does not belong to Go's poller, which
+// would cost several times as much as the question.
 func nftAsk(message, flags int, family byte, attribute func(typ uint16, value []byte)) error {
-	req := nl.NewNetlinkRequest(nfnlSubsysNFTables<<8|message, flags)
-	req.AddRawData(append([]byte{family}, make([]byte, nfgenmsgLength-1)...)) // NFNETLINK_V0
-	msgs, err := req.Execute(unix.NETLINK_NETFILTER, 0)
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 	if err != nil {
 		return err
 	}
-	for _, m := range msgs {
-		if len(m) < nfgenmsgLength {
+	defer unix.Close(fd)
+	wait := unix.NsecToTimeval(nftWait.Nanoseconds())
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait); err != nil {
+		return err
+	}
+	req := nl.NewNetlinkRequest(nfnlSubsysNFTables<<8|message, flags)
+	req.AddRawData(append([]byte{family}, make([]byte, nfgenmsgLength-1)...)) // NFNETLINK_V0
+	if err := unix.Sendto(fd, req.Serialize(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	buf := make([]byte, nftBuffer)
+	for {
+		n, from, err := unix.Recvfrom(fd, buf, 0)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return err
+		}
+		if sender, ok := from.(*unix.SockaddrNetlink); !ok || sender.Pid != nl.PidKernel {
 			continue
 		}
-		attrs, err := nl.ParseRouteAttr(m[nfgenmsgLength:])
+		msgs, err := syscall.ParseNetlinkMessage(buf[:n])
 		if err != nil {
 			return err
 		}
-		for _, a := range attrs {
-			attribute(a.Attr.Type, a.Value)
+		for _, m := range msgs {
+			switch {
+			case m.Header.Flags&unix.NLM_F_DUMP_INTR != 0:
+				return nl.ErrDumpInterrupted
+			case m.Header.Type == unix.NLMSG_ERROR && len(m.Data) >= 4:
+				if errno := int32(binary.NativeEndian.Uint32(m.Data)); errno != 0 {
+					return unix.Errno(-errno)
+				}
+				return nil
+			case m.Header.Type == unix.NLMSG_DONE:
+				return nil
+			case len(m.Data) < nfgenmsgLength:
+				continue
+			}
+			attrs, err := nl.ParseRouteAttr(m.Data[nfgenmsgLength:])
+			if err != nil {
+				return err
+			}
+			for _, a := range attrs {
+				attribute(a.Attr.Type, a.Value)
+			}
 		}
 	}
-	return nil
 }

@@ -75,7 +75,7 @@ const countersLength = 16
 func legacyGeneration() (string, error) {
 	sum := fnv.New64a()
 	for _, f := range iptables.Families {
-		names, err := os.ReadFile(legacyNames(f))
+		names, err := readLegacyNames(f)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}

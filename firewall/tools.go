@@ -243,6 +243,27 @@ func (r *running) wait() ([]byte, error) {
 	return nil, fmt.Errorf("%s: %w", r.tool, err)
 }
 
+// readLegacyNames reads the names of a family's legacy tables. Go's poller does not get to know the
+// file, which would cost it two calls.
+func readLegacyNames(f iptables.Family) (names []byte, err error) {
+	fd, err := unix.Open(legacyNames(f), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	buf := make([]byte, 512)
+	for {
+		n, err := unix.Read(fd, buf)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil || n == 0:
+			return names, err
+		default:
+			names = append(names, buf[:n]...)
+		}
+	}
+}
+
 // legacyNames returns the file that lists a family's legacy tables in this network namespace.
 // Asking the legacy tools for a table would create it.
 func legacyNames(f iptables.Family) string {
@@ -257,7 +278,7 @@ func (fw *Firewall) InUse() bool {
 		return err == nil || isShortage(err)
 	}
 	for _, f := range iptables.Families {
-		if names, err := os.ReadFile(legacyNames(f)); isShortage(err) || err == nil && len(bytes.TrimSpace(names)) > 0 {
+		if names, err := readLegacyNames(f); isShortage(err) || err == nil && len(bytes.TrimSpace(names)) > 0 {
 			return true
 		}
 	}

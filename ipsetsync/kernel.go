@@ -18,11 +18,12 @@ import (
 // Kernel is a connection to the ipset subsystem of the network namespace in which it
 // was opened. Only one goroutine may use it at a time.
 type Kernel struct {
-	sock     *nl.NetlinkSocket
+	fd       int // of the socket; -1 if it is closed
 	buf      []byte
 	seq      uint32   // of the last request
 	revision [2]uint8 // of hash:net, by family
 
+	broken  bool
 	headers *Headers // that are remembered, or nil
 	age     time.Duration
 }
@@ -39,23 +40,46 @@ const (
 // Open connects to the kernel and checks for ip_set and hash:net, so that missing
 // rights or modules are reported before anything is downloaded.
 func Open() (*Kernel, error) {
-	sock, err := nl.Subscribe(unix.NETLINK_NETFILTER)
+	fd, err := subscribe()
 	if err != nil {
 		if errors.Is(err, unix.EPROTONOSUPPORT) {
 			err = errNoIPSet
 		}
 		return nil, &opError{Op: "open", Err: err}
 	}
-	k := &Kernel{sock: sock, buf: make([]byte, receiveBuffer)}
+	k := &Kernel{fd: fd, buf: make([]byte, receiveBuffer)}
 	if err := k.probe(); err != nil {
-		sock.Close()
+		k.Close()
 		return nil, err
 	}
 	return k, nil
 }
 
+// subscribe opens a socket to the kernel's netfilter. That of [nl.Subscribe] belongs to Go's
+// poller, which would wake up for each datagram, although an answer is there when send returns.
+func subscribe() (fd int, err error) {
+	fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_NETFILTER)
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// Broken reports whether the connection has failed, so that it is better opened again. The kernel's
+// refusals do not count.
+func (k *Kernel) Broken() bool { return k.broken }
+
 // Close closes the connection.
-func (k *Kernel) Close() { k.sock.Close() }
+func (k *Kernel) Close() {
+	if k.fd >= 0 {
+		unix.Close(k.fd)
+		k.fd = -1
+	}
+}
 
 // probe asks for the protocol version, which only ip_set answers, and for the revisions
 // of hash:net, which makes the kernel load that type.
@@ -207,13 +231,14 @@ func (r *refusal) Unwrap() error { return fromErrno(r.errno) }
 func (k *Kernel) do(req request, answer func(msg []byte) error) error {
 	k.seq++
 	req.setHeader(k.seq)
-	if err := send(k.sock.GetFd(), req.msg); err != nil {
+	if err := send(k.fd, req.msg); err != nil {
+		k.broken = true
 		return fmt.Errorf("send: %w", err)
 	}
 	interrupted := false
 	var failed error // the error of answer; the remaining messages are still read
 	for {
-		datagram, err := receive(k.sock.GetFd(), k.buf)
+		datagram, err := receive(k.fd, k.buf)
 		for len(datagram) > 0 && err == nil {
 			var m syscall.NetlinkMessage
 			if m, datagram, err = cutMessage(datagram); err != nil || m.Header.Seq != k.seq {
@@ -238,6 +263,7 @@ func (k *Kernel) do(req request, answer func(msg []byte) error) error {
 			}
 		}
 		if err != nil {
+			k.broken = true
 			return fmt.Errorf("receive: %w", err)
 		}
 	}
