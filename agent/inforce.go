@@ -48,6 +48,7 @@ func (d *daemon) readPaths(ctx context.Context, now time.Time) {
 		return
 	}
 	defer store.Close()
+	defer debug.FreeOSMemory() // which the lists took
 	r := feeds.NewReader(d.cfg, feeds.Options{Offline: true}, store, now.UTC().Truncate(time.Second))
 	for _, f := range d.cfg.Feeds {
 		if f.Path == "" {

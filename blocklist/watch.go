@@ -37,7 +37,7 @@ type lastRead struct {
 const (
 	// headerAge is how old the headers of sets may be: the agent's quick check of the sets reads
 	// them more often.
-	headerAge = 15 * time.Second
+	headerAge = 13 * time.Second
 
 	// banAge is how old the content of a set of bans may be whose header is the same.
 	banAge = time.Minute
