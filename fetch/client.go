@@ -25,10 +25,15 @@ const (
 	dialTimeout   = 10 * time.Second
 	tlsTimeout    = 10 * time.Second
 	headerTimeout = 30 * time.Second // from the request to the end of the response header
-	idleTimeout   = 30 * time.Second // connections are reused only by retries and feeds of one sync
+	idleTimeout   = 30 * time.Second // connections are reused only by retries and feeds of one round
 )
 
-// A Client downloads URL feeds. It is safe for concurrent use.
+// idlePerHost is how many connections to one server are kept for the next of its lists: as many
+// as package feeds fetches at a time.
+const idlePerHost = 8
+
+// A Client downloads URL feeds. It is safe for concurrent use. The lists of one server share
+// its connections until Close.
 type Client struct {
 	transport *http.Transport
 	userAgent string
@@ -50,6 +55,7 @@ func NewClient(version string, log *slog.Logger) *Client {
 			TLSHandshakeTimeout:    tlsTimeout,
 			ResponseHeaderTimeout:  headerTimeout,
 			IdleConnTimeout:        idleTimeout,
+			MaxIdleConnsPerHost:    idlePerHost,
 			MaxResponseHeaderBytes: web.MaxHeader,
 			ForceAttemptHTTP2:      true,
 			// This package decompresses, so that the length on the wire stays known.
@@ -61,7 +67,8 @@ func NewClient(version string, log *slog.Logger) *Client {
 	}
 }
 
-// Close closes idle connections.
+// Close closes idle connections. Call it after each round: fetches are hours apart, and a
+// server's connections are not kept open that long.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // proxyFromEnvironment is [web.Proxy] with a fetchError.
@@ -113,8 +120,6 @@ func (c *Client) Get(ctx context.Context, req Request, to *Staged) (Response, er
 	if err != nil {
 		return Response{}, err
 	}
-	// Fetches are hours apart; do not keep a server's connection open that long.
-	defer c.transport.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, d.req.Timeout)
 	defer cancel()
 	d.ctx = d.peers.Begin(ctx, d.url)

@@ -103,7 +103,7 @@ func (c *Copy) readMeta(size int64) error {
 // lastLine returns the file's last line, without its newline. It reads from the end in
 // growing steps; nearly all trailers fit into the first.
 func (c *Copy) lastLine(size int64) ([]byte, error) {
-	for step := int64(4 << 10); ; step *= 4 {
+	for step := int64(1 << 10); ; step *= 4 {
 		n := min(step, size, maxTrailer+1) // one byte more: the newline before
 		tail := make([]byte, n)
 		if _, err := c.file.ReadAt(tail, size-n); err == io.EOF {

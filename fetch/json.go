@@ -31,19 +31,20 @@ func (s *Store) readJSON(name, suffix string, v any) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	file, _, err := s.openFile(name + suffix)
+	file, info, err := s.openFile(name + suffix)
 	if err != nil {
 		return ofFeed(feedOf(name, suffix), err)
 	}
 	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxJSON+1))
-	if err != nil {
+	var data bytes.Buffer
+	data.Grow(int(min(info.Size(), maxJSON)) + bytes.MinRead)
+	if _, err := data.ReadFrom(io.LimitReader(file, maxJSON+1)); err != nil {
 		return ofFeed(feedOf(name, suffix), readError(file.Name(), err))
 	}
-	if len(data) > maxJSON {
+	if data.Len() > maxJSON {
 		return &DamagedError{Path: file.Name(), Why: fmt.Sprintf("it has more than %d bytes", maxJSON)}
 	}
-	if err := json.Unmarshal(data, v); err != nil {
+	if err := json.Unmarshal(data.Bytes(), v); err != nil {
 		return &DamagedError{Path: file.Name(), Why: err.Error()}
 	}
 	return nil
