@@ -114,10 +114,11 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	watch.Lap("bans")
 
 	report.addFeeds(e.feeds, protected)
-	report.keepLost(&feeds.Keeper{Store: e.Store, Limits: e.Cfg.Limits, Now: state.Clock(), DryRun: e.dryRun, Warn: report.warn}, e.feeds, func() cidr.Sets {
+	brought := e.reader.Brought()
+	report.keepLost(&feeds.Keeper{Store: e.Store, Limits: e.Cfg.Limits, Now: state.Clock(), DryRun: e.dryRun, Warn: report.warn}, e.feeds, brought, func() cidr.Sets {
 		return feeds.LiveSets(lives).Subtract(e.Book.Banned()) // an older version put bans there too
 	})
-	sets := feeds.Combine(e.feeds, report.Kept)
+	sets := feeds.Combine(brought, report.Kept)
 	memory.Follow(max(record.Own(), sets.Len()))
 	report.Exempt = append(report.Exempt, protected.Overlapping(sets)...)
 	if stay := e.undropped(report, lives).Subtract(sets); stay.Len() > 0 {
@@ -245,8 +246,8 @@ func (r *SyncReport) addFeeds(feeds []*feeds.Feed, p *exempt.Protection) {
 }
 
 // keepLost finds which entries stay in force of feeds whose copies are lost.
-func (r *SyncReport) keepLost(k *feeds.Keeper, feeds []*feeds.Feed, live func() cidr.Sets) {
-	r.Kept = k.Keep(feeds, live)
+func (r *SyncReport) keepLost(k *feeds.Keeper, feeds []*feeds.Feed, brought cidr.Sets, live func() cidr.Sets) {
+	r.Kept = k.Keep(feeds, brought, live)
 	for _, kept := range r.Kept {
 		r.warn("%s", kept.Words())
 	}

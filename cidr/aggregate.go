@@ -64,15 +64,28 @@ func (b *Builder) compact(f Family) {
 	b.ps[f] = slices.Grow(ps, len(ps)/2)
 }
 
-// addSets adds all prefixes of both sets. Like Add it aggregates first rather than grow a
-// large slice.
-func (b *Builder) addSets(sets Sets) {
-	for f := range sets {
-		if n := len(b.ps[f]); n >= compactMin && n+sets[f].Len() > cap(b.ps[f]) {
-			b.compact(Family(f))
-		}
-		b.ps[f] = append(b.ps[f], sets[f].ps...)
+// addPrefixes adds many prefixes of one family. Like Add it aggregates first rather than grow
+// a large slice.
+func (b *Builder) addPrefixes(f Family, more []Prefix) {
+	if n := len(b.ps[f]); n >= compactMin && n+len(more) > cap(b.ps[f]) {
+		b.compact(f)
 	}
+	b.ps[f] = append(b.ps[f], more...)
+}
+
+// Take adds all prefixes of sets, which must not be used any more: their memory becomes the
+// builder's, if it is larger than what the builder has, or spare's. spare is an empty
+// builder.
+func (b *Builder) Take(sets Sets) (spare Builder) {
+	for f := range sets {
+		more := sets[f].ps
+		if cap(more) > cap(b.ps[f]) {
+			b.ps[f], more = more, b.ps[f]
+		}
+		b.addPrefixes(Family(f), more)
+		spare.ps[f] = more[:0]
+	}
+	return spare
 }
 
 // Sets returns the aggregated sets and empties the builder.
@@ -107,7 +120,9 @@ func Union(all ...Sets) Sets {
 		b.ps[f] = make([]Prefix, 0, min(n, compactMin))
 	}
 	for _, sets := range all {
-		b.addSets(sets)
+		for f := range sets {
+			b.addPrefixes(Family(f), sets[f].ps)
+		}
 	}
 	return b.Sets()
 }

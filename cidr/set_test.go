@@ -216,3 +216,26 @@ func TestNarrow(t *testing.T) {
 		}
 	}
 }
+
+// TestTake: a builder that takes over the memory of sets has what their union has, and what is
+// spare can be filled again.
+func TestTake(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var b, spare Builder
+		var all []Sets
+		for range rapid.IntRange(0, 6).Draw(t, "sets") {
+			ps := append(drawPrefixes(t, IPv4, "IPv4"), drawPrefixes(t, IPv6, "IPv6")...)
+			for _, p := range ps {
+				spare.Add(p)
+			}
+			all = append(all, SetOf(ps...))
+			spare = b.Take(spare.Sets())
+		}
+		got, want := b.Sets(), Union(all...)
+		for _, f := range Families {
+			if !got[f].Equal(want[f]) {
+				t.Fatalf("%s: %v, want %v", f, texts(got[f]), texts(want[f]))
+			}
+		}
+	})
+}

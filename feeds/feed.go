@@ -33,6 +33,7 @@ type Reader struct {
 	wrote    func() bool      // whether voipbl put it there
 	feeds    []config.Feed    // all that are configured
 	lossy    func() bool      // whether the copy of a feed is lost: see Feed.before
+	gathered *gathering
 	now      time.Time
 	deadline time.Time // for fetching all feeds
 	progress func(feed string, got, total int64)
@@ -42,8 +43,8 @@ type Reader struct {
 type Feed struct {
 	config.Feed
 	Report   Report
-	source   string // identifies the source, should the feed's URL change: see [config.URL.ID]
-	sets     cidr.Sets
+	source   string    // identifies the source, should the feed's URL change: see [config.URL.ID]
+	sets     cidr.Sets // empty once GetAll has gathered them: see [Reader.Brought]
 	Warnings []string
 
 	Talked  []web.Peer  // the hosts that it was just fetched from
@@ -72,6 +73,7 @@ func NewReader(cfg config.Config, opts Options, store *fetch.Store, now time.Tim
 		wrote:    func() bool { return state.LastRecord(cfg).Wrote(cfg) },
 		limit:    sync.OnceValue(func() EntryLimit { return LimitOf(cfg.Limits) }),
 		feeds:    cfg.Feeds,
+		gathered: new(gathering),
 	}
 }
 
@@ -85,13 +87,17 @@ func (r *Reader) GetAll(ctx context.Context, cfgs []config.Feed, feeds []*Feed, 
 	var group errgroup.Group
 	group.SetLimit(AtOnce)
 	var got []int
+	var wanted []config.Feed
 	for i, f := range cfgs {
-		if feeds[i] != nil || !want(f) {
-			continue
+		if feeds[i] == nil && want(f) {
+			got, wanted = append(got, i), append(wanted, f)
 		}
-		got = append(got, i)
+	}
+	r.gathered.grow(r, wanted)
+	for _, i := range got {
 		group.Go(func() error {
-			feeds[i] = r.Get(ctx, f)
+			feeds[i] = r.Get(ctx, cfgs[i])
+			r.gathered.take(feeds[i])
 			return nil
 		})
 	}
@@ -363,14 +369,12 @@ func (e *tooManyError) Unwrap() error { return e.error }
 
 // readBy reads a body under a policy.
 func (r *Reader) readBy(policy cidr.Policy, parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
-	var (
-		c content
-		b cidr.Builder
-	)
+	var c content
+	b := builders.Get().(*cidr.Builder)
 	c.tally.Declared = cidr.NoTotal
 	for part, in := range parts {
 		part.Size = min(part.Size, r.limits.MaxBytes)
-		t, err := c.readPart(part, in, policy, &b)
+		t, err := c.readPart(part, in, policy, b)
 		if errors.Is(err, cidr.ErrTooMany) {
 			err = &tooManyError{err}
 		}

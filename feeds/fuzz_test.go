@@ -52,8 +52,7 @@ func FuzzFeedToPlan(f *testing.F) {
 		}
 
 		protected := protectedFrom(protectedBytes)
-		list := &Feed{sets: copied.sets}
-		sets := exempt.Blockable(Combine([]*Feed{list}, nil), protected)
+		sets := exempt.Blockable(copied.sets, protected)
 		named := namedBy(text)
 		for _, fam := range cidr.Families {
 			plan, err := ipsetsync.NewPlan("x", fam, cidr.ShapeOf(sets[fam], 0), nil)

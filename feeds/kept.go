@@ -113,9 +113,9 @@ type Keeper struct {
 	Warn   func(format string, args ...any)
 }
 
-// Keep returns what is kept of the feeds that are Missing, and writes it down. live returns
-// what the kernel holds.
-func (k *Keeper) Keep(feeds []*Feed, live func() cidr.Sets) []Kept {
+// Keep returns what is kept of the feeds that are Missing, and writes it down. brought is what
+// the others have; live returns what the kernel holds.
+func (k *Keeper) Keep(feeds []*Feed, brought cidr.Sets, live func() cidr.Sets) []Kept {
 	last, lost := readApplied(k.Store), losses{}
 	if err := k.Store.ReadJSON(lostFile, &lost); err != nil {
 		if !problem.IsAbsent(err) {
@@ -150,7 +150,7 @@ func (k *Keeper) Keep(feeds []*Feed, live func() cidr.Sets) []Kept {
 			lost[f.Name] = l
 			continue
 		}
-		sets := k.standIn(f.Name, known, live, broughtBy(feeds))
+		sets := k.standIn(f.Name, known, live, everBrought(feeds, brought))
 		if sets.Len() == 0 { // and later entries in the kernel are not this feed's
 			l.Over = true
 			k.remove(f.Name)
@@ -168,11 +168,11 @@ func (k *Keeper) Keep(feeds []*Feed, live func() cidr.Sets) []Kept {
 	return kept
 }
 
-// broughtBy returns the entries that feeds are known to have, or to have had.
-func broughtBy(feeds []*Feed) cidr.Sets {
-	var all []cidr.Sets
+// everBrought returns the entries that feeds are known to have, or to have had.
+func everBrought(feeds []*Feed, brought cidr.Sets) cidr.Sets {
+	all := []cidr.Sets{brought}
 	for _, f := range feeds {
-		all = append(all, f.sets, f.before)
+		all = append(all, f.before)
 	}
 	return cidr.Union(all...)
 }

@@ -64,14 +64,14 @@ func TestKeptIsNoRatchet(t *testing.T) {
 			other = cidr.SetOf(drawPrefixes(rt, "other")...)
 			feeds := []*Feed{
 				{Feed: config.Feed{Name: "lost"}, Report: Report{State: Missing}},
-				{Feed: config.Feed{Name: "other"}, Report: Report{State: Fresh}, sets: other},
+				{Feed: config.Feed{Name: "other"}, Report: Report{State: Fresh}},
 			}
 			if i == 0 { // later it is known already
 				feeds[1].before = before
 			}
-			rest = rest.Subtract(broughtBy(feeds))
-			kept := k.Keep(feeds, func() cidr.Sets { return kernel })
-			kernel = Combine(feeds, kept)
+			rest = rest.Subtract(everBrought(feeds, other))
+			kept := k.Keep(feeds, other, func() cidr.Sets { return kernel })
+			kernel = Combine(other, kept)
 			if want := cidr.Union(rest, other); !kernel[0].Equal(want[0]) {
 				rt.Fatalf("fetch %d: the set has %d prefixes, not %d", i, kernel.Len(), want.Len())
 			}
@@ -80,7 +80,7 @@ func TestKeptIsNoRatchet(t *testing.T) {
 		k.Now = clockAt(pastNow, time.Hour)
 		feeds := []*Feed{{Feed: config.Feed{Name: "lost"}, Report: Report{State: Missing}}}
 		for range 2 {
-			if kept := k.Keep(feeds, func() cidr.Sets { return kernel }); rest.Len() > 0 && len(kept) > 0 {
+			if kept := k.Keep(feeds, cidr.Sets{}, func() cidr.Sets { return kernel }); rest.Len() > 0 && len(kept) > 0 {
 				rt.Fatalf("%d are kept for ever", kept[0].Prefixes)
 			}
 		}
@@ -132,7 +132,7 @@ func TestKeptClock(t *testing.T) {
 			kernel := func() cidr.Sets { return cidr.SetOf(cidr.MustParsePrefix("8.8.8.8")) }
 			var kept []Kept
 			for _, k.Now = range test.now {
-				kept = k.Keep(feeds, kernel)
+				kept = k.Keep(feeds, cidr.Sets{}, kernel)
 			}
 			switch {
 			case test.left == 0 && len(kept) > 0, test.left > 0 && len(kept) != 1:

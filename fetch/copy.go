@@ -41,6 +41,15 @@ func (s *Store) Open(name string) (*Copy, error) {
 	return c, nil
 }
 
+// Size returns how many bytes the file of a feed's last good copy has; 0 if there is none.
+func (s *Store) Size(name string) int64 {
+	info, err := s.root.Lstat(name + listSuffix)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
 // CopyName returns the file name of a feed's last good copy.
 func CopyName(feed string) string { return feed + listSuffix }
 
