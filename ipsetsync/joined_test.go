@@ -3,6 +3,7 @@ package ipsetsync
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -163,6 +164,40 @@ func BenchmarkJoin(b *testing.B) {
 		work.Join()
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(live.Prefixes)), "ns/piece")
+}
+
+// TestJoinShaped: a set gives the same answers whatever shape it is written in.
+func TestJoinShaped(t *testing.T) {
+	for _, f := range cidr.Families {
+		t.Run(f.String(), func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				var own cidr.Builder
+				for _, c := range cuts(t, f) {
+					own.Add(c.own.Prefix)
+				}
+				set := own.Sets()[f]
+				membersOf := func(extra int) *Members {
+					m := &Members{Header: Header{Type: TypeHashNet, Family: f}, prefixes: slices.Collect(cidr.ShapeOf(set, extra).All())}
+					m.noteLengths()
+					m.Join()
+					return m
+				}
+				whole, shaped := membersOf(0), membersOf(rapid.IntRange(0, 5000).Draw(t, "extra"))
+				queries := slices.Collect(set.All())
+				for _, c := range cuts(t, f) {
+					queries = append(queries, c.own.Prefix)
+				}
+				for _, q := range queries {
+					for bits := max(int(q.Bits())-2, 0); bits <= min(int(q.Bits())+2, int(f.Bits())); bits++ {
+						q, _ := cidr.FromBytes(q.AppendBytes(nil), uint8(bits))
+						if got, want := shaped.Look(q), whole.Look(q); !reflect.DeepEqual(got, want) {
+							t.Fatalf("%s is %+v, not %+v", q, got, want)
+						}
+					}
+				}
+			})
+		})
+	}
 }
 
 // TestJoinLeaves: nothing is joined in sets that have more than addresses to block.
