@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/internal/memory"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
@@ -23,6 +24,7 @@ import (
 func Sync(ctx context.Context, cfg config.Config, opts feeds.Options) (*SyncReport, error) {
 	ctx = reach.AtOneMoment(ctx)
 	defer firewall.EndMoment(ctx)
+	memory.ForFeeds(len(cfg.Feeds))
 	report := NewSyncReport(opts.Version)
 	err := syncInto(ctx, cfg, opts, report)
 	if err != nil {

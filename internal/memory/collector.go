@@ -32,6 +32,20 @@ func ForCommand() {
 	}
 }
 
+// manyFeeds is the number of lists from which a command collects garbage early, with
+// manyPercent: each list leaves some 40 KB behind.
+const (
+	manyFeeds   = 32
+	manyPercent = 50
+)
+
+// ForFeeds adapts the garbage collector of a command to the number of lists that it reads.
+func ForFeeds(feeds int) {
+	if !inAgent.Load() && feeds >= manyFeeds && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(manyPercent)
+	}
+}
+
 // inAgent is true once ForAgent was called.
 var inAgent atomic.Bool
 
