@@ -128,7 +128,7 @@ func TestSystemd(t *testing.T) {
 	}
 	protected := func() bool {
 		_, code := h.Run("ipset", "test", "voip_bl", "5.5.5.5")
-		return code == 0 && strings.Contains(h.Must("iptables-save"), "-A INPUT -m set --match-set voip_bl src")
+		return code == 0 && strings.Contains(h.Must("iptables-save"), "-A PREROUTING -m set --match-set voip_bl src")
 	}
 	hung := pid()
 	h.Must("sh", "-c", "kill -STOP "+hung)
