@@ -56,6 +56,13 @@ func TestWatchSets(t *testing.T) {
 		{what: "another type", do: "iptables -F; ipset destroy voip_bl; ipset create voip_bl hash:ip counters; ipset add voip_bl 4.4.4.5"},
 		{what: "gone", do: "ipset destroy voip_bl; ipset destroy voip_ban"},
 	} {
+		if step.what == "an entry more" { // a set that is as written is not read: this would tell
+			other := print
+			other.Digest, other.Own = state.DigestText(1), 1000
+			if s, err := w.list("voip_bl", cidr.IPv4, other); err != nil || s.Changed || s.Entries != 1000 {
+				t.Errorf("%v: %+v", err, s)
+			}
+		}
 		if step.do != "" {
 			run(t, "", step.do)
 		}
