@@ -27,8 +27,32 @@ func parseLine(line []byte) (span, Reason) {
 	return parseColumns(cutWord(line))
 }
 
-// parsePlain4 reads a line that is an IPv4 address or prefix and nothing else, as
-// nearly all lines are. It only saves time: parseLine gives the same result.
+// cutPlain4 is parsePlain4 for the line at the start of s. It returns the length of the
+// line with its newline.
+func cutPlain4(s []byte) (p Prefix, n int, ok bool) {
+	a, n := parse4(s)
+	if n == 0 || n == len(s) {
+		return Prefix{}, 0, false
+	}
+	bits := uint8(32)
+	if s[n] == '/' {
+		end := n + 1
+		for end < len(s) && isDigit(s[end]) {
+			end++
+		}
+		if bits, ok = parseUint8(s[n+1 : end]); !ok || bits > 32 {
+			return Prefix{}, 0, false
+		}
+		n = end
+	}
+	if n == len(s) || s[n] != '\n' {
+		return Prefix{}, 0, false
+	}
+	return newPrefix(IPv4, a, bits), n + 1, true
+}
+
+// parsePlain4 reads a line that is an IPv4 address or prefix and nothing else. It only
+// saves time: parseLine gives the same result.
 func parsePlain4(line []byte) (Prefix, bool) {
 	a, n := parse4(line)
 	if n == 0 {

@@ -53,6 +53,9 @@ func NewScanner(r io.Reader) *Scanner {
 // Scan moves to the next entry or refused line. It returns false at the end or on a
 // read error.
 func (s *Scanner) Scan() bool {
+	if s.scanPlain() {
+		return true
+	}
 	for {
 		line, long, err := s.readLine()
 		if err != nil {
@@ -83,6 +86,20 @@ func (s *Scanner) Scan() bool {
 		s.parse(line)
 		return true
 	}
+}
+
+// scanPlain scans the next line if it is in the buffer and is an IPv4 address or prefix and
+// nothing else, as nearly all lines are. It only saves time: Scan gives the same result.
+func (s *Scanner) scanPlain() bool {
+	buffered, _ := s.r.Peek(s.r.Buffered())
+	p, n, ok := cutPlain4(buffered)
+	if !ok {
+		return false
+	}
+	s.r.Discard(n)
+	s.line++
+	s.text, s.reason, s.prefixes = buffered[:n-1], Accepted, append(s.prefixes[:0], p)
+	return true
 }
 
 // parse reads the entry of a line; space around it is already cut off.

@@ -2,7 +2,9 @@ package cidr
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -22,6 +24,26 @@ func scanned(text string) string {
 		}
 	}
 	return strings.Join(out, " ")
+}
+
+// TestScanPlain: lines come out the same whether or not they are in the buffer as a whole, which
+// decides how they are read.
+func TestScanPlain(t *testing.T) {
+	all := func(r io.Reader) (out []string) {
+		for sc := NewScanner(r); sc.Scan(); {
+			out = append(out, fmt.Sprintf("%d %q %v %v", sc.Line(), sc.Text(), sc.Reason(), sc.Prefixes()))
+		}
+		return out
+	}
+	text := "1.2.3.4/0\n1.2.3.4/00\n1.2.3.4/07\n1.2.3.4/33\n1.2.3.4/132\n1.2.3.4/\n1.2.3.4 \n1.2.3.4\r\n1.2.3.4/24\r\n01.2.3.4\n1.2.3.4.\n1.2.3.4-1.2.3.5\n1.2.3.4#\n"
+	for _, form := range lineForms {
+		text += form.text + "\n"
+	}
+	text += "1.2.3.4/24"
+	fast, slow := all(strings.NewReader(text)), all(iotest.OneByteReader(strings.NewReader(text)))
+	if len(fast) == 0 || !slices.Equal(fast, slow) {
+		t.Errorf("got\n%s\nand\n%s", strings.Join(fast, "\n"), strings.Join(slow, "\n"))
+	}
 }
 
 // TestLineForms has each form that real lists use, and lines that look like one and are
