@@ -4,21 +4,12 @@
 package lazyregexp
 
 import (
-	"os"
 	"regexp"
-	"strings"
 	"sync"
 )
 
-// inTest is true in a test program, which is to find each mistake in an expression.
-var inTest = len(os.Args) > 0 && strings.HasSuffix(os.Args[0], ".test")
-
-// New returns a function that returns the compiled expression. It panics on a mistake in
-// the expression, in a test program at once.
+// New returns a function that returns the compiled expression. That panics if the
+// expression has a mistake; a test compiles all that are in the code.
 func New(expression string) func() *regexp.Regexp {
-	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
-	if inTest {
-		compiled()
-	}
-	return compiled
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }
