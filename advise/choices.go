@@ -65,10 +65,7 @@ func (p *proposer) stateOf(isDefault bool) State {
 
 // valid reports whether a configuration is one that voipbl accepts.
 func valid(c config.Config) bool {
-	text, err := c.YAML()
-	if err == nil {
-		_, err = config.Parse("", text)
-	}
+	_, err := config.Parse("", c.YAML())
 	return err == nil
 }
 

@@ -114,7 +114,7 @@ func (p *proposer) set(key, value, why string, change func(*config.Config), edit
 		if !ok {
 			continue
 		}
-		if got, err := config.Parse("", []byte(text)); err == nil && equal(got, want) {
+		if got, err := config.Parse("", []byte(text)); err == nil && got.Equal(want) {
 			p.text, p.cfg = text, want
 			p.choose(Set, key, value, "%s", why)
 			return
@@ -135,12 +135,6 @@ func more[T fmt.Stringer](path string, items []T, why string) func(string) (stri
 // key returns an edit that sets the value at a path.
 func key(path, value, why string) func(string) (string, bool) {
 	return func(text string) (string, bool) { return setKey(text, strings.Split(path, "."), value, why) }
-}
-
-func equal(a, b config.Config) bool {
-	x, errX := a.YAML()
-	y, errY := b.YAML()
-	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
 const keyNetworks = "firewall.local_networks"

@@ -151,7 +151,7 @@ func TestProposals(t *testing.T) {
 
 			// The text says what is proposed, and a second proposal for the same host changes nothing.
 			got, err := config.Parse("", p.Text)
-			if err != nil || !equal(got, p.Config) {
+			if err != nil || !got.Equal(p.Config) {
 				t.Errorf("the text says something else: %v", err)
 			}
 			r.Text = p.Text
@@ -264,7 +264,7 @@ func TestNothingIsLost(t *testing.T) {
 				undo()
 			}
 		}
-		if !equal(back, before) {
+		if !back.Equal(before) {
 			t.Errorf("%q: more is changed than is said:\n%s", text, p.Text)
 		}
 		for _, h := range before.Firewall.Trunks {

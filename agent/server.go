@@ -65,12 +65,7 @@ func (d *daemon) listen(banned *bans.Server) (*control, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+state.StatusPath, func(w http.ResponseWriter, _ *http.Request) { state.Respond(w, d.snapshot()) })
 	mux.HandleFunc("GET "+state.ConfigPath, func(w http.ResponseWriter, _ *http.Request) {
-		text, err := d.shared.Load().YAML()
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		state.Respond(w, string(text))
+		state.Respond(w, string(d.shared.Load().YAML()))
 	})
 	mux.HandleFunc("GET "+blocklist.RulesPath, func(w http.ResponseWriter, r *http.Request) { state.Respond(w, d.outlook(r.Context())) })
 	mux.HandleFunc("POST "+state.ReloadPath, func(w http.ResponseWriter, r *http.Request) {

@@ -95,10 +95,7 @@ func TestServicesReplace(t *testing.T) {
 func TestPortless(t *testing.T) {
 	for _, proto := range portless {
 		c := mustParse(t, "firewall: {services: [{name: vpn, proto: "+proto+", from: any}]}\n")
-		text, err := c.YAML()
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := c.YAML()
 		want := []Service{{Name: "vpn", Proto: proto, From: FromAny}}
 		if d := cmp.Diff(want, c.Firewall.Services); d != "" {
 			t.Error(d)

@@ -1,10 +1,6 @@
 package config
 
-import (
-	"net/netip"
-
-	"github.com/goccy/go-yaml"
-)
+import "net/netip"
 
 // rawConfig and the other raw types have the shape of the file. A nil pointer or slice is a
 // key that is not written; an empty list in the text is an empty slice that is not nil. A nil
@@ -30,15 +26,15 @@ type rawConfig struct {
 
 type rawFeed struct {
 	Name        *string `yaml:"name" example:"my-list"`
-	URL         *string `yaml:"url,omitempty" example:"https://voipbl.org/update/"`
-	Path        *string `yaml:"path,omitempty" example:"/etc/voipbl/blocklist.d"`
-	Optional    *bool   `yaml:"optional,omitempty"`
+	URL         *string `yaml:"url" example:"https://voipbl.org/update/"`
+	Path        *string `yaml:"path" example:"/etc/voipbl/blocklist.d"`
+	Optional    *bool   `yaml:"optional"`
 	Schedule    *string `yaml:"schedule" example:"0 */4 * * *"`
-	Splay       *string `yaml:"splay,omitempty" example:"auto"`
-	Insecure    *bool   `yaml:"insecure,omitempty"`
-	MinEntries  *int    `yaml:"min_entries,omitempty" example:"1000"`
-	MaxCoverage *string `yaml:"max_coverage,omitempty" example:"5%"`
-	FrozenAfter *int    `yaml:"frozen_after,omitempty" example:"10"`
+	Splay       *string `yaml:"splay" example:"auto"`
+	Insecure    *bool   `yaml:"insecure"`
+	MinEntries  *int    `yaml:"min_entries" example:"1000"`
+	MaxCoverage *string `yaml:"max_coverage" example:"5%"`
+	FrozenAfter *int    `yaml:"frozen_after" example:"10"`
 }
 
 type rawBans struct {
@@ -88,7 +84,7 @@ type rawSIP struct {
 type rawService struct {
 	Name  *string    `yaml:"name" example:"ssh"`
 	Proto *string    `yaml:"proto" example:"tcp"`
-	Ports *portsText `yaml:"ports,omitempty" example:"80,443"`
+	Ports *portsText `yaml:"ports" example:"80,443"`
 	From  *string    `yaml:"from" example:"lan"`
 }
 
@@ -102,12 +98,6 @@ type rawReport struct {
 	Insecure *bool   `yaml:"insecure"`
 	Serial   *string `yaml:"serial" example:"the one that VoIPBL gave you"`
 	PerHour  *int    `yaml:"per_hour" example:"60"`
-}
-
-// YAML returns the configuration as a file with every key written, secrets included. Parse reads
-// it back to an equal Config.
-func (c Config) YAML() ([]byte, error) {
-	return yaml.MarshalWithOptions(c.raw(), yaml.IndentSequence(true))
 }
 
 func (c Config) raw() rawConfig {

@@ -10,10 +10,7 @@ import (
 )
 
 func TestDefaultRoundTrip(t *testing.T) {
-	text, err := Default().YAML()
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := Default().YAML()
 	if d := diff(Default(), mustParse(t, string(text))); d != "" {
 		t.Errorf("(-default +read back):\n%s\n%s", d, text)
 	}
@@ -26,10 +23,7 @@ func TestDefaultRoundTrip(t *testing.T) {
 func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := configs().Draw(t, "config")
-		text, err := c.YAML()
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := c.YAML()
 		back, err := Parse("back", text)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, text)

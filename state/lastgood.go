@@ -42,10 +42,7 @@ func lastGood(stateDir string) (cfg config.Config, since time.Time, err error) {
 // KeepConfig writes the current configuration to goodConfigFile, if it is not there
 // already.
 func KeepConfig(cfg config.Config, now time.Time) error {
-	text, err := cfg.YAML()
-	if err != nil {
-		return err
-	}
+	text := cfg.YAML()
 	store, err := OpenStore(cfg)
 	if err != nil {
 		return err
