@@ -79,7 +79,9 @@ func ofFeed(name string, err error) error {
 // readMeta reads the trailer of a file of the given size, and checks that the file
 // holds nothing but body and trailer.
 func (c *Copy) readMeta(size int64) error {
-	line, err := c.lastLine(size)
+	buf := buffers.get()
+	defer buffers.put(buf)
+	line, err := c.lastLine(size, buf)
 	if err != nil {
 		return err
 	}
@@ -110,11 +112,15 @@ func (c *Copy) readMeta(size int64) error {
 }
 
 // lastLine returns the file's last line, without its newline. It reads from the end in
-// growing steps; nearly all trailers fit into the first.
-func (c *Copy) lastLine(size int64) ([]byte, error) {
+// growing steps; nearly all trailers fit into the first. The line may be in buf.
+func (c *Copy) lastLine(size int64, buf *[bufferSize]byte) ([]byte, error) {
 	for step := int64(1 << 10); ; step *= 4 {
 		n := min(step, size, maxTrailer+1) // one byte more: the newline before
-		tail := make([]byte, n)
+		tail := buf[:]
+		if n > bufferSize {
+			tail = make([]byte, n)
+		}
+		tail = tail[:n]
 		if _, err := c.file.ReadAt(tail, size-n); err == io.EOF {
 			return nil, c.damaged("it became shorter while it was read")
 		} else if err != nil {

@@ -127,14 +127,16 @@ func private(dir *os.File) error {
 // Largest returns the largest file of a folder that is replaced as a whole, and its
 // length in bytes. The name is empty if there is none.
 func Largest(dir string) (file string, size int64) {
-	entries, err := os.ReadDir(dir)
+	folder, err := os.Open(dir)
 	if err != nil {
 		return "", 0
 	}
-	for _, entry := range entries {
-		info, err := entry.Info()
-		if err == nil && info.Mode().IsRegular() && ownRE().MatchString(entry.Name()) && info.Size() > size {
-			file, size = entry.Name(), info.Size()
+	defer folder.Close()
+	names, _ := folder.Readdirnames(-1) // those read before an error count
+	var info unix.Stat_t
+	for _, name := range names {
+		if unix.Fstatat(int(folder.Fd()), name, &info, unix.AT_SYMLINK_NOFOLLOW) == nil && info.Mode&unix.S_IFMT == unix.S_IFREG && info.Size > size && ownRE().MatchString(name) {
+			file, size = name, info.Size
 		}
 	}
 	return file, size
@@ -155,17 +157,17 @@ func (s *Store) Sweep() error {
 		return storageError("", s.root.Name(), err)
 	}
 	defer dir.Close()
-	entries, err := dir.ReadDir(-1)
+	names, err := dir.Readdirnames(-1)
 	if err != nil {
 		return storageError("", s.root.Name(), err)
 	}
 	var errs []error
-	for _, entry := range entries {
-		if entry.IsDir() || !tempRE().MatchString(entry.Name()) || inUse(entry) {
+	for _, name := range names {
+		if !strings.HasPrefix(name, ".") || !tempRE().MatchString(name) || s.inUse(name) {
 			continue
 		}
-		if err := s.root.Remove(entry.Name()); err != nil {
-			errs = append(errs, storageError("", s.path(entry.Name()), err))
+		if err := s.root.Remove(name); err != nil {
+			errs = append(errs, storageError("", s.path(name), err))
 		}
 	}
 	return errors.Join(errs...)
@@ -175,14 +177,16 @@ func (s *Store) Sweep() error {
 // belong to another process, which needs no lock to write it.
 const writing = time.Hour
 
-// inUse reports whether another process may still be writing a temporary file. Copies
-// are not in use: they are staged under the lock that the caller of Sweep holds.
-func inUse(temp fs.DirEntry) bool {
-	if !strings.Contains(temp.Name(), jsonSuffix) && !strings.Contains(temp.Name(), journalSuffix) {
-		return false
+// inUse reports whether another process may still be writing a temporary file, or it is a
+// folder. Copies are not in use: they are staged under the lock that the caller of Sweep
+// holds.
+func (s *Store) inUse(temp string) bool {
+	info, err := s.root.Lstat(temp)
+	if err != nil || info.IsDir() {
+		return err == nil
 	}
-	info, err := temp.Info()
-	return err == nil && time.Since(info.ModTime()).Abs() < writing
+	small := strings.Contains(temp, jsonSuffix) || strings.Contains(temp, journalSuffix)
+	return small && time.Since(info.ModTime()).Abs() < writing
 }
 
 // path returns the file's path for messages; it is never opened.
