@@ -32,9 +32,18 @@ func (f foreign) String() string {
 var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, cidr.BufferSize) }}
 
 // bytesPerEntry is the length of a list's line in bytes, rounded down: real lists have 14 to
-// 17. It is only used to allocate memory for a part that is longer than a buffer; the lines of a
-// shorter one are counted.
+// 17, but their beginnings less. It is only used to allocate memory before anything was read.
 const bytesPerEntry = 14
+
+// linesOf returns how many lines a part probably has, by those at its beginning, or somewhat
+// more. To allocate too little costs more than too much: it is allocated anew, and copied.
+func linesOf(head []byte, size int64) int {
+	lines := int64(bytes.Count(head, []byte{'\n'})) + 1
+	if rest := size - int64(len(head)); rest > 0 && len(head) > 0 {
+		lines += lines*rest/int64(len(head)) + lines>>5
+	}
+	return int(lines)
+}
 
 // readPart reads one part of a body. If the part cannot be a list, it reads only the
 // beginning.
@@ -51,11 +60,11 @@ func (c *content) readPart(part fetch.Part, in io.Reader, policy cidr.Policy, b 
 		c.foreign = append(c.foreign, foreign{part.Name, kind})
 		return cidr.Tally{Declared: cidr.NoTotal}, nil
 	}
-	entries := int(part.Size / bytesPerEntry)
+	size := part.Size
 	if end != nil {
-		entries = bytes.Count(head, []byte{'\n'}) + 1
+		size = 0
 	}
-	b.Grow(cidr.IPv4, min(entries, policy.MaxPrefixes))
+	b.Grow(cidr.IPv4, min(linesOf(head, size), policy.MaxPrefixes))
 	t, err := cidr.Read(r, policy, b)
 	if err == nil && t.Lines > 0 && t.Malformed() == t.Lines {
 		c.foreign = append(c.foreign, foreign{part.Name, kind})
