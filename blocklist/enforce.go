@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/voipbl/voipbl/bans"
@@ -119,7 +120,7 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 		return feeds.LiveSets(lives).Subtract(e.Book.Banned()) // an older version put bans there too
 	})
 	sets := feeds.Combine(brought, report.Kept)
-	memory.Follow(max(record.Own(), sets.Len()))
+	memory.Settle(max(record.Own(), sets.Len()))
 	report.Exempt = append(report.Exempt, protected.Overlapping(sets)...)
 	if stay := e.undropped(report, lives).Subtract(sets); stay.Len() > 0 {
 		report.warn("an older version kept bans in %s: they stay there (%d), since no rule drops %s", e.Cfg.Set, stay.Len(), e.Cfg.BanSet)
@@ -237,6 +238,7 @@ func (r *SyncReport) ensureRules(ctx context.Context, held *rules.Hold, e *Enfor
 }
 
 func (r *SyncReport) addFeeds(feeds []*feeds.Feed, p *exempt.Protection) {
+	r.Feeds = slices.Grow(r.Feeds, len(feeds))
 	for _, f := range feeds {
 		r.Feeds = append(r.Feeds, f.Report)
 		r.Warnings = append(r.Warnings, f.Warnings...)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/memory"
 )
 
 // A gathering collects the entries of all feeds while they are read, so that no feed keeps its
@@ -26,6 +27,7 @@ func (g *gathering) take(f *Feed) {
 	g.mu.Unlock()
 	f.sets = cidr.Sets{}
 	builders.Put(spare)
+	memory.ListRead()
 }
 
 // grow makes room for the entries of feeds, by the size of their files or last good copies. If

@@ -30,8 +30,8 @@ func TestManyFeeds(t *testing.T) {
 		opens, syncs, opensAgain, syncsAgain int // for each feed, at first and if nothing has changed
 		more                                 int // memory in KiB
 	}{
-		{"local", "{name: f%[1]d, path: %[2]s/f%[1]d}", 6, 2, 3, 0, 8 << 10},
-		{"network", "{name: f%[1]d, url: \"http://127.0.0.1:8080/f%[1]d\", insecure: true}", 8, 2, 7, 1, 8 << 10},
+		{"local", "{name: f%[1]d, path: %[2]s/f%[1]d}", 6, 2, 3, 0, 3 << 10},
+		{"network", "{name: f%[1]d, url: \"http://127.0.0.1:8080/f%[1]d\", insecure: true}", 8, 2, 7, 1, 5 << 10},
 	} {
 		t.Run(source.name, func(t *testing.T) {
 			testns.Enter(t)

@@ -18,31 +18,54 @@ const (
 	// harder. Nothing fails above it.
 	agentLimit = 64 << 20
 
-	// heapPerEntry is how much memory an entry takes in the agent while a new list replaces
-	// the old one, in bytes: 24 in each list, and some room. agentBase is what else it takes.
+	// heapPerEntry is how much memory an entry takes while a new list replaces the old one,
+	// in bytes: 24 in each list, and some room. agentBase is what else the agent takes,
+	// commandBase what else a command takes that has read many lists.
 	heapPerEntry = 64
 	agentBase    = 24 << 20
+	commandBase  = 6 << 20
 )
 
 // ForCommand sets the garbage collector for a command that ends soon. It has no memory
-// limit: with one that is too low for a list, the collector runs all the time.
+// limit: with one that is too low for a list, the collector runs all the time. See
+// [ForFeeds].
 func ForCommand() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(commandPercent)
 	}
 }
 
-// manyFeeds is the number of lists from which a command collects garbage early, with
-// manyPercent: each list leaves some 40 KB behind.
+// A command that reads many lists collects garbage early, since each list leaves some 40 KB
+// behind: by a lower percentage, and by counts of lists. Each collection takes about 1 ms, so
+// that none is due to the memory limit while lists are read: near the limit there would be one
+// for each list.
 const (
-	manyFeeds   = 32
+	manyFeeds   = 8
 	manyPercent = 50
+
+	// tidyEach is after how many lists that were read memory is given back to the kernel.
+	tidyEach = 32
 )
 
-// ForFeeds adapts the garbage collector of a command to the number of lists that it reads.
+var (
+	many atomic.Bool  // after ForFeeds in a command that reads many lists
+	read atomic.Int32 // how many of them
+)
+
+// ForFeeds adapts the garbage collector of a command to the number of lists that it reads. What
+// was needed to parse the configuration goes back to the kernel.
 func ForFeeds(feeds int) {
 	if !inAgent.Load() && feeds >= manyFeeds && os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(manyPercent)
+		many.Store(true)
+		debug.FreeOSMemory()
+	}
+}
+
+// ListRead says that a list was read.
+func ListRead() {
+	if many.Load() && read.Add(1)%tidyEach == 0 {
+		debug.FreeOSMemory()
 	}
 }
 
@@ -61,8 +84,24 @@ func ForAgent() {
 
 // Follow makes the agent's memory limit suit lists with that many entries.
 func Follow(entries int) {
-	if inAgent.Load() && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(limit(entries))
+	if inAgent.Load() {
+		setLimit(limit(entries))
+	}
+}
+
+// Settle is for when the lists are read, and together have that many entries. It also gives a
+// command that has read many of them a memory limit, and back to the kernel what reading took.
+func Settle(entries int) {
+	Follow(entries)
+	if many.Load() {
+		setLimit(commandBase + heapPerEntry*int64(entries))
+		debug.FreeOSMemory()
+	}
+}
+
+func setLimit(bytes int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes)
 	}
 }
 

@@ -2,6 +2,8 @@ package memory
 
 import (
 	"os"
+	"runtime"
+	"runtime/debug"
 	"testing"
 	"testing/fstest"
 )
@@ -76,5 +78,44 @@ func TestTotal(t *testing.T) {
 	}
 	if got, err := Total(os.DirFS("/")); err != nil || got < 1<<26 || got > 1<<50 {
 		t.Errorf("this host: %d, %v", got, err)
+	}
+}
+
+// TestForFeeds: a command that reads few lists gives no memory back, and has no limit, which
+// costs time; one that reads many has both, and a number of collections that suits theirs.
+func TestForFeeds(t *testing.T) {
+	t.Setenv("GOGC", "")
+	t.Setenv("GOMEMLIMIT", "")
+	percent, limit := debug.SetGCPercent(100), debug.SetMemoryLimit(-1)
+	t.Cleanup(func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+		many.Store(false)
+	})
+	var before, after runtime.MemStats
+	for _, c := range []struct {
+		feeds  int
+		forced uint32
+		limit  int64
+	}{
+		{1, 0, limit},
+		{manyFeeds - 1, 0, limit},
+		{manyFeeds, 2, commandBase + heapPerEntry*1000},
+		{4 * tidyEach, 6, commandBase + heapPerEntry*1000},
+	} {
+		read.Store(0)
+		runtime.ReadMemStats(&before)
+		ForFeeds(c.feeds)
+		for range c.feeds {
+			ListRead()
+		}
+		Settle(1000)
+		runtime.ReadMemStats(&after)
+		if forced := after.NumForcedGC - before.NumForcedGC; forced != c.forced {
+			t.Errorf("%d lists: %d collections, want %d", c.feeds, forced, c.forced)
+		}
+		if now := debug.SetMemoryLimit(-1); now != c.limit {
+			t.Errorf("%d lists: limit %d, want %d", c.feeds, now, c.limit)
+		}
 	}
 }

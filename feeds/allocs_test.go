@@ -1,0 +1,68 @@
+package feeds
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+)
+
+// TestAllocsOfAFeed: there may be hundreds of feeds, so reading one that has not changed takes
+// little memory beside that of its entries.
+func TestAllocsOfAFeed(t *testing.T) {
+	const most = 64
+	dir := t.TempDir()
+	var text strings.Builder
+	fmt.Fprintf(&text, "state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfeeds:\n", dir)
+	for i := range most {
+		list := filepath.Join(dir, fmt.Sprintf("f%d", i))
+		if err := os.WriteFile(list, fmt.Appendf(nil, "1.2.%d.4\n45.%d.0.0/16\n", i, i), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&text, "  - {name: f%d, path: %s}\n", i, list)
+	}
+	cfg, err := config.Parse("", []byte(text.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := fetch.OpenStore(cfg.StateDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	now := time.Now()
+	get := func(n int) {
+		r, feeds := NewReader(cfg, Options{}, store, now), make([]*Feed, n)
+		r.GetAll(context.Background(), cfg.Feeds[:n], feeds, func(config.Feed) bool { return true })
+		for _, f := range feeds {
+			if f.Report.State != Unchanged && f.Report.State != Fresh {
+				t.Fatalf("%s: %+v", f.Name, f.Report)
+			}
+		}
+	}
+	get(most) // writes the copies
+	const runs = 10
+	measure := func(n int) (count, bytes uint64) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range runs {
+			get(n)
+		}
+		runtime.ReadMemStats(&after)
+		return (after.Mallocs - before.Mallocs) / runs, (after.TotalAlloc - before.TotalAlloc) / runs
+	}
+	count1, bytes1 := measure(1)
+	count, bytes := measure(most)
+	count, bytes = (count-count1)/(most-1), (bytes-bytes1)/(most-1)
+	t.Logf("%d allocations and %d bytes for a feed", count, bytes)
+	if count > 110 || bytes > 16<<10 {
+		t.Errorf("%d allocations and %d bytes for a feed, not up to 110 and 16 KiB", count, bytes)
+	}
+}
