@@ -138,6 +138,23 @@ func (e *ToolError) Remedy() string {
 	return ""
 }
 
+// LacksTable reports whether a tool says that the kernel does not have a table. A tool that was
+// killed or had too little memory says nothing of the kind.
+func LacksTable(err error, table string) bool {
+	var e *ToolError
+	if !errors.As(err, &e) || e.Code <= 0 {
+		return false
+	}
+	if strings.Contains(e.Said, "'"+table+"'") && (strings.Contains(e.Said, "unable to initialize table") || strings.Contains(e.Said, "can't initialize")) {
+		return !strings.Contains(e.Said, "emory")
+	}
+	made := refusedTable().FindStringSubmatch(e.Said)
+	return made != nil && strings.Contains(e.Text, "*"+table+"\n") && slices.Contains([]string{"Operation not supported", "No such file or directory", "Protocol not supported", "Address family not supported by protocol"}, made[1])
+}
+
+// refusedTable finds why nf_tables has refused a table or the hook of one.
+var refusedTable = lazyregexp.New(`(?:TABLE_ADD|CHAIN_ADD) failed \(([^)]+)\): (?:table raw|chain PREROUTING)`)
+
 func tableModule(tool, said string) string {
 	for _, name := range iptables.OurTables {
 		if strings.Contains(said, "`"+name+"'") {

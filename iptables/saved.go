@@ -360,6 +360,11 @@ func (s *Saved) DropRules(set string) []DropRule {
 	return found
 }
 
+// DropsIn reports whether a rule in a table drops the set's members as they come in.
+func (s *Saved) DropsIn(table, set string) bool {
+	return slices.ContainsFunc(s.DropRules(set), func(d DropRule) bool { return d.Table == table })
+}
+
 // Foreign names the other programs that own the firewall, as far as the rules of a backend show
 // it.
 func (s *Saved) Foreign() []string {

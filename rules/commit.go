@@ -103,7 +103,10 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 	report.Moves = moves
 	report.Repaired = report.Written && (r.Record.Wanted == problem.Digest(want) || r.State.Pending != nil && !d.byHand && !only)
 	report.seek = r.seeking(report.NoRaw)
-	if len(report.Families) == 0 && d.saw.unread == nil { // else look again, even if no rule has changed
+	if d.saw.failedRaw != [2]bool{} {
+		report.Warnings = append(report.Warnings, "the drop stands in INPUT for now, since the raw table could not be changed; the next run tries it again")
+	}
+	if len(report.Families) == 0 && d.saw.unread == nil && d.saw.failedRaw == [2]bool{} { // else look again, even if no rule has changed
 		report.Generation = done.Saved[iptables.IPv4].Generation
 	}
 	r.accept(base, report)
@@ -126,34 +129,69 @@ func (r *Hold) tryBase(ctx context.Context, d *Decision) (done *firewall.Applied
 	return r.apply(ctx, decide(d.asked, &in, d.there).want, d.Saved)
 }
 
-// applyPlaced applies rules of a decision. If the kernel refuses a family's rules, and takes them
-// with the drop in INPUT, it has no usable raw table, as some containers and small kernels. Then
-// the decision has the drop in INPUT for that family, unless drop_at names the raw table.
+// applyPlaced applies rules of a decision. If the raw table cannot be changed in a family, the
+// decision has the drop in INPUT there, unless drop_at names the raw table. That is remembered
+// only if the kernel has no such table, as in some containers. After any other failure, such as
+// a tool that was killed, the same is tried once more; then a drop that stands in raw stays
+// there, and only where there is none it is in INPUT until the next run.
 func (r *Hold) applyPlaced(ctx context.Context, d *Decision, saved [2]*iptables.Saved, of func(*Decision) ruleset.Wanted) (done *firewall.Applied, partly *firewall.FamilyError, err error) {
 	want := of(d)
 	done, partly, err = r.apply(ctx, want, saved)
+	if d.saw.place.dropAt != config.DropAuto {
+		return done, partly, err
+	}
+	if failed := rawFailures(want, done); failed != [2]bool{} && !lackRaw(failed, done) {
+		first := done
+		done, partly, err = r.apply(ctx, want, done.Saved)
+		addChanges(done, first)
+	}
 	in := *d.saw
-	for f, failed := range done.Failed {
-		if d.saw.place.dropAt == config.DropAuto && refusedByKernel(failed) && len(iptables.FindTable(want[f], "raw").Hooks) > 0 {
+	for f, failed := range rawFailures(want, done) {
+		switch {
+		case !failed:
+		case firewall.LacksTable(done.Failed[f], "raw"):
 			in.refusedRaw[f] = true
+		case !done.Saved[f].DropsIn("raw", d.saw.drop.Sets[f]):
+			in.failedRaw[f] = true
 		}
 	}
-	if in.refusedRaw == d.saw.refusedRaw {
+	if in.refusedRaw == d.saw.refusedRaw && in.failedRaw == d.saw.failedRaw {
 		return done, partly, err
 	}
 	in.place.noRaw = in.rawless()
 	below := decide(d.asked, &in, d.there)
 	again, partlyAgain, errAgain := r.apply(ctx, of(below), done.Saved)
-	for f := range in.refusedRaw {
-		if in.refusedRaw[f] && !d.saw.refusedRaw[f] && again.Failed[f] != nil { // that was not the cause
-			done.Saved = again.Saved
-			return done, partly, err
-		}
+	helped := false
+	for f := range in.place.noRaw {
+		helped = helped || in.place.noRaw[f] && !d.saw.place.noRaw[f] && again.Failed[f] == nil
+	}
+	if !helped { // raw was not the cause
+		of(d) // that is what was applied
+		done.Saved = again.Saved
+		return done, partly, err
 	}
 	addChanges(again, done)
 	below.Saved = d.Saved
 	*d = *below
 	return again, partlyAgain, errAgain
+}
+
+// rawFailures returns the families whose rules were refused, and were to have the drop in raw.
+func rawFailures(want ruleset.Wanted, done *firewall.Applied) (failed [2]bool) {
+	for f, err := range done.Failed {
+		failed[f] = refusedByKernel(err) && len(iptables.FindTable(want[f], "raw").Hooks) > 0
+	}
+	return failed
+}
+
+// lackRaw reports whether the kernel has no raw table in any family that failed.
+func lackRaw(failed [2]bool, done *firewall.Applied) bool {
+	for f := range failed {
+		if failed[f] && !firewall.LacksTable(done.Failed[f], "raw") {
+			return false
+		}
+	}
+	return true
 }
 
 // addChanges adds the changes that an earlier apply has made, for the report.

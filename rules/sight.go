@@ -58,6 +58,7 @@ type sight struct {
 	other  string           // the generation of the other backend, before the rules were read
 
 	refusedRaw [2]bool // families in which the kernel refused the raw table
+	failedRaw  [2]bool // families in which it could not be changed this time, for another reason
 
 	gone      [2]bool  // whether the sets of the lists are missing, by family
 	missing   []string // the missing sets, voipbl's and fail2ban's
@@ -110,7 +111,7 @@ func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
 // rawless returns the families whose raw table cannot be used, as far as that is known.
 func (s *sight) rawless() (noRaw [2]bool) {
 	for f, saved := range s.saved {
-		noRaw[f] = s.refusedRaw[f] || saved.Trouble == nil && saved.Readable("raw") != nil
+		noRaw[f] = s.refusedRaw[f] || s.failedRaw[f] || saved.Trouble == nil && saved.Readable("raw") != nil
 	}
 	return noRaw
 }
