@@ -36,7 +36,7 @@ func TestHalfOpenRequests(t *testing.T) {
 	end := make(chan error, 1)
 	go func() { end <- cmd.Wait() }()
 	t.Cleanup(func() { cmd.Process.Kill() })
-	answers := func() bool { text, _ := h.voipbl("old", "status"); return strings.Contains(text, "running since") }
+	answers := func() bool { return h.answers("old") }
 	if !testpoll.Until(time.Minute, answers) {
 		t.Fatal("the agent does not start")
 	}

@@ -109,13 +109,31 @@ func agentWithFault(t *testing.T, fault testfault.Fault, healed kernelText) agen
 	return o
 }
 
-// startUnder starts an agent. exit gives what it ends with.
+// startCounted starts an agent whose system calls are counted. exit gives what it ends with.
+func (h *faultHost) startCounted(config string) (cmd *testfault.Command, exit chan error) {
+	cmd = testfault.Counting("voipbl", h.arguments(config, []string{"run"})...)
+	return cmd, h.start(cmd)
+}
+
+// answers reports whether the agent answers status.
+func (h *faultHost) answers(config string) bool {
+	text, _ := h.voipbl(config, "status")
+	return strings.Contains(text, "running since")
+}
+
+// startUnder starts an agent under a fault. exit gives what it ends with.
 func (h *faultHost) startUnder(fault testfault.Fault) (cmd *testfault.Command, exit chan error) {
 	started := make(chan bool)
 	if isKill(fault) {
 		fault.At = func() { <-started; cmd.Process.Kill() }
 	}
 	cmd = testfault.New(fault, "voipbl", h.arguments("moved", []string{"run"})...)
+	exit = h.start(cmd)
+	close(started)
+	return cmd, exit
+}
+
+func (h *faultHost) start(cmd *testfault.Command) (exit chan error) {
 	cmd.Env = h.environment(false)
 	out, err := os.OpenFile(filepath.Join(h.dir, "out"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -126,9 +144,8 @@ func (h *faultHost) startUnder(fault testfault.Fault) (cmd *testfault.Command, e
 	if err := cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
-	close(started)
 	h.t.Cleanup(func() { cmd.Process.Kill() })
 	exit = make(chan error, 1)
 	go func() { exit <- cmd.Wait() }()
-	return cmd, exit
+	return exit
 }

@@ -18,13 +18,18 @@ const (
 	Fork               // of a tool
 	Exec               // of a tool
 	Tool               // a tool's own messages to the kernel
+
+	// These are only counted, and only by [Counting].
+	Socket  // opened
+	Receive // from the kernel, by netlink
+	Wait    // of a thread for whatever comes next: each ends with a wake-up
 	numKinds
 )
 
-// Kinds lists them all.
+// Kinds lists those that can fail.
 var Kinds = []Kind{Open, Write, Fsync, Rename, Send, Fork, Exec, Tool}
 
-var kindNames = [numKinds]string{"open", "write", "fsync", "rename", "send", "fork", "exec", "tool"}
+var kindNames = [numKinds]string{"open", "write", "fsync", "rename", "send", "fork", "exec", "tool", "socket", "receive", "wait"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -53,3 +58,6 @@ var calls = append(oldCalls,
 	unix.SYS_SENDTO, unix.SYS_SENDMSG,
 	unix.SYS_CLONE, unix.SYS_EXECVE,
 )
+
+// counted are those that it asks about for [Counting], too.
+var counted = []uint32{unix.SYS_SOCKET, unix.SYS_RECVFROM, unix.SYS_RECVMSG, unix.SYS_EPOLL_PWAIT}

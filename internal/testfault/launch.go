@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"syscall"
 	"unsafe"
 
@@ -28,6 +29,10 @@ func Launch() {
 }
 
 func launch(args []string) error {
+	ask := calls
+	if args[0] == countFlag {
+		ask, args = slices.Concat(calls, counted), args[1:]
+	}
 	path, err := exec.LookPath(args[0])
 	if err != nil {
 		return err
@@ -37,7 +42,7 @@ func launch(args []string) error {
 		return fmt.Errorf("no socket to the test: %w", err)
 	}
 	unix.Close(control)
-	listener, err := install()
+	listener, err := install(program(ask))
 	if err != nil {
 		return err
 	}
@@ -52,9 +57,8 @@ func launch(args []string) error {
 	return syscall.Exec(path, args, os.Environ())
 }
 
-// install sets the filter for this thread and returns the descriptor for its questions.
-func install() (int, error) {
-	filter := program()
+// install sets a filter for this thread and returns the descriptor for its questions.
+func install(filter []unix.SockFilter) (int, error) {
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, uintptr(unsafe.Pointer(&prog)))
 	if errno != 0 {
@@ -70,9 +74,9 @@ const (
 	offsetArg0   = 16
 )
 
-// program returns the filter, which asks about calls. It allows all other calls, the
+// program returns a filter that asks about calls. It allows all other calls, the
 // creation of threads, and writes to the control socket.
-func program() []unix.SockFilter {
+func program(calls []uint32) []unix.SockFilter {
 	load := func(offset uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
 	}

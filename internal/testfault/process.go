@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,6 +48,12 @@ func (p *process) kind(q question) (Kind, bool) {
 		return Tool, p.child(q.pid) && netlinkOf(int(q.pid), int(q.args[0]))
 	case !own:
 		return 0, false
+	case nr == unix.SYS_SOCKET:
+		return Socket, true
+	case nr == unix.SYS_RECVFROM, nr == unix.SYS_RECVMSG:
+		return Receive, netlink(p.pidfd, int(q.args[0]))
+	case nr == unix.SYS_EPOLL_PWAIT:
+		return Wait, int32(q.args[3]) != 0 // else the thread only looks, and goes on
 	case nr == unix.SYS_CLONE:
 		return Fork, true
 	case nr == unix.SYS_OPENAT, nr == unix.SYS_OPENAT2, isOldOpen(nr):
@@ -106,15 +113,46 @@ var ipsetCommands = map[uint8]string{2: "create", 3: "destroy", 4: "flush", 5: "
 // ipsetCommand returns the command in a netlink message that is about to be sent; "" if it
 // is not for ipset.
 func ipsetCommand(pid int, address uint64) string {
-	var header [unix.NLMSG_HDRLEN]byte
-	local := []unix.Iovec{{Base: &header[0], Len: uint64(len(header))}}
-	if n, err := unix.ProcessVMReadv(pid, local, []unix.RemoteIovec{{Base: uintptr(address), Len: len(header)}}, 0); err != nil || n < len(header) {
+	header := memoryOf(pid, address, unix.NLMSG_HDRLEN)
+	if len(header) < unix.NLMSG_HDRLEN {
 		return ""
 	}
 	if kind := binary.NativeEndian.Uint16(header[4:]); kind>>8 == unix.NFNL_SUBSYS_IPSET {
 		return ipsetCommands[uint8(kind)]
 	}
 	return ""
+}
+
+// headerOnly is added to the name of a set of which only the header is asked for.
+const headerOnly = " (header)"
+
+// listedSet returns the set that a netlink message asks for; "" if it asks for none.
+func listedSet(pid int, address, length uint64) string {
+	const cmdList, attrSetname, attrFlags, flagHeader = 7, 2, 6, 1 << 2 // linux/netfilter/ipset/ip_set.h
+	const begin = unix.NLMSG_HDRLEN + 4                                 // after struct nfgenmsg
+	message := memoryOf(pid, address, int(min(length, 256)))
+	if len(message) < begin || binary.NativeEndian.Uint16(message[4:]) != unix.NFNL_SUBSYS_IPSET<<8|cmdList {
+		return ""
+	}
+	var set, only string
+	for b := message[begin:]; len(b) >= unix.NLA_HDRLEN; {
+		size := int(binary.NativeEndian.Uint16(b))
+		if size < unix.NLA_HDRLEN || size > len(b) {
+			break
+		}
+		value := b[unix.NLA_HDRLEN:size]
+		switch typ := binary.NativeEndian.Uint16(b[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER); {
+		case typ == attrSetname:
+			set = string(bytes.TrimRight(value, "\x00"))
+		case typ == attrFlags && len(value) == 4 && binary.BigEndian.Uint32(value)&flagHeader != 0:
+			only = headerOnly
+		}
+		b = b[min((size+3)&^3, len(b)):]
+	}
+	if set == "" {
+		return ""
+	}
+	return set + only
 }
 
 func (p *process) text(address uint64) string { return textOf(p.pid, address) }
@@ -124,19 +162,28 @@ func textOf(pid int, address uint64) string {
 	var text []byte
 	for len(text) < unix.PathMax {
 		// Never read across the end of a page: the next one may not exist.
-		buf := make([]byte, 256-address%256)
-		local := []unix.Iovec{{Base: &buf[0], Len: uint64(len(buf))}}
-		n, err := unix.ProcessVMReadv(pid, local, []unix.RemoteIovec{{Base: uintptr(address), Len: len(buf)}}, 0)
-		if err != nil || n == 0 {
+		part := memoryOf(pid, address, int(256-address%256))
+		if len(part) == 0 {
 			break
 		}
-		text = append(text, buf[:n]...)
+		text = append(text, part...)
 		if i := bytes.IndexByte(text, 0); i >= 0 {
 			return string(text[:i])
 		}
-		address += uint64(n)
+		address += uint64(len(part))
 	}
 	return string(text)
+}
+
+// memoryOf reads up to n bytes of another process.
+func memoryOf(pid int, address uint64, n int) []byte {
+	buf := make([]byte, n)
+	local := []unix.Iovec{{Base: unsafe.SliceData(buf), Len: uint64(n)}}
+	n, err := unix.ProcessVMReadv(pid, local, []unix.RemoteIovec{{Base: uintptr(address), Len: n}}, 0)
+	if err != nil {
+		return nil
+	}
+	return buf[:n]
 }
 
 func netlinkOf(pid, fd int) bool {

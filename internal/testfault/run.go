@@ -16,6 +16,9 @@ import (
 // Launcher is the name of the command by which a test binary calls [Launch].
 const Launcher = "testfault-launch"
 
+// countFlag tells it that nothing is to fail, and more is to be counted.
+const countFlag = "--count"
+
 // Fault is what is to fail. The zero value only counts calls.
 type Fault struct {
 	Kind  Kind
@@ -49,16 +52,33 @@ func (f Fault) String() string {
 // Command is a program that runs under a filter.
 type Command struct {
 	*exec.Cmd
-	fault Fault
+	fault  Fault
+	counts bool
 
 	mu    sync.Mutex
 	calls [numKinds]int
+	asked map[string]int
 	what  string
 }
 
 // New prepares a command; its fields may be set before [Command.Start].
 func New(fault Fault, name string, args ...string) *Command {
 	return &Command{Cmd: exec.Command(Launcher, append([]string{name}, args...)...), fault: fault}
+}
+
+// Counting prepares a command of which nothing fails, and all kinds of calls are counted.
+func Counting(name string, args ...string) *Command {
+	c := New(Fault{}, countFlag, append([]string{name}, args...)...)
+	c.counts, c.asked = true, make(map[string]int)
+	return c
+}
+
+// Asked returns how often the program has asked the kernel for a set with its entries, and how often
+// for its header alone. [Counting] counts that.
+func (c *Command) Asked(set string) (entries, header int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asked[set], c.asked[set+headerOnly]
 }
 
 // Calls returns how many calls of a kind there were.
@@ -176,8 +196,15 @@ func (c *Command) fails(p *process, q question) bool {
 	if !ok || c.fault.File != "" && !strings.HasSuffix(p.describe(q), c.fault.File) {
 		return false
 	}
+	var set string
+	if c.counts && k == Send && q.nr == unix.SYS_SENDTO {
+		set = listedSet(int(q.pid), q.args[1], q.args[2])
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if set != "" {
+		c.asked[set]++
+	}
 	c.calls[k]++
 	n := c.calls[k]
 	if c.fault.N == 0 || k != c.fault.Kind || n < c.fault.N || n > c.fault.N && !c.fault.On {
