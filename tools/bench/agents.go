@@ -69,7 +69,7 @@ func (b *bench) agents(r *page.Results) error {
 		}
 	}
 	if !b.quick {
-		time.Sleep(afterStart)
+		pause(b.ctx, afterStart)
 	}
 	say("%d agents for %s", len(agents), b.agent)
 	if err := b.watch(agents); err != nil {
@@ -125,7 +125,7 @@ func (a *agent) stop() {
 // await waits until an agent answers, and is at rest: until it has used nearly nothing for a second.
 func (b *bench) await(a *agent) error {
 	var last time.Duration
-	for until := time.Now().Add(2 * time.Minute); time.Now().Before(until) && b.ctx.Err() == nil; time.Sleep(time.Second) {
+	for until := time.Now().Add(2 * time.Minute); time.Now().Before(until) && b.ctx.Err() == nil; pause(b.ctx, time.Second) {
 		used, err := a.cpu()
 		if err != nil {
 			return fmt.Errorf("the agent has ended: %w\n%s", err, &a.log)
@@ -154,7 +154,7 @@ func (b *bench) watch(agents []*agent) (err error) {
 				}
 			}
 		}
-		time.Sleep(min(scrapes, time.Until(end)))
+		pause(b.ctx, min(scrapes, time.Until(end)))
 	}
 	for _, a := range agents {
 		used, err := a.cpu()

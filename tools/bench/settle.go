@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"time"
@@ -8,11 +9,11 @@ import (
 
 // settle waits until the machine is idle, at most for some time. The kernel frees what a contender
 // has left behind after it has ended: for a million elements of nft that takes seconds.
-func settle(most time.Duration) {
+func settle(ctx context.Context, most time.Duration) {
 	const look = 50 * time.Millisecond
 	busy := busyTime()
-	for end := time.Now().Add(most); time.Now().Before(end); {
-		time.Sleep(look)
+	for end := time.Now().Add(most); time.Now().Before(end) && ctx.Err() == nil; {
+		pause(ctx, look)
 		now := busyTime()
 		if now-busy <= look/5 {
 			return
@@ -27,4 +28,14 @@ func busyTime() time.Duration {
 	var user, nice, system, idle, iowait, irq, softirq int
 	fmt.Sscanf(string(text), "cpu %d %d %d %d %d %d %d", &user, &nice, &system, &idle, &iowait, &irq, &softirq)
 	return time.Duration(user+nice+system+irq+softirq) * 10 * time.Millisecond
+}
+
+// pause waits for a time, or until the context ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }

@@ -103,7 +103,7 @@ func (b *bench) contest(dir string, s size) (page.Sync, error) {
 			if err != nil {
 				return page.Sync{}, fmt.Errorf("%s: %w", c.names[0], err)
 			}
-			settle(min(time.Since(start), 5*time.Second))
+			settle(b.ctx, min(time.Since(start), 5*time.Second))
 			spent[i] += time.Since(start)
 		}
 	}
