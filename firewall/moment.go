@@ -60,14 +60,14 @@ func (m *moment) keep(fw *Firewall, saved [2]*iptables.Saved) {
 
 // Begin starts the listing that the next [Firewall.Read] with the same [AtOneMoment] asks for, so
 // that it is made while the caller does something else. It counts only if no rule has changed
-// when it is asked for. Without AtOneMoment, it does nothing. Whoever made the context calls
-// [EndMoment].
+// when it is asked for. Without AtOneMoment, or if the kernel cannot tell that, it does nothing.
+// Whoever made the context calls [EndMoment].
 func (fw *Firewall) Begin(ctx context.Context) {
 	m := momentOf(ctx)
 	if m == nil {
 		return
 	}
-	if _, known := m.recall(fw); known {
+	if _, known := m.recall(fw); known || fw.Generation() == "" {
 		return
 	}
 	l := fw.begin(ctx, iptables.Families[:])

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/iptables"
 )
@@ -101,6 +104,47 @@ func TestListedOnce(t *testing.T) {
 				t.Errorf("%d listings at two moments", n)
 			}
 		})
+	}
+}
+
+// TestBeginWithoutGeneration: where the kernel does not say whether rules have changed, a listing made
+// beforehand would have to be made again, so none is.
+func TestBeginWithoutGeneration(t *testing.T) {
+	h := newHost(t, NFT)
+	h.load(residents)
+	log := h.countListings()
+	deny(t, unix.SYS_GETSOCKOPT, unix.SO_NETNS_COOKIE, unix.ENOPROTOOPT) // as before Linux 5.14
+	now := AtOneMoment(t.Context())
+	defer EndMoment(now)
+	h.fw.Begin(now)
+	if _, err := h.fw.Read(now); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(log)
+	if n := strings.Count(string(text), "\n"); err != nil || n != len(iptables.Families) || h.fw.Generation() != "" {
+		t.Errorf("%d listings (%v)", n, err)
+	}
+}
+
+// deny has this thread's calls of one kind with this third argument fail. The thread must be
+// locked to the test for good.
+func deny(t *testing.T, call, third uint32, errno unix.Errno) {
+	t.Helper()
+	const offsetNumber, offsetThird = 0, 16 + 2*8 // in struct seccomp_data; little endian
+	load := func(offset uint32) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
+	}
+	equal := func(k uint32, no uint8) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: k, Jf: no}
+	}
+	filter := []unix.SockFilter{
+		load(offsetNumber), equal(call, 3), load(offsetThird), equal(third, 1),
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if _, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&prog))); errno != 0 {
+		t.Fatal("seccomp: ", errno)
 	}
 }
 
