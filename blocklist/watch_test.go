@@ -14,6 +14,11 @@ import (
 // TestWatchSets: what a Watch says of sets is what reading all of them says, whoever has changed them
 // since it last looked.
 func TestWatchSets(t *testing.T) {
+	t.Run("headers are read", func(t *testing.T) { watchSets(t, cheapHeader) })
+	t.Run("headers are remembered", func(t *testing.T) { watchSets(t, 0) })
+}
+
+func watchSets(t *testing.T, cheap uint32) {
 	enterInPieces(t)
 	kernel, err := ipsetsync.Open()
 	if err != nil {
@@ -22,6 +27,7 @@ func TestWatchSets(t *testing.T) {
 	defer kernel.Close()
 	var headers ipsetsync.Headers
 	w := NewWatch(&headers)
+	w.cheap = cheap
 	if err := w.open(); err != nil {
 		t.Fatal(err)
 	}
@@ -39,6 +45,9 @@ func TestWatchSets(t *testing.T) {
 		}
 	}
 	glance := func() { // by the agent
+		if cheap > 0 {
+			return // it is not needed
+		}
 		kernel.Share(&headers, 0)
 		defer kernel.Share(nil, 0)
 		kernel.Header("voip_bl") // or there is none
@@ -50,8 +59,10 @@ func TestWatchSets(t *testing.T) {
 	}{
 		{what: "without a record"},
 		{what: "as written", then: written},
+		{what: "flushed", do: "ipset flush voip_bl", then: glance},
 		{what: "written again", do: "ipset create new hash:net counters; ipset add new 4.4.4.4; ipset swap new voip_bl", then: written},
 		{what: "an entry more", do: "ipset add voip_bl 4.4.5.0/25", then: glance},
+		{what: "the same entries in another set", do: "ipset save voip_bl | sed 's/voip_bl/other/; s/ counters/ counters timeout 0/' | ipset restore; ipset swap other voip_bl", then: glance},
 		{what: "a ban", do: "ipset add voip_ban 8.8.0.0/16"},
 		{what: "another type", do: "iptables -F; ipset destroy voip_bl; ipset create voip_bl hash:ip counters; ipset add voip_bl 4.4.4.5"},
 		{what: "gone", do: "ipset destroy voip_bl; ipset destroy voip_ban"},
