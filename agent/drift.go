@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -195,7 +196,7 @@ func (d *daemon) setsDiffer(kernel *ipsetsync.Kernel, through bool) string {
 		if err != nil {
 			return print.Glance(ipsetsync.Header{}, err)
 		}
-		if found := print.Study(c); found != "" {
+		if found := cmp.Or(print.Glance(c.Header, nil), print.Study(c)); found != "" {
 			return found
 		}
 		packets += c.Packets

@@ -131,9 +131,10 @@ func TestGlance(t *testing.T) {
 		{"as it was", func(*ipsetsync.Header) {}, nil, ""},
 		{"grown and used", func(h *ipsetsync.Header) { h.Hashsize, h.References = 1<<17, 3 }, nil, ""},
 		{"gone", func(h *ipsetsync.Header) { *h = ipsetsync.Header{} }, ipsetsync.ErrNotFound, "the set voip_bl was gone"},
-		{"other type", func(h *ipsetsync.Header) { h.Type = "hash:ip" }, nil, "the set voip_bl was another one (hash:ip, maxelem 1048576)"},
-		{"other maxelem", func(h *ipsetsync.Header) { h.Maxelem = 65536 }, nil, "the set voip_bl was another one (hash:net, maxelem 65536)"},
-		{"no counters", func(h *ipsetsync.Header) { h.Counters = false }, nil, "the set voip_bl was another one (hash:net, maxelem 1048576)"},
+		{"other type", func(h *ipsetsync.Header) { h.Type = "hash:ip" }, nil, "the set voip_bl was another one: it was a hash:ip"},
+		{"other maxelem", func(h *ipsetsync.Header) { h.Maxelem = 65536 }, nil, "the set voip_bl was another one: its maxelem was 65536, not 1048576"},
+		{"no counters", func(h *ipsetsync.Header) { h.Counters = false }, nil, "the set voip_bl was another one: it had no counters"},
+		{"a time-out", func(h *ipsetsync.Header) { h.Timeout = true }, nil, "the set voip_bl was another one: its entries could expire"},
 		{"flushed", func(h *ipsetsync.Header) { h.Elements = 0 }, nil, "the set voip_bl had 0 entries, not 7"},
 		{"one more", func(h *ipsetsync.Header) { h.Elements = 8 }, nil, "the set voip_bl had 8 entries, not 7"},
 		{"as many in other memory", func(h *ipsetsync.Header) { h.Memory = 4160 }, nil, "the set voip_bl had other entries, or was another one"},
@@ -153,7 +154,10 @@ func TestGlance(t *testing.T) {
 
 func TestStudy(t *testing.T) {
 	set := cidr.SetOf(cidr.MustParsePrefix("192.0.2.1"), cidr.MustParsePrefix("198.51.100.0/24"))[cidr.IPv4]
-	print := state.SetPrint{Name: "voip_bl", Digest: state.DigestText(ipsetsync.Digest(cidr.ShapeOf(set, 0)))}
+	print := state.SetPrint{Name: "voip_bl", Maxelem: 1 << 20, Digest: state.DigestText(ipsetsync.Digest(cidr.ShapeOf(set, 0)))}
+	ours := ipsetsync.Header{Type: ipsetsync.TypeHashNet, Maxelem: 1 << 20, Counters: true}
+	plain := ours
+	plain.Counters = false
 	const other = "the set voip_bl had other entries"
 	for _, test := range []struct {
 		name    string
@@ -164,13 +168,17 @@ func TestStudy(t *testing.T) {
 		{"an entry exchanged", ipsetsync.Content{Digest: ipsetsync.Digest(cidr.ShapeOf(set, 0)) + 1}, other},
 		{"flushed", ipsetsync.Content{}, other},
 		{"an exception", ipsetsync.Content{Digest: ipsetsync.Digest(cidr.ShapeOf(set, 0)), NoMatch: 1}, other},
+		{"the same entries in another set", ipsetsync.Content{Header: plain, Digest: ipsetsync.Digest(cidr.ShapeOf(set, 0))}, "the set voip_bl was another one: it had no counters"},
 	} {
+		if test.content.Type == "" {
+			test.content.Header = ours
+		}
 		if got := print.Study(&test.content); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
 	}
-	empty := state.SetPrint{Name: "voip_bl", Digest: state.DigestText(0)}
-	if got := empty.Study(&ipsetsync.Content{}); got != "" {
+	empty := state.SetPrint{Name: "voip_bl", Maxelem: 1 << 20, Digest: state.DigestText(0)}
+	if got := empty.Study(&ipsetsync.Content{Header: ours}); got != "" {
 		t.Errorf("empty: %q", got)
 	}
 	if got := state.DigestText(0x1f); got != "000000000000001f" {

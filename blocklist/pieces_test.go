@@ -110,12 +110,14 @@ func TestStatusPieces(t *testing.T) {
 		t.Fatal(err)
 	}
 	written := state.SetPrint{
-		Name: "voip_bl", Elements: 6, Digest: state.DigestText(content.Digest),
+		Name: "voip_bl", Maxelem: 1 << 20, Elements: 6, Digest: state.DigestText(content.Digest),
 		Own: 1000, OwnLengths: []int{9}, Lengths: []int{24, 32}, // numbers that joining does not give
 	}
-	older := state.SetPrint{Name: "voip_bl", Elements: 6, Digest: written.Digest}
+	older := state.SetPrint{Name: "voip_bl", Maxelem: 1 << 20, Elements: 6, Digest: written.Digest}
 	other := written
 	other.Digest = state.DigestText(content.Digest + 1)
+	replaced := written
+	replaced.Maxelem = 1 << 21
 	for name, test := range map[string]struct {
 		print   state.SetPrint
 		entries int
@@ -125,6 +127,7 @@ func TestStatusPieces(t *testing.T) {
 		"as written":              {written, 1000, []int{9}, false},
 		"as an older version did": {older, 3, []int{22, 24, 32}, false},
 		"changed since":           {other, 3, []int{22, 24, 32}, true},
+		"replaced since":          {replaced, 3, []int{22, 24, 32}, true},
 		"no record":               {state.SetPrint{}, 3, []int{22, 24, 32}, false},
 	} {
 		s, err := wholeSets{kernel}.list("voip_bl", cidr.IPv4, test.print)

@@ -184,7 +184,7 @@ func NewPlan(name string, family cidr.Family, desired cidr.Shape, live *Live) (*
 		p.Build, p.Switch = build, []Step{{Op: opDestroy, Set: name}, {Op: opRename, Set: temp, Other: name}}
 		return p, nil
 	}
-	p.Why = foreign(live, maxelem(desired.Len()))
+	p.Why = foreign(live.Header, live.NoMatch, maxelem(desired.Len()))
 	if p.Why == "" && p.holdsAll(live) {
 		p.Before.Entries, p.Kept, p.Added, p.Lacked = own.Len(), own.Len(), 0, 0
 		return p, nil
@@ -291,20 +291,27 @@ func reshaped(before, after Held) string {
 }
 
 // foreign returns why a hash:net of the right family is not a set of voipbl's, or "".
-func foreign(live *Live, maxelem uint32) string {
+func foreign(h Header, noMatch int, maxelem uint32) string {
+	if noMatch > 0 {
+		return fmt.Sprintf("%d of its entries were exceptions (nomatch)", noMatch)
+	}
+	return h.Replaced(maxelem)
+}
+
+// Replaced returns why a hash:net is not as voipbl made it with this maxelem, or "": somebody has
+// put a set of his own in its place.
+func (h Header) Replaced(maxelem uint32) string {
 	switch {
-	case live.NoMatch > 0:
-		return fmt.Sprintf("%d of its entries were exceptions (nomatch)", live.NoMatch)
-	case live.Timeout:
+	case h.Timeout:
 		return "its entries could expire"
-	case !live.Counters:
+	case !h.Counters:
 		return "it had no counters"
-	case live.Forceadd:
+	case h.Forceadd:
 		return "it dropped entries when full (forceadd)"
-	case live.Comment || live.Skbinfo:
+	case h.Comment || h.Skbinfo:
 		return "it had extensions that are not ours"
-	case live.Maxelem != maxelem:
-		return fmt.Sprintf("its maxelem was %d, not %d", live.Maxelem, maxelem)
+	case h.Maxelem != maxelem:
+		return fmt.Sprintf("its maxelem was %d, not %d", h.Maxelem, maxelem)
 	}
 	return ""
 }

@@ -156,8 +156,8 @@ func (p SetPrint) Glance(h ipsetsync.Header, err error) string {
 		return fmt.Sprintf("the set %s was gone", p.Name)
 	case err != nil:
 		return "" // cannot be found out now
-	case h.Type != ipsetsync.TypeHashNet || h.Maxelem != p.Maxelem || !h.Counters:
-		return fmt.Sprintf("the set %s was another one (%s, maxelem %d)", p.Name, h.Type, h.Maxelem)
+	case p.replaced(h) != "":
+		return p.replaced(h)
 	case h.Elements != p.Elements:
 		in := ""
 		if p.Own != int(p.Elements) { // people know the lists' own
@@ -170,9 +170,24 @@ func (p SetPrint) Glance(h ipsetsync.Header, err error) string {
 	return ""
 }
 
-// Study compares a set's whole content with its print. It returns what is wrong, in
-// words, or "".
+// replaced compares what a set is, without its entries.
+func (p SetPrint) replaced(h ipsetsync.Header) string {
+	why := h.Replaced(p.Maxelem)
+	if h.Type != ipsetsync.TypeHashNet {
+		why = "it was a " + h.Type
+	}
+	if why == "" {
+		return ""
+	}
+	return fmt.Sprintf("the set %s was another one: %s", p.Name, why)
+}
+
+// Study compares a set's whole content with its print: whether a sync would replace the set. It
+// returns what is wrong, in words, or "".
 func (p SetPrint) Study(c *ipsetsync.Content) string {
+	if replaced := p.replaced(c.Header); replaced != "" {
+		return replaced
+	}
 	if DigestText(c.Digest) != p.Digest || c.NoMatch > 0 {
 		return fmt.Sprintf("the set %s had other entries", p.Name)
 	}

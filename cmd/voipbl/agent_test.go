@@ -358,6 +358,7 @@ func testRepairs(t *testing.T, backend string) {
 		{"set flushed", [][]string{{"ipset", "flush", "voip_bl"}}, "the set voip_bl lacked 4 entries", false},
 		{"set swapped", [][]string{{"sh", "-c", "ipset create other hash:net counters maxelem 1048576 && for a in 1.1.1.1 2.2.2.2 3.3.3.3 4.4.4.4; do ipset add other $a; done && ipset swap other voip_bl && ipset destroy other"}}, "the set voip_bl lacked 4 entries and had 4 that voipbl did not add", false},
 		{"entries deleted", [][]string{{"ipset", "del", "voip_bl", "5.5.5.5"}, {"ipset", "del", "voip_bl", "6.7.8.9"}}, "the set voip_bl lacked 2 entries", false},
+		{"set replaced by one with the same entries", [][]string{{"sh", "-c", "ipset save voip_bl | sed 's/voip_bl/other/; s/ counters//; s/ packets.*//' | ipset restore && ipset swap other voip_bl && ipset destroy other"}}, "the set voip_bl had been replaced: it had no counters", false},
 		{"one entry for another", [][]string{{"sh", "-c", "ipset del voip_bl 5.5.5.5 && ipset add voip_bl 7.7.7.7"}}, "the set voip_bl lacked 1 entry and had 1", false},
 	} {
 		before := len(r.logged())
