@@ -31,6 +31,10 @@ func (a *agenda) editing() bool { return a.planned(reloadTask) }
 // afterEdit are the tasks that use the configuration, and so wait while it is being edited.
 var afterEdit = [tasks]bool{applyTask: true, glanceTask: true, studyTask: true, rulesTask: true, bansTask: true}
 
+// withOthers are the tasks for which the loop does not wake up: what is due then is done with the
+// next quick check.
+var withOthers = [tasks]bool{studyTask: true}
+
 // waits reports whether a task must wait until the configuration has been edited.
 func (a *agenda) waits(t task) bool { return afterEdit[t] && a.editing() }
 
@@ -42,12 +46,14 @@ func (a *agenda) beat(now time.Time) time.Time {
 	return now.Add(tick)
 }
 
-// next is when the first task is due that does not have to wait, at most latest.
-func (a *agenda) next(latest time.Time) time.Time {
+// next is when the loop wakes up: when the first task is due that does not have to wait, and for
+// the next beat at the latest.
+func (a *agenda) next(now time.Time) time.Time {
+	wake := a.beat(now)
 	for t, at := range a {
-		if a.planned(task(t)) && !a.waits(task(t)) && at.Before(latest) {
-			latest = at
+		if a.planned(task(t)) && !a.waits(task(t)) && !withOthers[t] && at.Before(wake) {
+			wake = at
 		}
 	}
-	return latest
+	return wake
 }

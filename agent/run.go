@@ -148,7 +148,7 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error
 		events, troubles := d.files.channels()
 		d.work(ctx, time.Now())
 		d.feed(dog)
-		wake := time.NewTimer(time.Until(dog.next(d.agenda.next(time.Now().Add(tick)))))
+		wake := time.NewTimer(time.Until(dog.next(d.agenda.next(time.Now()))))
 		select {
 		case <-ctx.Done():
 		case <-wake.C:

@@ -54,7 +54,7 @@ const roundSlack = 10 * time.Minute
 // feed feeds the watchdog. The loop calls it, so a loop that hangs stops feeding. It also stops
 // feeding if a round of fetching is stuck.
 func (d *daemon) feed(dog *watchdog) {
-	if dog.every == 0 || time.Since(dog.last) < dog.every-tick { // rather now than in a moment of its own
+	if dog.every == 0 || time.Since(dog.last) < dog.every-maxGlance { // rather now than in a moment of its own
 		return
 	}
 	if _, busy := d.fetcher.plans(); !busy.IsZero() && time.Since(busy) > fetchWait+feeds.Rounds*d.cfg.Limits.Timeout+roundSlack {

@@ -49,11 +49,11 @@ var toDo = [tasks]func(d *daemon, ctx context.Context, now time.Time){
 			d.lookAtSets(ctx, false)
 		}
 		d.lookAtCopies(ctx)
-		d.agenda.set(glanceTask, now.Add(d.glanceEvery()))
+		d.glanced(now)
 	},
 	studyTask: func(d *daemon, ctx context.Context, now time.Time) {
 		d.lookAtSets(ctx, true)
-		d.agenda.set(studyTask, now.Add(d.studyEvery()))
+		d.studied(now)
 	},
 	rulesTask: (*daemon).lookAtRules,
 	bansTask:  (*daemon).lookAtBans,
