@@ -23,7 +23,7 @@ import (
 // the feed cannot be fetched: only the kernel still has them. It makes a stand-in for the copy:
 // what is in the kernel, without the entries of other feeds. Nothing is added to it later, and
 // what other feeds turn out to have is taken out, so that an entry which leaves its feed leaves
-// the set. The stand-in ends when the feed is fetched again, or after limits.keep_lost, even if
+// the set. If the feed has another name before it is fetched, the stand-in passes to that. The stand-in ends when the feed is fetched again, or after limits.keep_lost, even if
 // the clock is set meanwhile.
 
 const (
@@ -125,6 +125,7 @@ func (k *Keeper) Keep(feeds []*Feed, brought cidr.Sets, live func() cidr.Sets) [
 	}
 	before := problem.Digest(lost)
 	var kept []Kept
+	left := lost.takeUnlisted(feeds)
 	for name := range lost {
 		if !slices.ContainsFunc(feeds, func(f *Feed) bool { return f.Name == name && f.Report.State == Missing }) {
 			k.forget(lost, name)
@@ -135,11 +136,22 @@ func (k *Keeper) Keep(feeds []*Feed, brought cidr.Sets, live func() cidr.Sets) [
 			continue
 		}
 		l, known := lost[f.Name]
-		if !known && !hadCopy(f, last, mayBeRenamed(k.Store, f, feeds, last)) {
-			continue
-		}
+		from := live
 		if !known {
-			l = loss{Since: k.Now.Wall.UTC().Truncate(time.Second), Why: lossWords(f), Last: k.Now.UTC()}
+			had := hadCopy(f, last, mayBeRenamed(k.Store, f, feeds, last))
+			newest, inherits := left.newest()
+			inherits = inherits && f.URL != ""
+			switch {
+			case had:
+				l = loss{Since: k.Now.Wall.UTC().Truncate(time.Second), Why: lossWords(f), Last: k.Now.UTC()}
+			case inherits:
+				l = newest
+			default:
+				continue
+			}
+			if inherits {
+				from = func() cidr.Sets { return k.inheritance(left, had, live) }
+			}
 		}
 		l = l.stamped(k.Now)
 		if l.Over = l.Over || l.Kept+k.Now.Passed(l.Last) >= k.Limits.KeepLost; l.Over {
@@ -150,7 +162,7 @@ func (k *Keeper) Keep(feeds []*Feed, brought cidr.Sets, live func() cidr.Sets) [
 			lost[f.Name] = l
 			continue
 		}
-		sets := k.standIn(f.Name, known, live, everBrought(feeds, brought))
+		sets := k.standIn(f.Name, known, from, everBrought(feeds, brought))
 		if sets.Len() == 0 { // and later entries in the kernel are not this feed's
 			l.Over = true
 			k.remove(f.Name)
@@ -165,7 +177,56 @@ func (k *Keeper) Keep(feeds []*Feed, brought cidr.Sets, live func() cidr.Sets) [
 			k.Warn("it is not remembered which copies are lost, so that what leaves other lists may stay meanwhile: %v", err)
 		}
 	}
+	for name := range left { // their heirs have stand-ins of their own by now
+		if _, again := lost[name]; !again {
+			k.remove(name)
+		}
+	}
 	return kept
+}
+
+// takeUnlisted takes out the losses of feeds that are no longer configured: such a feed may
+// have a new name now, before it was ever fetched under the old one.
+func (l losses) takeUnlisted(feeds []*Feed) losses {
+	left := losses{}
+	for name, lost := range l {
+		if !slices.ContainsFunc(feeds, func(f *Feed) bool { return f.Name == name }) {
+			left[name] = lost
+			delete(l, name)
+		}
+	}
+	return left
+}
+
+// newest returns the loss of which something is kept for the longest time from now on.
+func (l losses) newest() (newest loss, found bool) {
+	for _, lost := range l {
+		if !lost.Over && (!found || lost.Kept < newest.Kept) {
+			newest, found = lost, true
+		}
+	}
+	return newest, found
+}
+
+// inheritance returns what is kept of feeds that are no longer configured. had says that more
+// is to be kept of the feed that may be one of them: then all that live returns is.
+func (k *Keeper) inheritance(left losses, had bool, live func() cidr.Sets) cidr.Sets {
+	var all []cidr.Sets
+	for name, l := range left {
+		if l.Over {
+			continue
+		}
+		sets, err := readStandIn(k.Store, name)
+		if err != nil {
+			k.Warn("feed %s: what is kept of it is taken from the kernel again: %v", name, err)
+			had = true
+		}
+		all = append(all, sets)
+	}
+	if had {
+		all = append(all, live())
+	}
+	return cidr.Union(all...)
 }
 
 // everBrought returns the entries that feeds are known to have, or to have had.
@@ -187,7 +248,7 @@ func lossWords(f *Feed) string {
 
 // standIn returns the stand-in for a feed's copy, without the entries of other feeds: the one
 // that is written down, else a new one from the kernel.
-func (k *Keeper) standIn(name string, known bool, live func() cidr.Sets, others cidr.Sets) cidr.Sets {
+func (k *Keeper) standIn(name string, known bool, from func() cidr.Sets, others cidr.Sets) cidr.Sets {
 	var sets cidr.Sets
 	err := error(nil)
 	if known {
@@ -196,7 +257,7 @@ func (k *Keeper) standIn(name string, known bool, live func() cidr.Sets, others 
 		}
 	}
 	if !known || err != nil {
-		sets = live()
+		sets = from()
 	}
 	rest := sets.Subtract(others)
 	if k.DryRun || known && err == nil && rest.Len() == sets.Len() && contentOf(rest) == contentOf(sets) {

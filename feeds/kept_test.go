@@ -1,6 +1,7 @@
 package feeds
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -142,5 +143,57 @@ func TestKeptClock(t *testing.T) {
 				t.Fatalf("%+v, and %v are left", kept, kept[0].Until.Sub(k.Now.Wall))
 			}
 		})
+	}
+}
+
+// TestKeptPassesOn: what is kept of a feed passes to its next name, until one is fetched.
+func TestKeptPassesOn(t *testing.T) {
+	one, two := cidr.MustParsePrefix("8.8.8.8"), cidr.MustParsePrefix("9.9.9.9")
+	for _, test := range []struct {
+		name  string
+		names [][]string // of the missing feeds, sync after sync
+		want  map[string]int
+	}{
+		{"renamed twice", [][]string{{"a"}, {"b"}, {"c"}}, map[string]int{"c": 2}},
+		{"back to the old name", [][]string{{"a"}, {"b"}, {"a"}}, map[string]int{"a": 2}},
+		{"two renamed twice", [][]string{{"a", "b"}, {"c", "d"}, {"e", "f"}}, map[string]int{"e": 2, "f": 2}},
+		{"one taken out, another renamed", [][]string{{"a", "b"}, {"b"}, {"c"}}, map[string]int{"c": 2}},
+		{"none left, and one anew", [][]string{{"a"}, {}, {"b"}}, nil},
+	} {
+		store, err := fetch.OpenStore(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		if err := store.WriteJSON(appliedFile, applied{Version: appliedVersion, Feeds: test.names[0]}); err != nil {
+			t.Fatal(err)
+		}
+		k := &Keeper{Store: store, Limits: config.Limits{KeepLost: time.Hour}, Now: clockAt(pastNow, 0), Warn: t.Errorf}
+		kernel, got := cidr.SetOf(one, two), map[string]int(nil)
+		for _, names := range test.names {
+			var feeds []*Feed
+			for _, name := range names {
+				feeds = append(feeds, &Feed{Feed: config.Feed{Name: name, URL: "http://lists.example/" + config.URL(name)}, Report: Report{State: Missing}})
+			}
+			kept := k.Keep(feeds, cidr.Sets{}, func() cidr.Sets { return kernel })
+			got = nil
+			for _, one := range kept {
+				if got == nil {
+					got = map[string]int{}
+				}
+				got[one.Feed] = one.Prefixes
+				if !one.Until.Equal(pastNow.Add(time.Hour)) {
+					t.Errorf("%s: until %v", test.name, one.Until)
+				}
+			}
+			kernel = Combine(cidr.Sets{}, kept)
+			if err := SetApplied(store, feeds, pastNow); err != nil {
+				t.Fatal(err)
+			}
+			k.Now = k.Now.After(time.Minute)
+		}
+		if !maps.Equal(got, test.want) {
+			t.Errorf("%s: kept %v, want %v", test.name, got, test.want)
+		}
 	}
 }
