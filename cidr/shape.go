@@ -92,9 +92,6 @@ func (s Shape) Len() int { return s.pieces }
 // Lengths counts the pieces of each length.
 func (s Shape) Lengths() [129]int { return s.lengths }
 
-// Splits reports whether any entry is written as several pieces.
-func (s Shape) Splits() bool { return s.pieces != s.set.Len() }
-
 // All yields the pieces in order.
 func (s Shape) All() iter.Seq[Prefix] {
 	return func(yield func(Prefix) bool) {

@@ -40,7 +40,7 @@ type Feed struct {
 	Schedule Schedule
 
 	// Splay is the longest delay after a time of the schedule, of which each host has its own
-	// share, so that not all hosts fetch at once. It is SplayAuto or SplayNone for a path.
+	// share, so that not all hosts fetch at once. It is SplayAuto for a path.
 	Splay time.Duration
 
 	// Insecure allows a URL with plain http, where anyone on the way can change the list.

@@ -133,7 +133,7 @@ func Empty(on *screen.Screen, p *problem.Problem) {
 	}
 }
 
-// reshaped says by how many prefix lengths a set is written, and was written before, if that
+// reshaped says with how many prefix lengths a set is written, and was written before, if that
 // is not as the lists have it; else it is "".
 func reshaped(s blocklist.SetReport) string {
 	words := Shape(s.After, s.KernelAfter, s.Lengths, s.KernelLengths)
@@ -143,7 +143,7 @@ func reshaped(s blocklist.SetReport) string {
 	if words == "" {
 		words = "written as the lists have it"
 	}
-	return fmt.Sprintf("%s (before: %s by %d)", words, screen.Count(s.KernelBefore), len(s.KernelLengthsBefore))
+	return fmt.Sprintf("%s (before: %s with %d)", words, screen.Count(s.KernelBefore), len(s.KernelLengthsBefore))
 }
 
 func written(r *blocklist.SyncReport, s blocklist.SetReport) string {

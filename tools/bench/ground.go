@@ -14,7 +14,7 @@ import (
 	"github.com/voipbl/voipbl/tools/bench/page"
 )
 
-// ground is a folder with a list in all forms that contenders read. Theirs set is called other.
+// ground is a folder with a list in all forms that contenders read. Their set is called other.
 type ground struct {
 	*bench
 	dir     string
