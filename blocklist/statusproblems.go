@@ -77,7 +77,7 @@ func (s *Status) judge() {
 		s.problem(feeds.KeptRemedy, "%s", k.Words())
 	}
 	for _, u := range s.Unresolved() {
-		s.problem(u.Remedy, "%s of %s was never resolved, so it is not protected", u.Name, u.Of)
+		s.problem(u.Remedy, "%s of %s was never resolved, so it is not exempt", u.Name, u.Of)
 	}
 }
 

@@ -215,7 +215,7 @@ func GatherWith(cfg config.Config, answers Resolved, sessions []netip.Addr) (*Pr
 	for _, name := range answers.Never {
 		if answers.Allows(name) {
 			p.Unprotected = append(p.Unprotected, name)
-			p.Problems = append(p.Problems, fmt.Sprintf("%s of %s is not protected: write its address instead, or mend DNS", name, strings.Join(answers.reasons(name), " and ")))
+			p.Problems = append(p.Problems, fmt.Sprintf("%s of %s is not exempt: write its address instead, or mend DNS", name, strings.Join(answers.reasons(name), " and ")))
 		}
 	}
 	return p, nil

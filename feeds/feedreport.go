@@ -33,7 +33,7 @@ type Report struct {
 	Lines    int              `json:"lines"`    // lines that should be entries
 	Entries  int              `json:"entries"`  // entries that were read
 	Entries6 int              `json:"entries6"` // how many of them are IPv6
-	Prefixes int              `json:"prefixes"` // after aggregation, before protection
+	Prefixes int              `json:"prefixes"` // after aggregation, before what is exempt is left out
 	Rejected map[string]int   `json:"rejected"` // lines without a usable entry, by reason
 	Rejects  []Reject         `json:"rejects"`  // the first such lines
 	Screened []Screened       `json:"screened"` // entries in special-purpose space, by row

@@ -141,7 +141,7 @@ func whySpared(a netip.Addr, protected *exempt.Protection) string {
 		return ""
 	}
 	slices.Sort(why)
-	return "it is protected: " + strings.Join(slices.Compact(why), ", ")
+	return "it is exempt: " + strings.Join(slices.Compact(why), ", ")
 }
 
 func take(b *Box, e Entry, now time.Time) []Verdict {

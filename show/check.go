@@ -87,7 +87,7 @@ func Check(on *screen.Screen, r blocklist.CheckReport) {
 		fmt.Fprintf(on.Out, "  never blocked by a list: %s\n", r.Special)
 	}
 	for _, p := range r.Because {
-		fmt.Fprintf(on.Out, "  protected by %s: %s\n", screen.Prefix(p.Prefix), strings.Join(p.Reasons, ", "))
+		fmt.Fprintf(on.Out, "  exempt as %s: %s\n", screen.Prefix(p.Prefix), strings.Join(p.Reasons, ", "))
 	}
 	if r.Entry != nil && len(r.Listed) == 0 && len(r.Kept) == 0 && r.Banned == nil {
 		fmt.Fprintln(on.Out, "  no feed's last good copy lists it")

@@ -204,16 +204,16 @@ func printScreened(on *screen.Screen, r *blocklist.SyncReport) {
 	}
 }
 
-// shownProtected is how many protected prefixes are shown.
-const shownProtected = 5
+// shownExempt is how many exempt prefixes are shown.
+const shownExempt = 5
 
 func printProtected(on *screen.Screen, r *blocklist.SyncReport) {
 	for i, p := range r.Exempt {
-		if i == shownProtected {
-			fmt.Fprintf(on.Out, "  protected: and %d more, see --json\n", len(r.Exempt)-i)
+		if i == shownExempt {
+			fmt.Fprintf(on.Out, "  exempt: and %d more, see --json\n", len(r.Exempt)-i)
 			break
 		}
-		fmt.Fprintf(on.Out, "  protected: %s kept out of the sets: %s\n", screen.Prefix(p.Prefix), strings.Join(p.Reasons, ", "))
+		fmt.Fprintf(on.Out, "  exempt: %s kept out of the sets: %s\n", screen.Prefix(p.Prefix), strings.Join(p.Reasons, ", "))
 	}
 }
 

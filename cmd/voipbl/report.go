@@ -29,7 +29,7 @@ func (a *app) reportCommand() *cobra.Command {
 it was let go again. It is made for fail2ban's actions, and sends nothing unless
 report.enabled is true in the configuration; --dry-run says what it would.
 
-What is protected on this host or is no address of the Internet is never
+What is exempt on this host or is no address of the Internet is never
 reported, and no address twice within a day. An unban is sent if this host has
 reported the address; of a report that still waits it takes back the report.
 What cannot be sent at once, within a few seconds, waits on disk for the next

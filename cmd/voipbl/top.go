@@ -33,7 +33,8 @@ func (a *app) topCommand() *cobra.Command {
 		Long: `Show the blocked sources that have knocked most, from the counters of the
 kernel's sets, and which feeds list them. On a terminal it is refreshed until
 you type q or Ctrl-C, with the packets per second since the last refresh; else
-it is printed once. Counters outlast a sync.
+it is printed once. It counts for the entries that are in the sets now, and goes
+on over syncs; status counts all that the rules have dropped.
 
 Exit status: 0 shown, 2 error.`,
 		Example: `  voipbl top                  on a terminal, until q or Ctrl-C

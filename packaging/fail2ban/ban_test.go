@@ -208,7 +208,7 @@ func TestBanRefused(t *testing.T) {
 		h.Errorf("fail2ban complains of more than two refusals:\n%s", strings.Join(h.complaints(), ""))
 	}
 	if h.in(hosts[0], friend[0]) || h.in(hosts[1], friend[1]) {
-		h.Error("a protected address is blocked")
+		h.Error("an exempt address is blocked")
 	}
 	h.forget()
 	h.client("unban --all")
