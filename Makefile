@@ -8,7 +8,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 DATE     = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md))
 ABLE     = { sh testdata/able.sh || test -n '$(ANYWAY)' || { echo 'ANYWAY=1 runs them anyway, and some fail'; false; }; }
 PACKAGES = ./...
-BENCH    = $(if $(QUICK),-quick) $(if $(LISTS),-lists '$(realpath $(LISTS))') $(if $(AGENT),-agent $(AGENT)) $(if $(ONLY),-only $(ONLY))
+BENCH    = $(if $(QUICK),-quick) $(if $(LISTS),-lists '$(abspath $(LISTS))') $(if $(AGENT),-agent $(AGENT)) $(if $(ONLY),-only $(ONLY))
 STAGES   = exec go -C tools run ./stages
 
 .PHONY: build install deb try test test-unit test-kernel test-deb published check fuzz mutants faults answers bench release man completions clean help
@@ -17,7 +17,7 @@ build: ; @CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/voipbl .
 install: build ; @sh packaging/install.sh "$(DESTDIR)"   ## program, configuration, units
 deb: ; @sh packaging/deb/build.sh $(or $(ARCH),amd64 arm64)   ## dist/voipbl_VERSION_ARCH.deb for each ARCH
 try: build ; @sh testdata/install.sh ipset iproute2 iptables && FEED='$(FEED)' sh testdata/try.sh bin/voipbl   ## the main job on a full-size list; FEED=FILE for yours
-test: ; @$(ABLE) && sh testdata/install.sh && $(MAKE) --no-print-directory check && $(STAGES) unit kernel deb -- $(PACKAGES)   ## check and all stages of tests, each only if the one before succeeds; names the packages that it installs, and asks
+test: ; @$(ABLE) && sh testdata/install.sh && sh testdata/check.sh && $(STAGES) unit kernel deb -- $(PACKAGES)   ## check and all stages of tests, each only if the one before succeeds; names the packages that it installs, and asks
 test-unit: ; @sh testdata/install.sh $$([ "$$(id -u)" -eq 0 ] || echo gcc iproute2 ipset iptables libc6-dev nftables util-linux) && $(STAGES) unit -- $(PACKAGES)   ## the tests that need no root, with the race detector; those that need the kernel run in a user namespace
 test-kernel: ; @$(ABLE) && sh testdata/install.sh && $(STAGES) kernel -- $(PACKAGES)   ## the tests that need root, with the real kernel and tools
 test-deb: ; @$(ABLE) && sh testdata/install.sh && $(STAGES) deb   ## the .deb installed, booted, upgraded, removed
@@ -27,7 +27,7 @@ fuzz: ; @sh testdata/fuzz.sh $(or $(FUZZTIME),5m)   ## each fuzz target for FUZZ
 mutants: ; @go -C tools run ./mutants $(IN)   ## which faults in pure packages no test notices; IN='cidr dns' for these packages only
 faults: ; @$(ABLE) && sh testdata/install.sh && VOIPBL_FAULTS=$(or $(FAULTS),all) sh testdata/alone.sh go test -count=1 -timeout 8h -run '^TestFaults' ./cmd/voipbl   ## every system call of every command fails once; FAULTS=N for N of each kind
 answers: ; @$(ABLE) && sh testdata/install.sh && VOIPBL_ANSWERS=$(or $(ROWS),triples) go test -count=1 -timeout 8h -run '^TestAnswers' ./cmd/voipbl   ## the answers about hosts with three troubles at once; ROWS=issue for the 576 that matter most, ROWS=agent=none to select
-bench: ; @$(if $(RENDER),exec go -C tools run ./bench -render,sh testdata/install.sh ipset iptables nftables iproute2 iprange time util-linux procps && $(MAKE) --no-print-directory build && exec go -C tools run ./bench $(BENCH))   ## how fast and light voipbl is beside others, into docs/benchmarks.md (half an hour); QUICK=1 for a look at three minutes
+bench: $(if $(RENDER),,build) ; @$(if $(RENDER),exec go -C tools run ./bench -render,sh testdata/install.sh ipset iptables nftables iproute2 iprange time util-linux procps && exec go -C tools run ./bench $(BENCH))   ## how fast and light voipbl is beside others, into docs/benchmarks.md (half an hour); QUICK=1 for a look at three minutes, into dist/bench; ONLY=PART,… for some parts, there too
 release: ; @sh packaging/release.sh   ## tests, packages, checksums and notes of the commit, and the remaining commands; SIGN=yes signs the tag
 man: ; @rm -rf dist/man && SOURCE_DATE_EPOCH=$(DATE) go run -tags man -ldflags '-X main.version=$(VERSION)' ./cmd/voipbl dist/man   ## the manual pages, in dist/man
 completions: build ; @mkdir -p dist/completions && cd dist/completions && ../../bin/voipbl completion bash >voipbl.bash && ../../bin/voipbl completion zsh >_voipbl && ../../bin/voipbl completion fish >voipbl.fish   ## for bash, zsh and fish, in dist/completions

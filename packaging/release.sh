@@ -21,6 +21,9 @@ heading=$(grep -m 1 '^## ' CHANGELOG.md)
 if [ "$heading" != "## $version" ] || [ -z "$notes" ]; then
 	refuse "CHANGELOG.md does not begin with \"## $version\" and what is new in it, in short" "write it: packaging/deb/changelog has the version"
 fi
+if grep -q '"quick": true' docs/benchmarks/results.json; then
+	refuse "docs/benchmarks.md is a quick look" "make bench, half an hour on a machine that does nothing else, and commit its page"
+fi
 if [ "${SIGN:-}" = yes ] && ! git config user.signingkey >/dev/null; then
 	refuse "git knows no key to sign with" "git config user.signingkey KEY"
 fi

@@ -25,6 +25,7 @@ func TestRelease(t *testing.T) {
 		{"strange file", changes, "echo >left", "yes", "changes that are not committed", false, false},
 		{"no such version", strings.Replace(changes, "1.2.3", "Unreleased", 1), "true", "yes", "CHANGELOG.md does not begin with", false, false},
 		{"nothing in short", strings.Replace(changes, "Phones stay connected.", "", 1), "true", "yes", "CHANGELOG.md does not begin with", false, false},
+		{"a quick look", changes, "sed -i s/false/true/ docs/benchmarks/results.json && git commit -qam quick", "yes", "docs/benchmarks.md is a quick look", false, false},
 		{"released", changes, "git tag v1.2.3", "yes", "v1.2.3 is released already", false, true},
 		{"not root", changes, `printf '#!/bin/sh\necho 1000\n' >bin/id`, "yes", "only root can run all tests", false, false},
 		{"no key", changes, "git config --unset user.signingkey", "yes", "no key to sign with", false, false},
@@ -48,10 +49,11 @@ func TestRelease(t *testing.T) {
 				return string(out), exitCode(err)
 			}
 			for name, text := range map[string]string{
-				"CHANGELOG.md":            c.changes,
-				"packaging/deb/changelog": "voipbl (1.2.3-1) unstable; urgency=medium\n",
-				"packaging/release.sh":    string(script),
-				".gitignore":              "/bin/\n/dist/\n/key*\n",
+				"CHANGELOG.md":                 c.changes,
+				"packaging/deb/changelog":      "voipbl (1.2.3-1) unstable; urgency=medium\n",
+				"packaging/release.sh":         string(script),
+				"docs/benchmarks/results.json": "{\n \"quick\": false\n}\n",
+				".gitignore":                   "/bin/\n/dist/\n/key*\n",
 			} {
 				if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
 					t.Fatal(err)

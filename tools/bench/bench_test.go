@@ -76,6 +76,23 @@ func TestChanged(t *testing.T) {
 	}
 }
 
+// TestFlags: parts and lists that are not there are refused.
+func TestFlags(t *testing.T) {
+	lists := t.TempDir()
+	for _, test := range []struct{ args, want string }{
+		{"", ""},
+		{"-quick -only sync,packets", ""},
+		{"-only packet", `"packet" is no part: choose of sync,start,packets,agent,steps`},
+		{"-only sync,", `"" is no part`},
+		{"-lists " + lists, "no published lists: "},
+		{"-lists " + lists + "/none", "no published lists: "},
+	} {
+		if _, err := flags(strings.Fields(test.args)); (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", test.args, err, test.want)
+		}
+	}
+}
+
 // TestFirehol: the list has the make-up that it is to have, and nothing in it can be merged.
 func TestFirehol(t *testing.T) {
 	n := map[int]int{}

@@ -41,6 +41,13 @@ var parts = []struct {
 	{"sync", (*bench).syncs}, {"start", (*bench).starts}, {"packets", (*bench).packets}, {"agent", (*bench).agents}, {"steps", (*bench).steps},
 }
 
+func partNames() (names []string) {
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	return names
+}
+
 // bench is one run of all benchmarks.
 type bench struct {
 	options
@@ -50,15 +57,16 @@ type bench struct {
 }
 
 func main() {
-	o := flags(os.Args[1:])
+	o, err := flags(os.Args[1:])
 	ctx, stop := cancel.Context()
 	defer stop()
-	var err error
-	if o.again {
+	switch {
+	case err != nil:
+	case o.again:
 		err = render()
-	} else if o.work == "" {
+	case o.work == "":
 		err = restart(ctx, os.Args[1:])
-	} else {
+	default:
 		err = run(ctx, o)
 	}
 	if err != nil {
@@ -67,17 +75,31 @@ func main() {
 	}
 }
 
-func flags(args []string) (o options) {
+// flags reads the options. It refuses parts and lists that are not there, since nothing, or something
+// else, would be measured.
+func flags(args []string) (o options, err error) {
 	f := flag.NewFlagSet("bench", flag.ExitOnError)
 	f.BoolVar(&o.quick, "quick", false, "a look: few runs of short lists, written to dist/bench")
 	f.StringVar(&o.lists, "lists", "", "a folder with feeds/"+publishedVoIPBL+" and feeds/"+publishedFirehol+", for the packets")
 	f.DurationVar(&o.agent, "agent", 0, "for how long agents are measured (2m; 15s if quick)")
-	only := f.String("only", "", "parts to measure, of sync,start,packets,agent,steps")
+	only := f.String("only", "", "parts to measure, of "+strings.Join(partNames(), ","))
 	f.BoolVar(&o.again, "render", false, "write the page of the last run again, after its words have changed")
 	f.StringVar(&o.work, "work", "", "for its own use")
 	f.Parse(args)
 	if *only != "" {
 		o.only = strings.Split(*only, ",")
+		for _, name := range o.only {
+			if !slices.Contains(partNames(), name) {
+				return o, fmt.Errorf("%q is no part: choose of %s", name, strings.Join(partNames(), ","))
+			}
+		}
+	}
+	if o.lists != "" {
+		for _, name := range []string{publishedVoIPBL, publishedFirehol} {
+			if _, err := os.Stat(filepath.Join(o.lists, "feeds", name)); err != nil {
+				return o, fmt.Errorf("no published lists: %w", err)
+			}
+		}
 	}
 	if o.agent == 0 {
 		o.agent = agentTime
@@ -85,7 +107,7 @@ func flags(args []string) (o options) {
 			o.agent = 15 * time.Second
 		}
 	}
-	return o
+	return o, nil
 }
 
 // run measures everything and writes the page.
