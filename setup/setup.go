@@ -272,8 +272,8 @@ func exampleNetwork(known []netip.Prefix) string {
 }
 
 // more asks for additions to a list of the firewall section, until the configuration accepts all of
-// them. It asks once more about names that do not resolve, since they may be misspelled; an empty
-// answer keeps them.
+// them. It refuses single words that do not resolve, such as "y", and asks once more about other
+// names that do not, since they may be misspelled; an empty answer keeps them.
 func (s *setup) more(ctx context.Context, question, key string, have []string) ([]string, error) {
 	var doubted []string
 	for {
@@ -286,12 +286,15 @@ func (s *setup) more(ctx context.Context, question, key string, have []string) (
 			s.ShowError(mistake)
 			continue
 		}
-		if len(doubted) == 0 {
-			if names := rules.WithoutAddress(ctx, hosts); len(names) > 0 {
-				s.Folded("no address is known for " + strings.Join(names, ", ") + ": until it resolves, voipbl can neither let it in nor exempt it. Correct it, or press Enter to keep it")
-				doubted = words
-				continue
-			}
+		names := rules.WithoutAddress(ctx, hosts)
+		if i := slices.IndexFunc(names, func(n string) bool { return !strings.Contains(n, ".") }); i >= 0 {
+			s.ShowError(fmt.Errorf("%q: expected an address, or a name that has one, such as sip.example.net", names[i]))
+			continue
+		}
+		if len(doubted) == 0 && len(names) > 0 {
+			s.Folded("no address is known for " + strings.Join(names, ", ") + ": until it resolves, voipbl can neither let it in nor exempt it. Correct it, or press Enter to keep it")
+			doubted = words
+			continue
 		}
 		return slices.DeleteFunc(words, func(w string) bool { return slices.Contains(have, w) }), nil
 	}
