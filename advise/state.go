@@ -23,10 +23,8 @@ func (d *doctor) state() {
 		}
 		d.note(NotProtected, Problem, remedy, why, "this host is not protected: %s", what)
 	}
-	for _, set := range s.Sets {
-		if set.Changed {
-			d.note(SetChanged, Warning, s.Repairs(), "it may block too much, or too little", "somebody else has changed the set %s since voipbl wrote it", set.Name)
-		}
+	for _, set := range s.Altered() {
+		d.note(SetChanged, Warning, s.Repairs(), "it may block too much, or too little", "somebody else has changed the set %s since voipbl wrote it", set.Name)
 	}
 	if p := s.OnlyBans(); p != nil {
 		d.note(FeedTrouble, Warning, p.Remedy, "addresses on the lists are not blocked", "%s", p.Error)
@@ -93,7 +91,10 @@ func (d *doctor) state() {
 func (d *doctor) feeds() {
 	for _, f := range d.Status.Feeds {
 		remedy := "run \"voipbl sync\", and see what it says"
-		why := ""
+		why, effect := "", "no address on it is blocked"
+		if d.Status.MayHold(f) {
+			effect = "only what the sets still hold of it is blocked"
+		}
 		if f.Problem != nil {
 			remedy, why = orElse(f.Problem.Remedy, remedy), " ("+f.Problem.Error+")"
 		}
@@ -101,11 +102,11 @@ func (d *doctor) feeds() {
 		case f.Never() && d.Status.Keeps(f.Name): // what stays is told for itself
 			d.note(FeedTrouble, Warning, remedy, "new attackers are not on what stays of it", "the list %s has lost its copy%s", f.Name, f.Why())
 		case f.Stale && f.Untried():
-			d.note(StaleFeed, Problem, remedy, "no address on it is blocked", "the list %s %s", f.Name, f.NeverWords())
+			d.note(StaleFeed, Problem, remedy, effect, "the list %s %s", f.Name, d.Status.NeverWords(f))
 		case f.Stale && f.LastSuccess.IsZero() && f.FetchedAt.IsZero():
-			d.note(StaleFeed, Problem, remedy, "no address on it is blocked", "the list %s %s%s", f.Name, f.NeverWords(), why)
+			d.note(StaleFeed, Problem, remedy, effect, "the list %s %s%s", f.Name, d.Status.NeverWords(f), why)
 		case f.Problem != nil && f.Untried():
-			d.note(FeedTrouble, Warning, remedy, "it counts from the next sync on", "the list %s %s", f.Name, f.NeverWords())
+			d.note(FeedTrouble, Warning, remedy, "it counts from the next sync on", "the list %s %s", f.Name, d.Status.NeverWords(f))
 		case f.Stale:
 			d.note(StaleFeed, Problem, remedy, "attackers seen since then are not on it",
 				"the list %s is stale: it was last fetched at %s%s", f.Name, f.LastSuccess.Local().Format(time.DateTime), why)

@@ -107,6 +107,7 @@ type SetStatus struct {
 	KernelEntries int   `json:"kernel_entries"`
 	KernelLengths []int `json:"kernel_lengths"`
 
+	emptied bool     // somebody else has taken out all that voipbl put into it
 	unknown bool     // no record of what was put into it: after a removal, or without the run folder
 	users   []string // lists and rules of others that use it, if it is not voipbl's
 }
@@ -214,6 +215,7 @@ func (s *Status) look(ctx context.Context, cfg config.Config, now time.Time, sto
 			return err
 		}
 		set.Drops = s.Rules.DropsSet(set.Name)
+		set.emptied = set.Ours && set.KernelEntries == 0 && record.Sets[f].Name == set.Name && record.Sets[f].Own > 0
 		s.Sets = append(s.Sets, set)
 	}
 	for _, f := range cidr.Families {

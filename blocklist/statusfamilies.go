@@ -21,7 +21,23 @@ func (s *Status) judgeFamilies() {
 	s.Add(s.IPv6Trouble())
 }
 
-// IPv6Trouble is the problem that the IPv6 set is missing or somebody else's, or that no rule
+// Open reports whether a family alone is not protected as configured, for whatever reason.
+func (s *Status) Open(f iptables.Family) bool {
+	return s.InTrouble(f) || f == iptables.IPv4 && s.ipv4Emptied() != nil || f == iptables.IPv6 && s.IPv6Trouble() != nil
+}
+
+// ipv4Emptied is the problem that somebody else has emptied the IPv4 set, while the lists still
+// have entries of IPv6 in the kernel. It is nil otherwise.
+func (s *Status) ipv4Emptied() *problem.Problem {
+	if four := s.Sets[iptables.IPv4]; four.emptied && s.Entries() > 0 && !s.InTrouble(iptables.IPv4) {
+		return openFamily(iptables.IPv4, emptiedWords(four), s.repairs())
+	}
+	return nil
+}
+
+func emptiedWords(set SetStatus) string { return "somebody else has emptied the set " + set.Name }
+
+// IPv6Trouble is the problem that the IPv6 set is missing, emptied or somebody else's, or that no rule
 // drops its members. It is nil if another problem covers that, or if IPv4 has the same one.
 func (s *Status) IPv6Trouble() *problem.Problem {
 	six := s.Sets[iptables.IPv6]
@@ -31,16 +47,18 @@ func (s *Status) IPv6Trouble() *problem.Problem {
 		return &problem.Problem{Reason: "foreign-set", Error: fmt.Sprintf("the set %s is a %s that somebody else made", six.Name, six.Type), Remedy: s.foreignRemedy(six)}
 	case s.ipv6Told(six):
 	case !six.Exists && s.Sets[iptables.IPv4].Exists:
-		return openIPv6("the kernel has no set "+six.Name, s.repairs())
+		return openFamily(iptables.IPv6, "the kernel has no set "+six.Name, s.repairs())
+	case six.emptied && s.Entries() > 0:
+		return openFamily(iptables.IPv6, emptiedWords(six), s.repairs())
 	case six.Entries > 0 && !six.Drops && !s.Rules.Unread:
 		remedy, text := s.noDrop(six.Name)
-		return openIPv6(text, remedy)
+		return openFamily(iptables.IPv6, text, remedy)
 	}
 	return nil
 }
 
-func openIPv6(why, remedy string) *problem.Problem {
-	err := &firewall.FamilyError{Family: iptables.IPv6, Err: errors.New(why)}
+func openFamily(f iptables.Family, why, remedy string) *problem.Problem {
+	err := &firewall.FamilyError{Family: f, Err: errors.New(why)}
 	return &problem.Problem{Reason: "open", Error: err.Error(), Remedy: remedy}
 }
 

@@ -47,10 +47,8 @@ func (s *Status) judge() {
 	s.judgeProtected()
 	s.Add(s.OnlyBans())
 	s.judgeFamilies()
-	for _, set := range s.Sets {
-		if set.Changed {
-			s.problem(s.repairs(), "somebody else has changed the set %s since voipbl wrote it", set.Name)
-		}
+	for _, set := range s.Altered() {
+		s.problem(s.repairs(), "somebody else has changed the set %s since voipbl wrote it", set.Name)
 	}
 	s.judgeExemptBans()
 	for _, saved := range s.Saved {
@@ -116,6 +114,19 @@ func (s *Status) Keeps(feed string) bool {
 	return slices.ContainsFunc(s.Kept, func(k feeds.Kept) bool { return k.Feed == feed && k.Prefixes > 0 })
 }
 
+// NeverWords says why there is no copy of a feed. If it is not known which feeds were in force,
+// and the sets hold entries, then it was probably lost with the state folder.
+func (s *Status) NeverWords(f feeds.Status) string {
+	if s.MayHold(f) {
+		return "has no copy any more, or " + f.NeverWords()
+	}
+	return f.NeverWords()
+}
+
+// MayHold reports whether the sets may hold entries of a feed without a copy, since it is not
+// known what was in force.
+func (s *Status) MayHold(f feeds.Status) bool { return f.Never() && f.Unknown && s.Entries() > 0 }
+
 // judgeFeed notes what is wrong with a list, and why if that is known.
 func (s *Status) judgeFeed(f feeds.Status) {
 	remedy, why := problem.RunSync, f.Why()
@@ -126,7 +137,7 @@ func (s *Status) judgeFeed(f feeds.Status) {
 	case f.Never() && s.Keeps(f.Name): // what stays is told for itself
 		s.problem(remedy, "feed %s has lost its copy%s", f.Name, why)
 	case f.Stale && f.Never(), f.Problem != nil && f.Untried():
-		s.problem(remedy, "feed %s %s%s", f.Name, f.NeverWords(), why)
+		s.problem(remedy, "feed %s %s%s", f.Name, s.NeverWords(f), why)
 	case f.Stale:
 		s.problem(remedy, "feed %s is STALE: no success for three times its interval%s", f.Name, why)
 	case f.Held != nil:
@@ -136,6 +147,17 @@ func (s *Status) judgeFeed(f feeds.Status) {
 	case f.Frozen:
 		s.problem(feeds.FrozenRemedy, "feed %s is %s", f.Name, f.FrozenWords())
 	}
+}
+
+// Altered are the sets that somebody else has changed, without one that is empty alone: its
+// family's problem says so.
+func (s *Status) Altered() (all []SetStatus) {
+	for _, set := range s.Sets {
+		if set.Changed && !(set.emptied && s.Entries() > 0) {
+			all = append(all, set)
+		}
+	}
+	return all
 }
 
 // judgeSets notes what leaves the host unprotected. An empty set needs no rule, since not
@@ -160,6 +182,7 @@ func (s *Status) judgeSets() {
 		}
 		entries += set.Entries
 	}
+	s.Add(s.ipv4Emptied())
 	switch {
 	case len(missing) > 0:
 		s.problem(s.repairs(), "the kernel has no set %s", strings.Join(missing, " and no set "))

@@ -76,6 +76,12 @@ func TestStatusJudge(t *testing.T) {
 			empty(s)
 			s.Feeds[0].Entries, s.Sets[0].Changed = 3, true
 		}, true, "only this host's own bans are blocked", "the agent puts it right"},
+		{"a set of IPv4 that somebody has emptied", func(s *Status) {
+			s.Sets[0].Entries, s.Sets[0].Changed, s.Sets[0].emptied = 0, true, true
+		}, false, "IPv4 is not protected as configured: somebody else has emptied the set voip_bl", "the agent puts it right"},
+		{"a set of IPv6 that somebody has emptied", func(s *Status) {
+			s.Sets[1].Entries, s.Sets[1].Changed, s.Sets[1].emptied = 0, true, true
+		}, true, "IPv6 is not protected as configured: somebody else has emptied the set voip_bl6", "the agent puts it right"},
 		{"rules that cannot be read", func(s *Status) {
 			s.Rules.Problem, s.Rules.Unread, s.Sets[0].Drops = trouble("no iptables"), true, false
 		}, false, "the rules cannot be read, so it is not known whether blocked addresses are dropped: no iptables", "mend it"},

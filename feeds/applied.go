@@ -24,14 +24,20 @@ type applied struct {
 	Feeds   []string  `json:"feeds"` // those that had a copy
 
 	// Fetched is when the list in force of each feed from the network was fetched. Older
-	// versions did not write it.
-	Fetched map[string]time.Time `json:"fetched,omitempty"`
+	// versions did not write it; it is empty if none of them had a copy.
+	Fetched map[string]time.Time `json:"fetched,omitzero"`
 }
 
 // waits reports whether a feed's fetched list is newer than the one in force. A local file
-// never waits: each apply reads it.
+// only waits for the first apply that reads it.
 func (a *applied) waits(f Status) bool {
-	return a != nil && a.Fetched != nil && !f.File && f.FetchedAt.After(a.Fetched[f.Name])
+	switch {
+	case a == nil || a.Fetched == nil:
+		return false
+	case f.File:
+		return !f.FetchedAt.IsZero() && !slices.Contains(a.Feeds, f.Name)
+	}
+	return f.FetchedAt.After(a.Fetched[f.Name])
 }
 
 // Waiting returns when the lists were fetched that are newer than those in force.

@@ -39,9 +39,16 @@ func TestWaits(t *testing.T) {
 		waits("never fetched", Status{Name: "new"}, false)
 		waits("a file", Status{Name: "file", File: true, FetchedAt: at.Add(time.Hour)}, false)
 	}
+	waits("a new file", Status{Name: "another", File: true, FetchedAt: at}, true)
+	waits("a new file, not read yet", Status{Name: "another", File: true}, false)
 	list.Report.FetchedAt = at.Add(time.Millisecond)
 	if err := SetApplied(store, []*Feed{list, file}, at); err != nil {
 		t.Fatal(err)
 	}
 	waits("in force", Status{Name: "list", FetchedAt: at.Add(time.Millisecond)}, false)
+	if err := SetApplied(store, []*Feed{{Feed: list.Feed, Report: Report{State: Missing}}}, at); err != nil {
+		t.Fatal(err)
+	}
+	waits("the first that is fetched", Status{Name: "list", FetchedAt: at}, true)
+	waits("the first that is read", Status{Name: "file", File: true, FetchedAt: at}, true)
 }

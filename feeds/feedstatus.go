@@ -39,6 +39,8 @@ type Status struct {
 
 	File  bool `json:"-"` // the list is a file of this host
 	Waits bool `json:"-"` // the newest list is not in force yet
+
+	Unknown bool `json:"-"` // it is not known which lists are in force
 }
 
 // FrozenWords says that the list is frozen, and when it last changed.
@@ -61,7 +63,7 @@ func Statuses(store *fetch.Store, feeds []config.Feed, now time.Time) (all []Sta
 }
 
 func statusOf(store *fetch.Store, last *applied, f config.Feed, now time.Time) Status {
-	s := Status{Name: f.Name, Source: f.Path, File: f.URL == ""}
+	s := Status{Name: f.Name, Source: f.Path, File: f.URL == "", Unknown: last == nil}
 	if f.URL != "" {
 		s.Source = f.URL.String()
 	}

@@ -111,7 +111,7 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	gauge(metricProtected, one(s.Protected))
 	for _, f := range iptables.Families {
 		if settings.WantsRules(cfg, f) {
-			gauge(metricFamily, one(!s.InTrouble(f) && !(f == iptables.IPv6 && s.IPv6Trouble() != nil)), f.String())
+			gauge(metricFamily, one(!s.Open(f)), f.String())
 		}
 	}
 	for _, set := range slices.Concat(s.Sets, s.BanSets) {
