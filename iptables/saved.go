@@ -305,6 +305,9 @@ func (s *Saved) Where(which func(rule string) bool) []string {
 	return found
 }
 
+// HasTable reports whether a table is in a listing.
+func (s *Saved) HasTable(name string) bool { return s.Tables[name] != nil }
+
 // TableNames returns the names of the tables in a listing.
 func (s *Saved) TableNames() []string {
 	var names []string
@@ -360,9 +363,15 @@ func (s *Saved) DropRules(set string) []DropRule {
 	return found
 }
 
-// DropsIn reports whether a rule in a table drops the set's members as they come in.
-func (s *Saved) DropsIn(table, set string) bool {
-	return slices.ContainsFunc(s.DropRules(set), func(d DropRule) bool { return d.Table == table })
+// DropsIn reports whether rules in a table drop the members of all sets as they come in. A set
+// without a name does not count.
+func (s *Saved) DropsIn(table string, sets ...string) bool {
+	for _, set := range sets {
+		if set != "" && !slices.ContainsFunc(s.DropRules(set), func(d DropRule) bool { return d.Table == table }) {
+			return false
+		}
+	}
+	return true
 }
 
 // Foreign names the other programs that own the firewall, as far as the rules of a backend show

@@ -130,17 +130,18 @@ func (r *Hold) tryBase(ctx context.Context, d *Decision) (done *firewall.Applied
 }
 
 // applyPlaced applies rules of a decision. If the raw table cannot be changed in a family, the
-// decision has the drop in INPUT there, unless drop_at names the raw table. That is remembered
-// only if the kernel has no such table, as in some containers. After any other failure, such as
-// a tool that was killed, the same is tried once more; then a drop that stands in raw stays
-// there, and only where there is none it is in INPUT until the next run.
+// decision has the drop in INPUT there, unless drop_at names the raw table. Each failure is tried
+// once more. That the kernel has no such table, as in some containers, is remembered only if the
+// tool says so and no listing shows the table. After another failure, as of a tool that was
+// killed, a drop that stands in raw stays there, and only where there is none it is in INPUT until
+// the next run.
 func (r *Hold) applyPlaced(ctx context.Context, d *Decision, saved [2]*iptables.Saved, of func(*Decision) ruleset.Wanted) (done *firewall.Applied, partly *firewall.FamilyError, err error) {
 	want := of(d)
 	done, partly, err = r.apply(ctx, want, saved)
 	if d.saw.place.dropAt != config.DropAuto {
 		return done, partly, err
 	}
-	if failed := rawFailures(want, done); failed != [2]bool{} && !lackRaw(failed, done) {
+	if rawFailures(want, done) != [2]bool{} {
 		first := done
 		done, partly, err = r.apply(ctx, want, done.Saved)
 		addChanges(done, first)
@@ -149,9 +150,9 @@ func (r *Hold) applyPlaced(ctx context.Context, d *Decision, saved [2]*iptables.
 	for f, failed := range rawFailures(want, done) {
 		switch {
 		case !failed:
-		case firewall.LacksTable(done.Failed[f], "raw"):
+		case firewall.LacksTable(done.Failed[f], "raw") && !done.Saved[f].HasTable("raw"):
 			in.refusedRaw[f] = true
-		case !done.Saved[f].DropsIn("raw", d.saw.drop.Sets[f]):
+		case !done.Saved[f].DropsIn("raw", d.saw.drop.Sets[f], d.saw.drop.BanSets[f]):
 			in.failedRaw[f] = true
 		}
 	}
@@ -182,16 +183,6 @@ func rawFailures(want ruleset.Wanted, done *firewall.Applied) (failed [2]bool) {
 		failed[f] = refusedByKernel(err) && len(iptables.FindTable(want[f], "raw").Hooks) > 0
 	}
 	return failed
-}
-
-// lackRaw reports whether the kernel has no raw table in any family that failed.
-func lackRaw(failed [2]bool, done *firewall.Applied) bool {
-	for f := range failed {
-		if failed[f] && !firewall.LacksTable(done.Failed[f], "raw") {
-			return false
-		}
-	}
-	return true
 }
 
 // addChanges adds the changes that an earlier apply has made, for the report.

@@ -91,7 +91,9 @@ func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
 	s.place.found, s.unread = reach.AvoidInput(ctx, r.Cfg, r.Fw.Backend, s.saved)
 	s.place.unread, s.place.last = s.unread != nil, r.Record.Avoid
 	if again := how.ByHand && !how.DryRun; !again {
-		s.refusedRaw = r.Record.RawRefused
+		for f, refused := range r.Record.RawRefused {
+			s.refusedRaw[f] = refused && !s.saved[f].HasTable("raw")
+		}
 	}
 	s.place.noRaw = s.rawless()
 	s.drop = r.dropSettings()
