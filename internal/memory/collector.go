@@ -19,11 +19,9 @@ const (
 	agentLimit = 64 << 20
 
 	// heapPerEntry is how much memory an entry takes while a new list replaces the old one,
-	// in bytes: 24 in each list, and some room. agentBase is what else the agent takes,
-	// commandBase what else a command takes that has read many lists.
+	// in bytes: 24 in each list, and some room. agentBase is what else the agent takes.
 	heapPerEntry = 64
 	agentBase    = 24 << 20
-	commandBase  = 6 << 20
 )
 
 // ForCommand sets the garbage collector for a command that ends soon. It has no memory
@@ -36,9 +34,8 @@ func ForCommand() {
 }
 
 // A command that reads many lists collects garbage early, since each list leaves some 40 KB
-// behind: by a lower percentage, and by counts of lists. Each collection takes about 1 ms, so
-// that none is due to the memory limit while lists are read: near the limit there would be one
-// for each list.
+// behind: by a lower percentage, and by counts of lists. A memory limit would not do: near it, and
+// with short lists always, the collector runs for each of them.
 const (
 	manyFeeds   = 8
 	manyPercent = 50
@@ -84,24 +81,17 @@ func ForAgent() {
 
 // Follow makes the agent's memory limit suit lists with that many entries.
 func Follow(entries int) {
-	if inAgent.Load() {
-		setLimit(limit(entries))
+	if inAgent.Load() && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit(entries))
 	}
 }
 
-// Settle is for when the lists are read, and together have that many entries. It also gives a
-// command that has read many of them a memory limit, and back to the kernel what reading took.
+// Settle is for when the lists are read, and together have that many entries. A command that has
+// read many of them gives back to the kernel what reading took.
 func Settle(entries int) {
 	Follow(entries)
 	if many.Load() {
-		setLimit(commandBase + heapPerEntry*int64(entries))
 		debug.FreeOSMemory()
-	}
-}
-
-func setLimit(bytes int64) {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(bytes)
 	}
 }
 
