@@ -29,6 +29,7 @@ func monotonicUsec() string {
 type watchdog struct {
 	every time.Duration // how often it is fed; 0 if there is none
 	last  time.Time
+	held  time.Time // when it was last left hungry, because fetching hangs
 }
 
 func newWatchdog() *watchdog {
@@ -41,7 +42,11 @@ func newWatchdog() *watchdog {
 
 // next returns when the watchdog must be fed, or at if that is earlier.
 func (w *watchdog) next(at time.Time) time.Time {
-	if hungry := w.last.Add(w.every); w.every > 0 && hungry.Before(at) {
+	hungry := w.last.Add(w.every)
+	if w.held.After(w.last) {
+		hungry = w.held.Add(w.every)
+	}
+	if w.every > 0 && hungry.Before(at) {
 		return hungry
 	}
 	return at
@@ -54,11 +59,12 @@ const roundSlack = 10 * time.Minute
 // feed feeds the watchdog. The loop calls it, so a loop that hangs stops feeding. It also stops
 // feeding if a round of fetching is stuck.
 func (d *daemon) feed(dog *watchdog) {
-	if dog.every == 0 || time.Since(dog.last) < dog.every-maxGlance { // rather now than in a moment of its own
+	if dog.every == 0 || time.Since(dog.last) < dog.every-maxGlance || time.Since(dog.held) < dog.every-maxGlance { // rather now than in a moment of its own
 		return
 	}
 	if _, busy := d.fetcher.plans(); !busy.IsZero() && time.Since(busy) > fetchWait+feeds.Rounds*d.cfg.Limits.Timeout+roundSlack {
 		d.log.Error("fetching hangs", "since", busy)
+		dog.held = time.Now()
 		return
 	}
 	dog.last = time.Now()
