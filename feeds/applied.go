@@ -26,7 +26,14 @@ type applied struct {
 	// Fetched is when the list in force of each feed from the network was fetched. Older
 	// versions did not write it; it is empty if none of them had a copy.
 	Fetched map[string]time.Time `json:"fetched,omitzero"`
+
+	// Configured are all feeds, also those without a copy. Older versions did not write it.
+	Configured []string `json:"configured,omitzero"`
 }
+
+// knew reports whether a feed was configured under this name when the lists were last applied.
+// Then it is not another feed's new name. It is false if that is not known.
+func (a *applied) knew(name string) bool { return a != nil && slices.Contains(a.Configured, name) }
 
 // waits reports whether a feed's fetched list is newer than the one in force. A local file
 // only waits for the first apply that reads it.
@@ -69,10 +76,11 @@ func readApplied(store *fetch.Store) *applied {
 	return &last
 }
 
-// SetApplied writes down which feeds with a copy are in force now.
+// SetApplied writes down which feeds are configured, and which with a copy are in force now.
 func SetApplied(store *fetch.Store, feeds []*Feed, now time.Time) error {
-	names, fetched := []string{}, make(map[string]time.Time)
+	names, configured, fetched := []string{}, []string{}, make(map[string]time.Time)
 	for _, f := range feeds {
+		configured = append(configured, f.Name)
 		if f.Report.State != Missing {
 			names = append(names, f.Name)
 			if f.URL != "" {
@@ -80,10 +88,10 @@ func SetApplied(store *fetch.Store, feeds []*Feed, now time.Time) error {
 			}
 		}
 	}
-	if last := readApplied(store); last != nil && last.Version == appliedVersion && slices.Equal(names, last.Feeds) && maps.EqualFunc(fetched, last.Fetched, time.Time.Equal) {
+	if last := readApplied(store); last != nil && last.Version == appliedVersion && slices.Equal(names, last.Feeds) && slices.Equal(configured, last.Configured) && maps.EqualFunc(fetched, last.Fetched, time.Time.Equal) {
 		return nil
 	}
-	if err := store.WriteJSON(appliedFile, applied{appliedVersion, now, names, fetched}); err != nil {
+	if err := store.WriteJSON(appliedFile, applied{appliedVersion, now, names, fetched, configured}); err != nil {
 		return fmt.Errorf("what is in force is not remembered: %w", err)
 	}
 	return nil
@@ -107,7 +115,8 @@ func hadCopy(f *Feed, last *applied, renamed bool) bool {
 }
 
 // mayBeRenamed reports whether a feed may be a renamed one: a feed was applied that is no
-// longer configured, and its old name has no copy from another source.
+// longer configured, and its old name has a copy from the same source; or none, and the feed's
+// name is new.
 func mayBeRenamed(store *fetch.Store, f *Feed, feeds []*Feed, last *applied) bool {
 	if last == nil {
 		return false
@@ -118,7 +127,7 @@ func mayBeRenamed(store *fetch.Store, f *Feed, feeds []*Feed, last *applied) boo
 		}
 		c, err := store.Open(name)
 		if err != nil {
-			return true
+			return !last.knew(f.Name)
 		}
 		defer c.Close()
 		return c.Meta().Source == f.source

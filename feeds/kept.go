@@ -23,8 +23,9 @@ import (
 // the feed cannot be fetched: only the kernel still has them. It makes a stand-in for the copy:
 // what is in the kernel, without the entries of other feeds. Nothing is added to it later, and
 // what other feeds turn out to have is taken out, so that an entry which leaves its feed leaves
-// the set. If the feed has another name before it is fetched, the stand-in passes to that. The stand-in ends when the feed is fetched again, or after limits.keep_lost, even if
-// the clock is set meanwhile.
+// the set. If the feed has another name before it is fetched, the stand-in passes to that: to a
+// name that was not configured before. The stand-in ends when the feed is fetched again, or
+// after limits.keep_lost, even if the clock is set meanwhile.
 
 const (
 	// lostFile is the file that says which copies are lost.
@@ -139,13 +140,13 @@ func (k *Keeper) Keep(feeds []*Feed, brought cidr.Sets, live func() cidr.Sets) [
 		from := live
 		if !known {
 			had := hadCopy(f, last, mayBeRenamed(k.Store, f, feeds, last))
-			newest, inherits := left.newest()
-			inherits = inherits && f.URL != ""
+			oldest, inherits := left.oldest()
+			inherits = inherits && f.URL != "" && !last.knew(f.Name)
 			switch {
 			case had:
 				l = loss{Since: k.Now.Wall.UTC().Truncate(time.Second), Why: lossWords(f), Last: k.Now.UTC()}
 			case inherits:
-				l = newest
+				l = oldest
 			default:
 				continue
 			}
@@ -198,14 +199,15 @@ func (l losses) takeUnlisted(feeds []*Feed) losses {
 	return left
 }
 
-// newest returns the loss of which something is kept for the longest time from now on.
-func (l losses) newest() (newest loss, found bool) {
+// oldest returns the loss of which something is kept for the shortest time from now on: nothing
+// is to stay for longer than limits.keep_lost, and heirs share what is kept.
+func (l losses) oldest() (oldest loss, found bool) {
 	for _, lost := range l {
-		if !lost.Over && (!found || lost.Kept < newest.Kept) {
-			newest, found = lost, true
+		if !lost.Over && (!found || lost.Kept > oldest.Kept) {
+			oldest, found = lost, true
 		}
 	}
-	return newest, found
+	return oldest, found
 }
 
 // inheritance returns what is kept of feeds that are no longer configured. had says that more

@@ -150,22 +150,25 @@ func TestKeptClock(t *testing.T) {
 func TestKeptPassesOn(t *testing.T) {
 	one, two := cidr.MustParsePrefix("8.8.8.8"), cidr.MustParsePrefix("9.9.9.9")
 	for _, test := range []struct {
-		name  string
-		names [][]string // of the missing feeds, sync after sync
-		want  map[string]int
+		name    string
+		applied []string   // the feeds that had a copy
+		names   [][]string // of the missing feeds, sync after sync
+		want    map[string]int
 	}{
-		{"renamed twice", [][]string{{"a"}, {"b"}, {"c"}}, map[string]int{"c": 2}},
-		{"back to the old name", [][]string{{"a"}, {"b"}, {"a"}}, map[string]int{"a": 2}},
-		{"two renamed twice", [][]string{{"a", "b"}, {"c", "d"}, {"e", "f"}}, map[string]int{"e": 2, "f": 2}},
-		{"one taken out, another renamed", [][]string{{"a", "b"}, {"b"}, {"c"}}, map[string]int{"c": 2}},
-		{"none left, and one anew", [][]string{{"a"}, {}, {"b"}}, nil},
+		{"renamed twice", []string{"a"}, [][]string{{"a"}, {"b"}, {"c"}}, map[string]int{"c": 2}},
+		{"back to the old name", []string{"a"}, [][]string{{"a"}, {"b"}, {"a"}}, map[string]int{"a": 2}},
+		{"two renamed twice", []string{"a", "b"}, [][]string{{"a", "b"}, {"c", "d"}, {"e", "f"}}, map[string]int{"e": 2, "f": 2}},
+		{"one taken out, another renamed", []string{"a", "b"}, [][]string{{"a", "b"}, {"b"}, {"c"}}, map[string]int{"c": 2}},
+		{"none left, and one anew", []string{"a"}, [][]string{{"a"}, {}, {"b"}}, nil},
+		{"taken out beside one that was never fetched", []string{"a"}, [][]string{{"a", "b"}, {"b"}}, nil},
+		{"taken out, and another renamed that was never fetched", []string{"a"}, [][]string{{"a", "b"}, {"c"}}, map[string]int{"c": 2}},
 	} {
 		store, err := fetch.OpenStore(t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer store.Close()
-		if err := store.WriteJSON(appliedFile, applied{Version: appliedVersion, Feeds: test.names[0]}); err != nil {
+		if err := store.WriteJSON(appliedFile, applied{Version: appliedVersion, Feeds: test.applied}); err != nil {
 			t.Fatal(err)
 		}
 		k := &Keeper{Store: store, Limits: config.Limits{KeepLost: time.Hour}, Now: clockAt(pastNow, 0), Warn: t.Errorf}
@@ -195,5 +198,16 @@ func TestKeptPassesOn(t *testing.T) {
 		if !maps.Equal(got, test.want) {
 			t.Errorf("%s: kept %v, want %v", test.name, got, test.want)
 		}
+	}
+}
+
+// TestOldestLoss: heirs share what is kept until the first of its ends.
+func TestOldestLoss(t *testing.T) {
+	all := losses{"a": {Kept: time.Hour}, "b": {Kept: 2 * time.Hour}, "c": {Kept: 3 * time.Hour, Over: true}}
+	if got, found := all.oldest(); !found || got.Kept != 2*time.Hour {
+		t.Errorf("found %v, kept for %v", found, got.Kept)
+	}
+	if _, found := (losses{"c": all["c"]}).oldest(); found {
+		t.Error("found one that is over")
 	}
 }
