@@ -26,13 +26,21 @@ func (s *Status) Open(f iptables.Family) bool {
 	return s.InTrouble(f) || f == iptables.IPv4 && s.ipv4Emptied() != nil || f == iptables.IPv6 && s.IPv6Trouble() != nil
 }
 
-// ipv4Emptied is the problem that somebody else has emptied the IPv4 set, while the lists still
-// have entries of IPv6 in the kernel. It is nil otherwise.
+// ipv4Emptied is the problem that somebody else has emptied the IPv4 set, while something else is
+// blocked: the lists' entries of IPv6, or this host's bans. It is nil otherwise.
 func (s *Status) ipv4Emptied() *problem.Problem {
-	if four := s.Sets[iptables.IPv4]; four.emptied && s.Entries() > 0 && !s.InTrouble(iptables.IPv4) {
+	if four := s.Sets[iptables.IPv4]; s.emptiedAlone(four) && !s.InTrouble(iptables.IPv4) {
 		return openFamily(iptables.IPv4, emptiedWords(four), s.repairs())
 	}
 	return nil
+}
+
+// emptiedAlone reports whether somebody else has emptied a set, and others still block somebody.
+func (s *Status) emptiedAlone(set SetStatus) bool { return set.emptied && s.Entries()+s.banned() > 0 }
+
+// ipv6Emptied reports whether somebody else has emptied the IPv6 set, likewise.
+func (s *Status) ipv6Emptied() bool {
+	return s.emptiedAlone(s.Sets[iptables.IPv6]) && s.IPv6Trouble() != nil
 }
 
 func emptiedWords(set SetStatus) string { return "somebody else has emptied the set " + set.Name }
@@ -48,7 +56,7 @@ func (s *Status) IPv6Trouble() *problem.Problem {
 	case s.ipv6Told(six):
 	case !six.Exists && s.Sets[iptables.IPv4].Exists:
 		return openFamily(iptables.IPv6, "the kernel has no set "+six.Name, s.repairs())
-	case six.emptied && s.Entries() > 0:
+	case s.emptiedAlone(six):
 		return openFamily(iptables.IPv6, emptiedWords(six), s.repairs())
 	case six.Entries > 0 && !six.Drops && !s.Rules.Unread:
 		remedy, text := s.noDrop(six.Name)

@@ -153,7 +153,7 @@ func (s *Status) judgeFeed(f feeds.Status) {
 // family's problem says so.
 func (s *Status) Altered() (all []SetStatus) {
 	for _, set := range s.Sets {
-		if set.Changed && !(set.emptied && s.Entries() > 0) {
+		if set.Changed && !s.emptiedAlone(set) {
 			all = append(all, set)
 		}
 	}
@@ -183,6 +183,9 @@ func (s *Status) judgeSets() {
 		entries += set.Entries
 	}
 	s.Add(s.ipv4Emptied())
+	if s.Entries() == 0 && s.ipv6Emptied() { // then the lists block nobody
+		s.Add(s.IPv6Trouble())
+	}
 	switch {
 	case len(missing) > 0:
 		s.problem(s.repairs(), "the kernel has no set %s", strings.Join(missing, " and no set "))
@@ -204,8 +207,9 @@ func (s *Status) empty() *problem.Problem {
 }
 
 // OnlyBans is the problem that only this host's bans block anybody, and no list; else nil.
+// If somebody else has emptied a set, another problem says so.
 func (s *Status) OnlyBans() *problem.Problem {
-	if s.banned() == 0 {
+	if s.banned() == 0 || s.ipv4Emptied() != nil || s.ipv6Emptied() {
 		return nil
 	}
 	return s.empty()
@@ -213,7 +217,7 @@ func (s *Status) OnlyBans() *problem.Problem {
 
 // On says which part of voipbl is in force, apart from the base rules.
 func (s *Status) On() string {
-	if s.OnlyBans() != nil {
+	if s.banned() > 0 && s.Entries() == 0 {
 		return "only this host's own bans are on"
 	}
 	return "the list is on"

@@ -72,10 +72,19 @@ func TestStatusJudge(t *testing.T) {
 			empty(s)
 			s.Feeds[0].Entries, s.Feeds[0].FetchedAt = 3, s.Agent.Applied.Add(time.Second)
 		}, true, "only this host's own bans are blocked", "all that is listed is exempt"},
-		{"sets that somebody has emptied", func(s *Status) {
+		{"sets that somebody has emptied, and bans", func(s *Status) {
 			empty(s)
-			s.Feeds[0].Entries, s.Sets[0].Changed = 3, true
-		}, true, "only this host's own bans are blocked", "the agent puts it right"},
+			s.Feeds[0].Entries, s.Sets[0].Changed, s.Sets[0].emptied = 3, true, true
+		}, false, "IPv4 is not protected as configured: somebody else has emptied the set voip_bl", "the agent puts it right"},
+		{"a set of IPv6 that somebody has emptied, of which all was, and bans", func(s *Status) {
+			empty(s)
+			s.Feeds[0].Entries, s.Sets[1].Changed, s.Sets[1].emptied = 3, true, true
+		}, false, "IPv6 is not protected as configured: somebody else has emptied the set voip_bl6", "the agent puts it right"},
+		{"sets that somebody has emptied, and no bans", func(s *Status) {
+			empty(s)
+			s.BanSets[0].Entries, s.BanSets[1].Entries = 0, 0
+			s.Feeds[0].Entries, s.Sets[0].Changed, s.Sets[0].emptied = 3, true, true
+		}, false, "nobody is blocked: the sets are empty", "the agent puts it right"},
 		{"a set of IPv4 that somebody has emptied", func(s *Status) {
 			s.Sets[0].Entries, s.Sets[0].Changed, s.Sets[0].emptied = 0, true, true
 		}, false, "IPv4 is not protected as configured: somebody else has emptied the set voip_bl", "the agent puts it right"},
