@@ -254,6 +254,7 @@ var findingOf = []struct {
 	{regexp.MustCompile(`^the set voip_bl is a .* that somebody else made`), []string{advise.NotProtected}},
 	{regexp.MustCompile(`^the set voip_bl6 is a .* that somebody else made`), []string{advise.FamilyTrouble}},
 	{regexp.MustCompile(`^IPv6 is not protected as configured: `), []string{advise.FamilyTrouble}},
+	{regexp.MustCompile(`^IPv4 is not protected as configured: `), []string{advise.NotProtected}},
 	{regexp.MustCompile(`^nobody is blocked: the sets are empty`), []string{advise.NotProtected}},
 	{regexp.MustCompile(`^only this host's own bans are blocked`), []string{advise.FeedTrouble}},
 	{regexp.MustCompile(`^no rule of INPUT or PREROUTING drops`), []string{advise.NotProtected}},
