@@ -277,7 +277,7 @@ func TestStaleIsShouted(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, "nft")
 	far := h.startFar("6.6.6.0/24\n")
-	config := h.configure("", strings.Replace(farFeed, "}", `, schedule: "@every 1h"}`, 1))
+	config := h.configure("", strings.Replace(farFeed, "}", `, schedule: "@every 1h", splay: 0}`, 1))
 	h.must("voipbl", "--config", config, "sync")
 	far.become("404")
 
