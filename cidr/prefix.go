@@ -92,6 +92,9 @@ func FromBytes(addr []byte, bits uint8) (Prefix, bool) {
 	return Prefix{}, false
 }
 
+// Widen returns the prefix of a length that contains p: p itself if it is not longer.
+func (p Prefix) Widen(bits uint8) Prefix { return newPrefix(p.fam, p.addr, min(bits, p.bits)) }
+
 func newPrefix(f Family, a u128, n uint8) Prefix {
 	return Prefix{addr: a.and(mask(n)), bits: n, fam: f}
 }

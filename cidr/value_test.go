@@ -87,3 +87,22 @@ func TestCarved(t *testing.T) {
 		}
 	}
 }
+
+func TestWiden(t *testing.T) {
+	for _, test := range []struct {
+		of   string
+		bits uint8
+		want string
+	}{
+		{"192.0.2.9", 24, "192.0.2.0/24"},
+		{"192.0.2.9", 32, "192.0.2.9"},
+		{"192.0.2.0/24", 32, "192.0.2.0/24"}, // not longer
+		{"192.0.2.0/24", 0, "0.0.0.0/0"},
+		{"2001:db8:1:2::9", 64, "2001:db8:1:2::/64"},
+		{"2001:db8:1:2::/64", 128, "2001:db8:1:2::/64"},
+	} {
+		if got := MustParsePrefix(test.of).Widen(test.bits); got != MustParsePrefix(test.want) {
+			t.Errorf("%s to /%d is %s, not %s", test.of, test.bits, got, test.want)
+		}
+	}
+}

@@ -51,7 +51,7 @@ func (m *Members) Piece(p cidr.Prefix) (piece cidr.Prefix, ok bool) {
 		of = m.prefixes
 	}
 	for bits := int(p.Bits()); bits >= 0; bits-- {
-		piece, _ := cidr.FromBytes(p.AppendBytes(nil), uint8(bits))
+		piece := p.Widen(uint8(bits))
 		if _, found := slices.BinarySearchFunc(of, piece, cidr.Prefix.Compare); found {
 			return piece, true
 		}

@@ -183,6 +183,9 @@ func TestJoinShaped(t *testing.T) {
 					return m
 				}
 				whole, shaped := membersOf(0), membersOf(rapid.IntRange(0, 5000).Draw(t, "extra"))
+				if !reflect.DeepEqual(shaped.lengths, whole.lengths) {
+					t.Fatalf("the lengths are %v, not %v", shaped.lengths, whole.lengths)
+				}
 				queries := slices.Collect(set.All())
 				for _, c := range cuts(t, f) {
 					queries = append(queries, c.own.Prefix)

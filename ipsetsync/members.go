@@ -83,8 +83,8 @@ func (m *Members) add(h Header, data []byte) error {
 		return err
 	}
 	p := e.count.Prefix
-	if h.Netmask > 0 && h.Netmask < p.Bits() {
-		p, _ = cidr.FromBytes(p.AppendBytes(nil), h.Netmask)
+	if h.Netmask > 0 {
+		p = p.Widen(h.Netmask)
 	}
 	if e.nomatch {
 		m.except[p] = true
@@ -139,7 +139,9 @@ func protocolName(number uint8) string {
 	return fmt.Sprintf("protocol %d", number)
 }
 
+// noteLengths notes the lengths that occur.
 func (m *Members) noteLengths() {
+	m.lengths = [2][]uint8{}
 	var seen [2][129]bool
 	for _, p := range m.prefixes {
 		seen[p.Family()][p.Bits()] = true
@@ -188,7 +190,7 @@ func (m *Members) Look(p cidr.Prefix) Membership {
 		if bits > p.Bits() {
 			continue
 		}
-		wider, _ := cidr.FromBytes(p.AppendBytes(nil), bits)
+		wider := p.Widen(bits)
 		if m.except[wider] {
 			break
 		}
@@ -214,8 +216,7 @@ func (m *Members) limitsOf(p cidr.Prefix) (all []string) {
 	}
 	for _, bits := range m.lengths[p.Family()] {
 		if bits <= p.Bits() {
-			wider, _ := cidr.FromBytes(p.AppendBytes(nil), bits)
-			all = append(all, m.limits[wider]...)
+			all = append(all, m.limits[p.Widen(bits)]...)
 		}
 	}
 	return all
