@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/feeds"
@@ -166,7 +165,7 @@ func setReport(p *ipsetsync.Plan) SetReport {
 		Name: p.Name, Family: p.Family.String(), Before: -1,
 		After: p.Entries().Len(), Added: p.Added, Removed: p.Removed,
 		Written: !p.Unchanged(), Why: p.Why, Share: p.Entries().Share(),
-		Plan: []string{}, Lengths: cidr.WhichLengths(p.Entries().Lengths()),
+		Plan: []string{}, Lengths: p.OwnLengths(),
 		KernelBefore: -1, KernelAfter: p.After.Pieces, KernelLengthsBefore: []int{}, KernelLengths: p.After.Lengths,
 	}
 	if p.Live != nil {

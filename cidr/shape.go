@@ -12,6 +12,7 @@ import (
 // The pieces are made when they are asked for: a Shape takes no memory besides its Set.
 type Shape struct {
 	set     Set
+	own     [129]int   // how many entries have each length
 	to      [129]uint8 // by length: that of the pieces of an entry
 	lengths [129]int   // how many pieces have each length
 	pieces  int
@@ -21,10 +22,9 @@ type Shape struct {
 // more than it has entries, and of these choices the one with the fewest pieces. With extra
 // 0 the pieces are the set's entries.
 func ShapeOf(set Set, extra int) Shape {
-	s := Shape{set: set}
-	own := set.Lengths()
-	s.to = chooseLengths(own, set.Len()+max(0, extra))
-	for bits, n := range own {
+	s := Shape{set: set, own: set.Lengths()}
+	s.to = chooseLengths(s.own, set.Len()+max(0, extra))
+	for bits, n := range s.own {
 		if n > 0 {
 			n <<= s.to[bits] - uint8(bits)
 			s.lengths[s.to[bits]] += n
@@ -88,6 +88,9 @@ func (s Shape) Set() Set { return s.set }
 
 // Len returns the number of pieces: the entries in the kernel.
 func (s Shape) Len() int { return s.pieces }
+
+// Own counts the entries of each length.
+func (s Shape) Own() [129]int { return s.own }
 
 // Lengths counts the pieces of each length.
 func (s Shape) Lengths() [129]int { return s.lengths }

@@ -204,8 +204,8 @@ func NewPlan(name string, family cidr.Family, desired cidr.Shape, live *Live) (*
 // Entries returns the desired entries.
 func (p *Plan) Entries() cidr.Set { return p.entries.Set() }
 
-// Shape returns the pieces in which the desired entries are written.
-func (p *Plan) Shape() cidr.Shape { return p.entries }
+// OwnLengths returns the prefix lengths of the desired entries, in order.
+func (p *Plan) OwnLengths() []int { return cidr.WhichLengths(p.entries.Own()) }
 
 // Unchanged reports whether there is nothing to do.
 func (p *Plan) Unchanged() bool { return len(p.Build) == 0 }
@@ -232,14 +232,10 @@ func powerOfTwo(n int) uint32 {
 // holdsAll reports whether the live set holds the desired pieces and nothing else. It may
 // have listed a piece twice, if the kernel moved it meanwhile.
 func (p *Plan) holdsAll(live *Live) bool {
-	switch n := len(live.Prefixes) - p.entries.Len(); {
-	case n < 0:
-		return false
-	case n == 0 && digest(slices.Values(live.Prefixes)) == p.Digest:
-		return true
+	if len(live.Prefixes) > p.entries.Len() {
+		live.sort()
+		live.Prefixes = slices.Compact(live.Prefixes)
 	}
-	live.sort()
-	live.Prefixes = slices.Compact(live.Prefixes)
 	return len(live.Prefixes) == p.entries.Len() && digest(slices.Values(live.Prefixes)) == p.Digest
 }
 

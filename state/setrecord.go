@@ -110,7 +110,7 @@ func (r *SetRecord) Note(plans []*ipsetsync.Plan) {
 	for _, p := range plans {
 		r.Sets[p.Family] = SetPrint{
 			Name: p.Name, Maxelem: p.Header.Maxelem, Elements: uint32(p.After.Pieces), Memory: p.Header.Memory, Digest: DigestText(p.Digest),
-			Own: p.After.Entries, Lengths: p.After.Lengths, OwnLengths: cidr.WhichLengths(p.Entries().Lengths()),
+			Own: p.After.Entries, Lengths: p.After.Lengths, OwnLengths: p.OwnLengths(),
 		}
 	}
 }
