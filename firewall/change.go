@@ -60,7 +60,7 @@ func MovesDrop(changes []Change) (moves, only bool) {
 	added, removed := make(map[string]string), make(map[string]string) // the table, by family
 	for _, c := range changes {
 		switch {
-		case c.Chain != "PREROUTING" && c.Chain != "INPUT" || c.Base():
+		case !iptables.IsDropPlace(c.Table, c.Chain) || c.Base():
 		case c.Op == OpAdd:
 			added[c.Family] = c.Table
 		case c.Op == OpRemove:

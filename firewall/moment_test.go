@@ -81,8 +81,8 @@ func TestListedOnce(t *testing.T) {
 			}
 			counted := 0
 			for _, f := range iptables.Families {
-				for _, at := range []struct{ table, chain string }{{"raw", "PREROUTING"}, {"filter", "INPUT"}} {
-					got, want := renewed[f].Rules(at.table, at.chain), fresh[f].Rules(at.table, at.chain)
+				for _, at := range iptables.DropPlaces {
+					got, want := renewed[f].Rules(at.Table, at.Chain), fresh[f].Rules(at.Table, at.Chain)
 					if !slices.Equal(got, want) {
 						t.Errorf("%s %v: renewed as %v, not %v", f, at, got, want)
 					}

@@ -266,14 +266,15 @@ func (d *differ) hookChanges(chain string, rules, want []string, n int) {
 // move to it: the drop goes on counting.
 func (d *differ) counters(chain string) *counters {
 	rules := slices.Clone(d.counted.Rules(d.table.Name, chain))
-	other, from := "raw", chain
-	if d.table.Name == "raw" {
-		other = "filter"
+	here, other := iptables.DropPlaces[0], iptables.DropPlaces[1]
+	if d.table.Name != here.Table {
+		here, other = other, here
 	}
-	if to, moves := map[string]string{"INPUT": "PREROUTING", "PREROUTING": "INPUT"}[chain]; moves {
-		from = to
+	from := chain
+	if chain == here.Chain {
+		from = other.Chain
 	}
-	for _, r := range d.counted.Rules(other, from) {
+	for _, r := range d.counted.Rules(other.Table, from) {
 		if iptables.IsOurHook(r.Text) || iptables.IsOurChain(from) {
 			rules = append(rules, r)
 		}

@@ -11,14 +11,7 @@ import (
 	"github.com/voipbl/voipbl/nft"
 )
 
-// renewed are the chains whose counters [Renew] reads, each with its hook in a legacy table
-// (linux/netfilter.h: NF_INET_PRE_ROUTING, NF_INET_LOCAL_IN).
-var renewed = []struct {
-	table, chain string
-	hook         int
-}{{"raw", "PREROUTING", 0}, {"filter", "INPUT", 1}}
-
-// Renew reads the counters of raw PREROUTING and of filter INPUT into the listings that ctx keeps
+// Renew reads the counters of the chains in which the drop may stand into the listings that ctx keeps
 // (see [AtOneMoment]), from the kernel itself: it runs no tool. What cannot be renewed is listed
 // again when it is asked for.
 func Renew(ctx context.Context) {
@@ -41,9 +34,9 @@ func (b Backend) renew(ctx context.Context, saved [2]*iptables.Saved) bool {
 	counted := make(map[nft.ChainName][]iptables.SavedRule)
 	var chains []nft.ChainName
 	for _, f := range iptables.Families {
-		for _, at := range renewed {
-			if rules := saved[f].Rules(at.table, at.chain); len(rules) > 0 {
-				c := nft.ChainName{Family: nftFamilies[f], Table: at.table, Chain: at.chain}
+		for _, at := range iptables.DropPlaces {
+			if rules := saved[f].Rules(at.Table, at.Chain); len(rules) > 0 {
+				c := nft.ChainName{Family: nftFamilies[f], Table: at.Table, Chain: at.Chain}
 				chains, counted[c] = append(chains, c), rules
 			}
 		}
@@ -84,9 +77,9 @@ func legacyCounts(_ context.Context, chains []nft.ChainName) (map[nft.ChainName]
 			return nil, err
 		}
 		hook := 0
-		for _, at := range renewed {
-			if at.chain == c.Chain {
-				hook = at.hook
+		for _, at := range iptables.DropPlaces {
+			if at.Chain == c.Chain {
+				hook = at.Hook
 			}
 		}
 		if counts[c], err = form.counts(rules, int(info.hookEntry[hook]), int(info.underflow[hook])); err != nil {

@@ -342,18 +342,18 @@ func (d DropRule) First() bool {
 // plain ones of other programs.
 func (s *Saved) DropRules(set string) []DropRule {
 	var found []DropRule
-	for _, at := range []struct{ table, chain string }{{"raw", "PREROUTING"}, {"filter", "INPUT"}} {
-		rules := s.Rules(at.table, at.chain)
+	for _, at := range DropPlaces {
+		rules := s.Rules(at.Table, at.Chain)
 		for i, r := range rules {
 			if !strings.HasPrefix(r.Text, "-m set --match-set "+set+" src ") {
 				continue
 			}
 			own := IsOurHook(r.Text)
-			logged := own && Target(r.Text) == DropChain && slices.ContainsFunc(s.Rules(at.table, DropChain), func(r SavedRule) bool { return Target(r.Text) == "DROP" })
+			logged := own && Target(r.Text) == DropChain && slices.ContainsFunc(s.Rules(at.Table, DropChain), func(r SavedRule) bool { return Target(r.Text) == "DROP" })
 			if Target(r.Text) != "DROP" && !logged || !own && r.Text != "-m set --match-set "+set+" src -j DROP" {
 				continue
 			}
-			d := DropRule{Table: at.table, Chain: at.chain, Ours: own, Packets: r.Packets, Bytes: r.Bytes}
+			d := DropRule{Table: at.Table, Chain: at.Chain, Ours: own, Packets: r.Packets, Bytes: r.Bytes}
 			for _, above := range rules[:i] {
 				d.Above = append(d.Above, above.Text)
 			}

@@ -27,9 +27,9 @@ type Shadow struct {
 // in voipbl's chains that are behind others of voipbl's are meant to be so, and are left out.
 func Shadowed(s *iptables.Saved) []Shadow {
 	var found []Shadow
-	for _, at := range []struct{ table, chain string }{{"raw", "PREROUTING"}, {"filter", "INPUT"}} {
-		w := shadows{saved: s, table: at.table, fates: fatesOf(s, at.table)}
-		w.walk(at.chain, box{}, nil)
+	for _, at := range iptables.DropPlaces {
+		w := shadows{saved: s, table: at.Table, fates: fatesOf(s, at.Table)}
+		w.walk(at.Chain, box{}, nil)
 		found = append(found, w.found...)
 	}
 	return found
