@@ -46,7 +46,9 @@ func (k *kernel) counts(c ChainName) (counts []Count, err error) {
 			case unix.NFTA_RULE_EXPRESSIONS:
 				ad.Nested(func(list *netlink.AttributeDecoder) error {
 					for list.Next() {
-						list.Nested(of.read)
+						list.Nested(func(e *netlink.AttributeDecoder) error {
+							return of.read(decodeExpression(e))
+						})
 					}
 					return nil
 				})
@@ -61,22 +63,14 @@ func (k *kernel) counts(c ChainName) (counts []Count, err error) {
 }
 
 // read takes the numbers of an expression, if it is a counter.
-func (c *Count) read(ad *netlink.AttributeDecoder) error {
-	name := ""
-	for ad.Next() {
-		switch ad.Type() {
-		case unix.NFTA_EXPR_NAME:
-			name = ad.String()
-		case unix.NFTA_EXPR_DATA:
-			if name != "counter" {
-				continue
-			}
-			var counter expr.Counter
-			if err := expr.Unmarshal(0, ad.Bytes(), &counter); err != nil {
-				return err
-			}
-			c.Packets, c.Bytes = counter.Packets, counter.Bytes
-		}
+func (c *Count) read(name string, data []byte) error {
+	if name != "counter" {
+		return nil
 	}
+	var counter expr.Counter
+	if err := expr.Unmarshal(0, data, &counter); err != nil {
+		return err
+	}
+	c.Packets, c.Bytes = counter.Packets, counter.Bytes
 	return nil
 }

@@ -196,7 +196,7 @@ func decodeRule(ad *netlink.AttributeDecoder, f Family) (r Rule, table, chain st
 			ad.Nested(func(list *netlink.AttributeDecoder) error {
 				for list.Next() {
 					list.Nested(func(e *netlink.AttributeDecoder) error {
-						reader.expression(e)
+						reader.expression(decodeExpression(e))
 						return nil
 					})
 				}
@@ -208,9 +208,8 @@ func decodeRule(ad *netlink.AttributeDecoder, f Family) (r Rule, table, chain st
 	return r, table, chain
 }
 
-// expression reads one expression: its name, and its own attributes.
-func (r *ruleReader) expression(ad *netlink.AttributeDecoder) {
-	name, data := "", []byte(nil)
+// decodeExpression returns the name of an expression, and its own attributes.
+func decodeExpression(ad *netlink.AttributeDecoder) (name string, data []byte) {
 	for ad.Next() {
 		switch ad.Type() {
 		case unix.NFTA_EXPR_NAME:
@@ -219,6 +218,11 @@ func (r *ruleReader) expression(ad *netlink.AttributeDecoder) {
 			data = ad.Bytes()
 		}
 	}
+	return name, data
+}
+
+// expression reads one expression.
+func (r *ruleReader) expression(name string, data []byte) {
 	if name == "byteorder" { // the library does not read it
 		r.byteOrder(data)
 		return
