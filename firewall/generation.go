@@ -29,22 +29,27 @@ const (
 // as it is the same, nobody has changed a rule. It takes 0.1 ms, a listing 5. It is empty on
 // kernels that cannot tell network namespaces apart (before 5.14), which says nothing.
 func (fw *Firewall) Generation() string {
-	cookie, err := netnsCookie()
-	if err != nil {
-		return ""
+	all, _ := fw.generations()
+	return all
+}
+
+// generations returns Generation, and the kernel's own number of it with nf_tables, which is 0 if it
+// is not known.
+func (fw *Firewall) generations() (all string, nft uint32) {
+	cookie, unknown := netnsCookie()
+	var own string
+	var err error
+	switch {
+	case fw.Backend != Legacy:
+		nft, err = nftGeneration()
+		own = fmt.Sprint(nft)
+	case unknown == nil:
+		own, err = legacyGeneration() // it reads all tables
 	}
-	if fw.Backend == Legacy {
-		generation, err := legacyGeneration()
-		if err != nil {
-			return ""
-		}
-		return kernel(cookie) + "/" + generation
+	if err != nil || unknown != nil {
+		return "", nft
 	}
-	generation, err := nftGeneration()
-	if err != nil {
-		return ""
-	}
-	return fmt.Sprintf("%s/%d", kernel(cookie), generation)
+	return kernel(cookie) + "/" + own, nft
 }
 
 // OtherGeneration is Generation for the other backend: legacy iptables, or nf_tables with its
@@ -129,9 +134,9 @@ func nftGeneration() (generation uint32, err error) {
 
 // nftEmpty reports whether the kernel certainly has no table of nf_tables of a family.
 func nftEmpty(f iptables.Family) bool {
-	tables := 0
-	err := nftAsk(nftMsgGetTable, unix.NLM_F_DUMP, [...]byte{unix.AF_INET, unix.AF_INET6}[f], func(uint16, []byte) { tables++ })
-	return err == nil && tables == 0
+	found := false
+	err := nftAsk(nftMsgGetTable, unix.NLM_F_DUMP, [...]byte{unix.AF_INET, unix.AF_INET6}[f], func(uint16, []byte) { found = true })
+	return err == nil && !found
 }
 
 const (

@@ -49,13 +49,15 @@ func (m *moment) recall(fw *Firewall) (saved [2]*iptables.Saved, ok bool) {
 	return saved, ok && fw.holds(saved)
 }
 
-func (m *moment) keep(fw *Firewall, saved [2]*iptables.Saved) {
+// keep keeps a listing, and reports whether it still holds: if not, it is not kept.
+func (m *moment) keep(fw *Firewall, saved [2]*iptables.Saved) bool {
 	if m == nil || !fw.holds(saved) {
-		return
+		return false
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.listed[fw.Backend] = saved
+	return true
 }
 
 // Begin starts the listing that the next [Firewall.Read] with the same [AtOneMoment] asks for, so
@@ -67,10 +69,14 @@ func (fw *Firewall) Begin(ctx context.Context) {
 	if m == nil {
 		return
 	}
-	if _, known := m.recall(fw); known || fw.Generation() == "" {
+	if _, known := m.recall(fw); known {
 		return
 	}
-	l := fw.begin(ctx, iptables.Families[:])
+	l := fw.newListing()
+	if l.generation == "" {
+		return
+	}
+	l.start(ctx, fw, iptables.Families[:])
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.begun[fw.Backend] = l

@@ -24,8 +24,7 @@ func (fw *Firewall) Read(ctx context.Context) (saved [2]*iptables.Saved, err err
 		return saved, nil
 	}
 	if begun := m.begunBy(fw); begun != nil {
-		if saved, err = fw.readNow(ctx, begun); err == nil && fw.holds(saved) {
-			m.keep(fw, saved)
+		if saved, err = fw.readNow(ctx, begun); err == nil && m.keep(fw, saved) {
 			return saved, nil
 		} // rules have changed since, or a family has trouble: list again
 	}
@@ -94,16 +93,29 @@ func pause(ctx context.Context, d time.Duration) bool {
 // listing is the tools at work.
 type listing struct {
 	generation string // of the rules before it; see [Firewall.Generation]
-	before     uint32 // the same of nf_tables, or 0
+	before     uint32 // the same of nf_tables, or 0; only for that backend
 	runs       [2]*running
 	empty      [2]bool // the kernel has no table, so no tool has to run
 	families   []iptables.Family
 }
 
-// begin starts the tools for the given families at the same time.
+// newListing returns a listing of which only the generation is known yet.
+func (fw *Firewall) newListing() *listing {
+	l := &listing{}
+	l.generation, l.before = fw.generations()
+	return l
+}
+
+// begin starts a listing.
 func (fw *Firewall) begin(ctx context.Context, families []iptables.Family) *listing {
-	l := &listing{generation: fw.Generation(), families: families}
-	l.before, _ = nftGeneration()
+	l := fw.newListing()
+	l.start(ctx, fw, families)
+	return l
+}
+
+// start starts the tools for the given families at the same time.
+func (l *listing) start(ctx context.Context, fw *Firewall, families []iptables.Family) {
+	l.families = families
 	for _, f := range families {
 		if !Present(f) {
 			continue
@@ -116,7 +128,6 @@ func (fw *Firewall) begin(ctx context.Context, families []iptables.Family) *list
 		}
 		l.runs[f] = start(ctx, "", tool, "--counters")
 	}
-	return l
 }
 
 // wait returns what the tools have listed.
