@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/internal/testvalue"
 )
 
 // TestAllocations: making the messages for the kernel, and reading its listing, allocate
@@ -16,17 +17,23 @@ func TestAllocations(t *testing.T) {
 		for _, c := range []struct {
 			what string
 			max  float64
+			each int // bytes for each entry, at most
 			do   func()
 		}{
-			{"encode", 20, func() {
+			{"encode", 20, 10, func() {
 				for range (batch{name: "voip_bl", entries: set.All()}).requests() {
 				}
 			}},
-			{"decode", float64(10 + 3*len(listing)), func() { decodeAll(t, listing) }},
-			{"digest", 2, func() { digest(set.All()) }},
+			{"decode", float64(10 + 3*len(listing)), 30, func() { decodeAll(t, listing) }},
+			{"digest", 2, 1, func() { digest(set.All()) }},
 		} {
 			if got := testing.AllocsPerRun(5, c.do); got > c.max {
 				t.Errorf("%s, %s: %v allocations for %d entries, not at most %v", f, c.what, got, set.Len(), c.max)
+			}
+			got := testvalue.Allocated(5, c.do)
+			t.Logf("%s, %s: %d bytes for each entry", f, c.what, got/set.Len())
+			if got > c.each*set.Len()+4<<10 { // others may allocate some
+				t.Errorf("%s, %s: %d bytes for %d entries, not at most %d for each", f, c.what, got, set.Len(), c.each)
 			}
 		}
 	}
