@@ -52,8 +52,7 @@ type Times struct {
 // TimesOf returns when this host fetches a feed.
 func TimesOf(f config.Feed) Times { return TimesOn(thisHost(), f) }
 
-// TimesOn is TimesOf for the host with a machine-id(5), or any other text that no other host
-// has.
+// TimesOn is TimesOf for a host, by a text that no other host has.
 func TimesOn(host string, f config.Feed) Times {
 	t := Times{schedule: f.Schedule, splay: f.Splay}
 	if u, err := url.Parse(string(f.URL)); f.URL != "" && err == nil {
@@ -68,13 +67,12 @@ func shareOf(random []byte) float64 {
 	return float64(binary.BigEndian.Uint64(random)>>11) / (1 << 53)
 }
 
-// thisHost returns this host's machine-id(5) or, where there is none, its name.
+// thisHost returns this host's machine-id(5) and name: hosts that are copies of one image may have
+// the same machine-id.
 var thisHost = sync.OnceValue(func() string {
-	if id, err := os.ReadFile("/etc/machine-id"); err == nil && len(strings.TrimSpace(string(id))) > 0 {
-		return strings.TrimSpace(string(id))
-	}
+	id, _ := os.ReadFile("/etc/machine-id")
 	name, _ := os.Hostname()
-	return name
+	return strings.TrimSpace(string(id)) + name
 })
 
 // Next returns the first of the times after one. "@every 4h" has no splay: it counts from the
