@@ -101,6 +101,7 @@ func TestShipped(t *testing.T) {
 			h.others[a] = h.others[friend[f]]
 		}
 		h.serve()
+		h.keepNeighbours(friend)
 		h.jails(strings.ReplaceAll(both("")+sshJail, "action = voipbl-ssh[marks=DIR]\n", ""))
 		h.start()
 		h.attack(guest[:]...)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -137,3 +138,25 @@ func (h *host) expect(when string, try func(family int, from netip.Addr) string,
 }
 
 var _ testing.TB = (*host)(nil)
+
+// keepNeighbours has a host and this one know each other's link-layer address for good. Two addresses of one
+// wire need that if one of them is banned: it asks for both.
+func (h *host) keepNeighbours(who [2]netip.Addr) {
+	h.Helper()
+	const keep = `ip -6 neigh show | while read -r a dev on word mac _; do
+	[ "$word" != lladdr ] || ip -6 neigh replace "$a" "$dev" "$on" lladdr "$mac" nud permanent
+done`
+	if got := h.dial(1, who[1]); got != answered {
+		h.Fatalf("%s: %s", who[1], got)
+	}
+	const list = "ip -6 neigh show nud permanent"
+	h.sh(keep)
+	here, there := h.sh(list), ""
+	h.others[who[1]].Do(func() {
+		h.sh(keep)
+		there = h.sh(list)
+	})
+	if !strings.Contains(here, "lladdr") || !strings.Contains(there, "lladdr") {
+		h.Fatalf("not both know each other for good: %q, %q", here, there)
+	}
+}
