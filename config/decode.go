@@ -43,32 +43,17 @@ func (r *reader) value(key string, node ast.Node, dst reflect.Value, example str
 	}
 }
 
-// keysOf returns the fields of a struct by their keys, and the keys in order. A file may have
-// hundreds of feeds, so it remembers them.
-func (r *reader) keysOf(t reflect.Type) (fields map[string]reflect.StructField, known []string) {
-	if of, seen := r.keys[t]; seen {
-		return of.fields, of.known
-	}
-	fields = make(map[string]reflect.StructField)
-	for f := range t.Fields() {
-		fields[keyName(f)] = f
-		known = append(known, keyName(f))
-	}
-	r.keys[t] = keys{fields, known}
-	return fields, known
-}
-
 // mapping decodes the values of a mapping into the fields of a struct.
 func (r *reader) mapping(key string, m *ast.MappingNode, dst reflect.Value) {
-	fields, known := r.keysOf(dst.Type())
+	keys := keysOf(dst.Type())
 	lines := make(map[string]int) // of the keys seen
 	for _, pair := range m.Values {
 		tk := pair.Key.GetToken()
 		at := tokenPlace(tk)
 		name := tk.Value
-		field, ok := fields[name]
+		field, ok := keys.fields[name]
 		if !ok {
-			r.failAt(at, key, faultf(suggestKey(name, known), "unknown key %s", quote(name)))
+			r.failAt(at, key, faultf(suggestKey(name, keys.names), "unknown key %s", quote(name)))
 			continue
 		}
 		path := name
@@ -105,12 +90,6 @@ func (r *reader) portList(key string, s *ast.SequenceNode, dst reflect.Value) {
 		words = append(words, word)
 	}
 	dst.Set(reflect.ValueOf(new(portsText(strings.Join(words, ",")))))
-}
-
-// keyName returns the key of a raw struct's field.
-func keyName(f reflect.StructField) string {
-	name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-	return name
 }
 
 // scalar decodes a single value into a pointer to it.

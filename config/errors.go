@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,17 +63,10 @@ type reader struct {
 	file   string
 	places map[string]place // of each value written, by the key's path
 	errs   []*Error
-	keys   map[reflect.Type]keys
 }
 
 func newReader(file string) *reader {
-	return &reader{file: file, places: make(map[string]place), keys: make(map[reflect.Type]keys)}
-}
-
-// keys are the keys of a struct.
-type keys struct {
-	fields map[string]reflect.StructField
-	known  []string
+	return &reader{file: file, places: make(map[string]place)}
 }
 
 // written reports whether a key is in the text, with a good or a bad value.

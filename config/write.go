@@ -11,7 +11,7 @@ import (
 // YAML returns the configuration as a file with every key written, secrets included. Parse reads
 // it back to an equal Config.
 func (c Config) YAML() []byte {
-	w := writer{fields: make(map[reflect.Type][]field), quoted: make(map[string]bool)}
+	w := writer{quoted: make(map[string]bool)}
 	raw := c.raw()
 	w.mapping(reflect.ValueOf(&raw).Elem(), 0, "")
 	return w.text
@@ -21,40 +21,21 @@ func (c Config) YAML() []byte {
 // most of it to find out whether a text needs quotes, and a file may have hundreds of feeds.
 type writer struct {
 	text   []byte
-	fields map[reflect.Type][]field // of the structs seen
-	quoted map[string]bool          // whether a text seen needs quotes
-}
-
-// A field is one of a raw struct.
-type field struct {
-	key   string
-	index int
-}
-
-// fieldsOf returns the fields of a raw struct. It remembers them.
-func (w *writer) fieldsOf(t reflect.Type) []field {
-	fields, seen := w.fields[t]
-	if !seen {
-		for f := range t.Fields() {
-			fields = append(fields, field{keyName(f), f.Index[0]})
-		}
-		w.fields[t] = fields
-	}
-	return fields
+	quoted map[string]bool // whether a text seen needs quotes
 }
 
 // mapping writes a struct, one key a line. before stands before the first key, instead of its
 // indentation, if it is not empty. A key with a nil pointer is not written.
 func (w *writer) mapping(v reflect.Value, indent int, before string) {
-	for _, f := range w.fieldsOf(v.Type()) {
-		value := v.Field(f.index)
+	for i, key := range keysOf(v.Type()).names {
+		value := v.Field(i)
 		if value.Kind() == reflect.Pointer && value.IsNil() {
 			continue
 		}
 		if before == "" {
 			w.indent(indent)
 		}
-		w.text = append(append(append(w.text, before...), f.key...), ':')
+		w.text = append(append(append(w.text, before...), key...), ':')
 		before = ""
 		w.value(value, indent)
 	}
