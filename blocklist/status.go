@@ -189,8 +189,8 @@ func newStatus(version string) *Status {
 // findNames returns the configuration with the names of the sets in force, and notes whether those
 // are other names.
 func (s *Status) findNames(ctx context.Context, named config.Config, kernel *ipsetsync.Kernel) (cfg config.Config) {
-	s.taken = problem.If(setnames.NamesTaken(ctx, named, kernel, kernel.Header))
-	cfg = setnames.NamesUsed(ctx, named, kernel)
+	cfg, taken := setnames.NamesUsed(ctx, named, kernel)
+	s.taken = problem.If(taken)
 	if s.renamed = setnames.NamesOf(cfg) != setnames.NamesOf(named); s.renamed && setnames.NamesOf(setnames.NamesOfApply(ctx, named)) == setnames.NamesOf(named) {
 		s.unasked = []string{named.Set, named.BanSet}
 		s.ownAsk = setnames.OnlyOwnAsk(ctx, cfg)

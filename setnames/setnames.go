@@ -223,22 +223,24 @@ func NamesInForce(ctx context.Context, cfg config.Config) config.Config {
 		return cfg
 	}
 	defer kernel.Close()
-	return NamesUsed(ctx, cfg, kernel)
+	used, _ := NamesUsed(ctx, cfg, kernel)
+	return used
 }
 
-// NamesUsed is [NamesInForce] with an open kernel.
-func NamesUsed(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) config.Config {
-	if areThere(cfg, kernel) && NamesTaken(ctx, cfg, kernel, kernel.Header) == nil && asked(cfg, kernel) {
-		return cfg
+// NamesUsed is [NamesInForce] with an open kernel. It also returns what [NamesTaken] says.
+func NamesUsed(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel) (used config.Config, taken error) {
+	taken = NamesTaken(ctx, cfg, kernel, kernel.Header)
+	if areThere(cfg, kernel) && taken == nil && asked(cfg, kernel) {
+		return cfg, taken
 	}
 	former, _ := formerConfigs(cfg) // a sync reports what cannot be read
 	former = append(former, ConfigsOf(cfg, NamesOfRules(cfg, firewall.ReadUsers(ctx)))...)
 	for _, old := range slices.Backward(former) {
 		if h, err := kernel.Header(old.Set); err == nil && ipsetsync.IsOurs(h, cidr.IPv4) && h.References > 0 {
-			return old
+			return old, taken
 		}
 	}
-	return cfg
+	return cfg, taken
 }
 
 // NamesOfApply returns the configuration with the names that an apply goes by: those in force. Where
