@@ -278,7 +278,7 @@ func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 	defer unlock()
 	defer h.Close()
 	var group errgroup.Group
-	group.SetLimit(feeds.AtOnce)
+	group.SetLimit(fetch.AtOnce)
 	if todo.names {
 		group.Go(func() error {
 			if got := resolveAgain(ctx, todo.cfg, h); ctx.Err() == nil {

@@ -85,7 +85,7 @@ func (r *Reader) GetAll(ctx context.Context, cfgs []config.Feed, feeds []*Feed, 
 	}
 	end := r.store.Round()
 	var group errgroup.Group
-	group.SetLimit(AtOnce)
+	group.SetLimit(fetch.AtOnce)
 	var got []int
 	var wanted []config.Feed
 	for i, f := range cfgs {

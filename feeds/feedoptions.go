@@ -20,11 +20,6 @@ type Options struct {
 	Progress   func(feed string, got, total int64)
 }
 
-const (
-	// AtOnce is how many feeds are fetched and read at a time.
-	AtOnce = 8
-
-	// Rounds is the most time for fetching all feeds, in units of one feed's time-out, so that
-	// a sync ends in minutes however many feeds hang.
-	Rounds = 3
-)
+// Rounds is the most time for fetching all feeds, in units of one feed's time-out, so that
+// a sync ends in minutes however many feeds hang.
+const Rounds = 3

@@ -10,26 +10,12 @@ import (
 // bufferSize is the size of every buffer for copying and for writing to disk.
 const bufferSize = 32 << 10
 
-// A pool keeps buffers for the next feed: a host may have hundreds of feeds, most of them
-// much shorter than one buffer.
-type pool[T any] struct {
-	free sync.Pool
-	make func() T
-}
-
-func (p *pool[T]) get() T {
-	if b, ok := p.free.Get().(T); ok {
-		return b
-	}
-	return p.make()
-}
-
-func (p *pool[T]) put(b T) { p.free.Put(b) }
-
+// Buffers are kept for the next feed: a host may have hundreds of feeds, most of them much
+// shorter than one buffer.
 var (
-	buffers  = pool[*[bufferSize]byte]{make: func() *[bufferSize]byte { return new([bufferSize]byte) }}
-	writers  = pool[*bufio.Writer]{make: func() *bufio.Writer { return bufio.NewWriterSize(nil, bufferSize) }}
-	inflates = pool[*inflate]{make: func() *inflate { return &inflate{in: bufio.NewReaderSize(nil, bufferSize)} }}
+	buffers  = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+	writers  = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, bufferSize) }}
+	inflates = sync.Pool{New: func() any { return &inflate{in: bufio.NewReaderSize(nil, bufferSize)} }}
 )
 
 // An inflate decompresses gzip.
@@ -40,7 +26,7 @@ type inflate struct {
 
 // newInflate returns a pooled inflate of in. close gives it back.
 func newInflate(in io.Reader) (z *inflate, err error) {
-	z = inflates.get()
+	z = inflates.Get().(*inflate)
 	z.in.Reset(in)
 	if err := z.Reset(z.in); err != nil {
 		z.close()
@@ -51,5 +37,5 @@ func newInflate(in io.Reader) (z *inflate, err error) {
 
 func (z *inflate) close() {
 	z.in.Reset(nil)
-	inflates.put(z)
+	inflates.Put(z)
 }

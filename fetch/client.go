@@ -28,9 +28,9 @@ const (
 	idleTimeout   = 30 * time.Second // connections are reused only by retries and feeds of one round
 )
 
-// idlePerHost is how many connections to one server are kept for the next of its lists: as many
-// as package feeds fetches at a time.
-const idlePerHost = 8
+// AtOnce is how many lists are fetched at a time, and how many connections to one server are kept
+// for the next of its lists.
+const AtOnce = 8
 
 // A Client downloads URL feeds. It is safe for concurrent use. The lists of one server share
 // its connections until Close.
@@ -55,7 +55,7 @@ func NewClient(version string, log *slog.Logger) *Client {
 			TLSHandshakeTimeout:    tlsTimeout,
 			ResponseHeaderTimeout:  headerTimeout,
 			IdleConnTimeout:        idleTimeout,
-			MaxIdleConnsPerHost:    idlePerHost,
+			MaxIdleConnsPerHost:    AtOnce,
 			MaxResponseHeaderBytes: web.MaxHeader,
 			ForceAttemptHTTP2:      true,
 			// This package decompresses, so that the length on the wire stays known.

@@ -79,8 +79,8 @@ func ofFeed(name string, err error) error {
 // readMeta reads the trailer of a file of the given size, and checks that the file
 // holds nothing but body and trailer.
 func (c *Copy) readMeta(size int64) error {
-	buf := buffers.get()
-	defer buffers.put(buf)
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
 	line, err := c.lastLine(size, buf)
 	if err != nil {
 		return err
@@ -174,8 +174,8 @@ func (c *Copy) Parts() iter.Seq2[Part, io.Reader] {
 // read.
 func (c *Copy) Verify() error {
 	if c.err == nil {
-		buf := buffers.get()
-		defer buffers.put(buf)
+		buf := buffers.Get().(*[bufferSize]byte)
+		defer buffers.Put(buf)
 		for c.err == nil {
 			c.read(buf[:])
 		}

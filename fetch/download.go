@@ -119,8 +119,8 @@ func (d *download) stage(resp *http.Response) error {
 		return err
 	}
 	defer closed()
-	buf := buffers.get()
-	defer buffers.put(buf)
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
 	n, err := io.CopyBuffer(d.to, io.LimitReader(body, d.req.MaxBytes+1), buf[:])
 	switch {
 	case err != nil:

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"fmt"
@@ -15,7 +16,7 @@ func (s *Store) Restage(name string) (*Staged, error) {
 	if err != nil { // there is none, or it is damaged
 		return s.Stage(name)
 	}
-	return &Staged{store: s, name: name, old: old, buf: writers.get(), sum: sha256.New()}, nil
+	return &Staged{store: s, name: name, old: old, buf: writers.Get().(*bufio.Writer), sum: sha256.New()}, nil
 }
 
 // Same reports whether the bytes written so far are the last good copy, which then need not
@@ -34,8 +35,8 @@ func (st *Staged) asBefore(p []byte) bool {
 	if st.old == nil || st.size+int64(len(p)) > st.old.meta.Size {
 		return false
 	}
-	buf := buffers.get()
-	defer buffers.put(buf)
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
 	for at := st.size; len(p) > 0; {
 		before := buf[:min(len(p), len(buf))]
 		if n, _ := st.old.file.ReadAt(before, at); n < len(before) || !bytes.Equal(before, p[:n]) {
@@ -58,8 +59,8 @@ func (st *Staged) part() error {
 	if err := st.create(); err != nil {
 		return err
 	}
-	sum, buf := sha256.New(), buffers.get()
-	defer buffers.put(buf)
+	sum, buf := sha256.New(), buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
 	if _, err := io.CopyBuffer(io.MultiWriter(st.buf, sum), io.NewSectionReader(old.file, 0, st.size), buf[:]); err != nil {
 		return st.failed(err)
 	}

@@ -38,7 +38,7 @@ func (s *Store) Stage(name string) (*Staged, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	st := &Staged{store: s, name: name, buf: writers.get(), sum: sha256.New()}
+	st := &Staged{store: s, name: name, buf: writers.Get().(*bufio.Writer), sum: sha256.New()}
 	if err := st.create(); err != nil {
 		st.Discard()
 		return nil, err
@@ -198,7 +198,7 @@ func (st *Staged) Discard() error {
 	}
 	st.done = true
 	st.buf.Reset(nil)
-	writers.put(st.buf)
+	writers.Put(st.buf)
 	if st.old != nil {
 		st.old.Close()
 	}
