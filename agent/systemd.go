@@ -28,8 +28,7 @@ func monotonicUsec() string {
 // it again. The sets and rules stay in force meanwhile.
 type watchdog struct {
 	every time.Duration // how often it is fed; 0 if there is none
-	last  time.Time
-	held  time.Time // when it was last left hungry, because fetching hangs
+	last  time.Time     // when it was last fed, or left hungry because fetching hangs
 }
 
 func newWatchdog() *watchdog {
@@ -42,11 +41,7 @@ func newWatchdog() *watchdog {
 
 // next returns when the watchdog must be fed, or at if that is earlier.
 func (w *watchdog) next(at time.Time) time.Time {
-	hungry := w.last.Add(w.every)
-	if w.held.After(w.last) {
-		hungry = w.held.Add(w.every)
-	}
-	if w.every > 0 && hungry.Before(at) {
+	if hungry := w.last.Add(w.every); w.every > 0 && hungry.Before(at) {
 		return hungry
 	}
 	return at
@@ -59,15 +54,14 @@ const roundSlack = 10 * time.Minute
 // feed feeds the watchdog. The loop calls it, so a loop that hangs stops feeding. It also stops
 // feeding if a round of fetching is stuck.
 func (d *daemon) feed(dog *watchdog) {
-	if dog.every == 0 || time.Since(dog.last) < dog.every-maxGlance || time.Since(dog.held) < dog.every-maxGlance { // rather now than in a moment of its own
-		return
-	}
-	if _, busy := d.fetcher.plans(); !busy.IsZero() && time.Since(busy) > fetchWait+feeds.Rounds*d.cfg.Limits.Timeout+roundSlack {
-		d.log.Error("fetching hangs", "since", busy)
-		dog.held = time.Now()
+	if dog.every == 0 || time.Since(dog.last) < dog.every-maxGlance { // rather now than in a moment of its own
 		return
 	}
 	dog.last = time.Now()
+	if _, busy := d.fetcher.plans(); !busy.IsZero() && time.Since(busy) > fetchWait+feeds.Rounds*d.cfg.Limits.Timeout+roundSlack {
+		d.log.Error("fetching hangs", "since", busy)
+		return
+	}
 	d.tellSystemd(sd.SdNotifyWatchdog)
 }
 
