@@ -179,9 +179,7 @@ func (k *Keeper) Keep(feeds []*Feed, brought cidr.Sets, live func() cidr.Sets) [
 		}
 	}
 	for name := range left { // their heirs have stand-ins of their own by now
-		if _, again := lost[name]; !again {
-			k.remove(name)
-		}
+		k.remove(name)
 	}
 	return kept
 }
