@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -342,30 +343,43 @@ func resolveAgain(ctx context.Context, cfg config.Config, store *fetch.Store) fe
 func attemptsAfter(store *fetch.Store, f config.Feed, r feeds.Report, begun time.Time) attempts {
 	a := attempts{last: begun.Round(0)}
 	if r.Problem != nil {
-		a.failures, a.reason = max(pastAttempts(store, f).failures, 1), fetch.Reason(r.Problem.Reason)
+		past, _ := pastAttempts(store, f)
+		a.failures, a.reason, a.success = max(past.failures, 1), fetch.Reason(r.Problem.Reason), past.success
 	}
 	return a
 }
 
-// pastAttempts returns what the state folder says of earlier attempts for a feed.
-func pastAttempts(store *fetch.Store, f config.Feed) attempts {
+// pastAttempts returns what the state folder says of earlier attempts for a feed, and whether that
+// will be the same as long as its files are: not if one could not be read just now.
+func pastAttempts(store *fetch.Store, f config.Feed) (a attempts, lasts bool) {
 	state, err := store.State(f.Name)
 	if err != nil {
-		return attempts{}
+		return attempts{}, lastingError(err)
 	}
-	a := attempts{last: state.LastAttempt, failures: state.Failures, reason: fetch.Reason(state.Reason)}
+	a = attempts{last: state.LastAttempt, failures: state.Failures, reason: fetch.Reason(state.Reason)}
 	if state.LastError == "" {
 		a.failures, a.reason = 0, ""
+	}
+	if a.failures > 0 {
+		a.success = state.LastSuccess
 	}
 	c, err := store.Open(f.Name)
 	switch {
 	case err == nil:
 		a.other = c.Meta().Source != f.URL.ID()
+		if a.failures > 0 {
+			a.success = feeds.LastSuccess(state, c.Meta().FetchedAt)
+		}
 		c.Close()
 	case a.failures == 0:
 		a.other = true // it succeeded once, but the copy is gone
 	case state.Source != "":
 		a.other = state.Source != f.URL.ID() // another source failed
 	}
-	return a
+	return a, err == nil || lastingError(err)
+}
+
+// lastingError reports whether reading a file fails as long as it is the same.
+func lastingError(err error) bool {
+	return problem.IsAbsent(err) || errors.As(err, new(*fetch.DamagedError))
 }

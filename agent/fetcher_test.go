@@ -41,7 +41,7 @@ func TestFetchAfterARestart(t *testing.T) {
 		s := newSources(t)
 		s.kept["a"] = attempts{last: s.begin.Add(-hour)}
 		s.kept["b"] = attempts{last: s.begin.Add(-100 * hour)}
-		s.kept["c"] = attempts{"", s.begin.Add(-10 * min1), 6, fetch.ReasonStatus, false}
+		s.kept["c"] = attempts{last: s.begin.Add(-10 * min1), failures: 6, reason: fetch.ReasonStatus}
 		_, end := s.start(urls(t, "a 0 */4 * * *", "b 0 */4 * * *", "c 0 */4 * * *"), noSplay)
 		s.passTo(9 * hour)
 		end()
@@ -54,7 +54,7 @@ func TestFetchAfterARestart(t *testing.T) {
 		s := newSources(t)
 		s.kept["a"] = attempts{last: s.begin}
 		s.kept["b"] = attempts{last: s.begin.Add(5 * 24 * hour)} // by a clock that was wrong
-		s.kept["c"] = attempts{"", s.begin.Add(-10 * min1), 6, fetch.ReasonStatus, false}
+		s.kept["c"] = attempts{last: s.begin.Add(-10 * min1), failures: 6, reason: fetch.ReasonStatus}
 		_, end := s.start(urls(t, "a 0 */4 * * *", "b 0 */4 * * *", "c 0 1-23/4 * * *"), noSplay)
 		s.passTo(6 * hour)
 		end()

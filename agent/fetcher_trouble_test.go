@@ -125,7 +125,7 @@ func TestPastAttempts(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	want := func(name string, want attempts) {
 		t.Helper()
-		if got := pastAttempts(store, f); got != want {
+		if got, _ := pastAttempts(store, f); got != want {
 			t.Errorf("%s: %+v, want %+v", name, got, want)
 		}
 	}
@@ -150,31 +150,35 @@ func TestPastAttempts(t *testing.T) {
 		}
 	}
 	failed := fetch.State{LastAttempt: when, LastError: "no route", Reason: "unreachable", Failures: 3}
-	if a := pastAttempts(store, f); !a.last.IsZero() {
+	if a, _ := pastAttempts(store, f); !a.last.IsZero() {
 		t.Errorf("never fetched: %+v", a)
 	}
 	keep(failed)
-	want("failed, without a copy", attempts{"", when, 3, fetch.ReasonUnreachable, false})
+	want("failed, without a copy", attempts{last: when, failures: 3, reason: fetch.ReasonUnreachable})
 	elsewhere := failed
 	elsewhere.Source = "https://other.example/"
 	keep(elsewhere)
-	want("another source failed", attempts{"", when, 3, fetch.ReasonUnreachable, true})
+	want("another source failed", attempts{last: when, failures: 3, reason: fetch.ReasonUnreachable, other: true})
 	elsewhere.Source = string(f.URL)
 	keep(elsewhere)
-	want("this source failed", attempts{"", when, 3, fetch.ReasonUnreachable, false})
+	want("this source failed", attempts{last: when, failures: 3, reason: fetch.ReasonUnreachable})
+	succeeded := failed
+	succeeded.LastSuccess = when.Add(-hour)
+	keep(succeeded)
+	want("failed after a success", attempts{last: when, failures: 3, reason: fetch.ReasonUnreachable, success: when.Add(-hour)})
 	keep(failed)
 	copyOf("https://other.example/")
-	want("failed, with another source's copy", attempts{"", when, 3, fetch.ReasonUnreachable, true})
+	want("failed, with another source's copy", attempts{last: when, failures: 3, reason: fetch.ReasonUnreachable, other: true})
 	copyOf(string(f.URL))
-	want("failed, with its copy", attempts{"", when, 3, fetch.ReasonUnreachable, false})
+	want("failed, with its copy", attempts{last: when, failures: 3, reason: fetch.ReasonUnreachable})
 	keep(fetch.State{LastAttempt: when, LastSuccess: when})
-	want("fetched", attempts{"", when, 0, "", false})
+	want("fetched", attempts{last: when})
 	copyOf("https://other.example/")
-	want("fetched from another source", attempts{"", when, 0, "", true})
+	want("fetched from another source", attempts{last: when, other: true})
 	if err := os.Remove(filepath.Join(dir, "a.list")); err != nil {
 		t.Fatal(err)
 	}
-	want("fetched, and the copy is gone", attempts{"", when, 0, "", true})
+	want("fetched, and the copy is gone", attempts{last: when, other: true})
 }
 
 // TestFetchFromAnotherSource: a corrected URL is fetched at once, not when the old one would have

@@ -155,8 +155,17 @@ func TestFleetAfterAPowerCut(t *testing.T) {
 			t.Errorf("later that day: %.1f requests a second", got)
 		}
 	}
-	// Without a copy, or after a failure, a host does not wait.
+	// A list is held back: what counts is the last success, and not the last attempt five hours ago.
 	m := newFleet(f, 1, begin).hosts[0]
+	back := begin.Add(5 * hour)
+	for success, most := range map[time.Time]time.Duration{begin.Add(-4 * hour): hour, begin.Add(-24 * hour): 5 * min1} {
+		a := attempts{last: begin, failures: 2, reason: feeds.ReasonShrank, success: success}
+		wait := nextFetch(m.times, a, back, time.Time{}, back).Sub(back)
+		if a.success = begin; wait < 0 || wait > most || most < hour && wait >= nextFetch(m.times, a, back, time.Time{}, back).Sub(back) {
+			t.Errorf("it succeeded at %v and waits for %v", success, wait)
+		}
+	}
+	// Without a copy, or after a failure, a host does not wait.
 	for _, a := range []attempts{{}, {last: begin.Add(-48 * hour), failures: 1, reason: fetch.ReasonUnreachable}, {last: begin.Add(-48 * hour), other: true}} {
 		if at := nextFetch(m.times, a, begin, time.Time{}, begin); at.After(begin) {
 			t.Errorf("%+v: it waits until %v", a, at)

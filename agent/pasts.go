@@ -1,9 +1,7 @@
 package agent
 
 import (
-	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
@@ -14,28 +12,22 @@ import (
 // they were read. The fetcher asks every half minute, for hundreds of feeds perhaps, since "voipbl
 // sync" may have run meanwhile.
 type past struct {
-	url    config.URL
-	files  [2]look
-	a      attempts
-	opened bool // the state folder could be read
-}
-
-// look is what a file looks like; zero if there is none.
-type look struct {
-	size    int64
-	changed time.Time
+	url   config.URL
+	files [2]fetch.FileState
+	a     attempts
 }
 
 // past returns what is known of a feed when the agent starts or reloads, and before each fetch.
 func (d *daemon) past(f config.Feed) attempts {
 	cfg := *d.shared.Load()
 	now := past{url: f.URL}
+	seen := true
 	for i, file := range []string{fetch.CopyName(f.Name), fetch.StateName(f.Name)} {
-		if info, err := os.Lstat(filepath.Join(cfg.StateDir, file)); err == nil {
-			now.files[i] = look{info.Size(), info.ModTime()}
-		}
+		var err error
+		now.files[i], err = fetch.StateOfFile(filepath.Join(cfg.StateDir, file))
+		seen = seen && err == nil
 	}
-	if known := d.pasts[f.Name]; known.opened && known.url == now.url && known.files == now.files {
+	if known, ok := d.pasts[f.Name]; ok && seen && known.url == now.url && known.files == now.files {
 		return known.a
 	}
 	store, err := state.FindStore(cfg)
@@ -43,10 +35,14 @@ func (d *daemon) past(f config.Feed) attempts {
 		return attempts{}
 	}
 	defer store.Close()
-	now.a, now.opened = pastAttempts(store, f), true
+	var lasts bool
+	now.a, lasts = pastAttempts(store, f)
 	if d.pasts == nil {
 		d.pasts = make(map[string]past)
 	}
-	d.pasts[f.Name] = now
+	delete(d.pasts, f.Name)
+	if seen && lasts {
+		d.pasts[f.Name] = now
+	}
 	return now.a
 }

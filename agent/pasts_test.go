@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/testvalue"
 )
@@ -64,6 +66,30 @@ func TestPast(t *testing.T) {
 				t.Errorf("%s: %+v, want %+v", step.name, got, step.want)
 			}
 		}
+	}
+	// With few descriptors some files can be read and others not.
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+	want, failed := attempts{last: last}, 0
+	for few := uint64(0); ; few++ {
+		d := &daemon{}
+		d.shared.Store(&cfg)
+		unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: few, Max: limit.Max})
+		got := d.past(f)
+		unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+		if later := d.past(f); later != want {
+			t.Errorf("after %d descriptors: %+v, want %+v", few, later, want)
+		}
+		if got == want {
+			break
+		}
+		failed++
+	}
+	if failed == 0 {
+		t.Error("descriptors never ran out")
 	}
 	// The folder is gone for a while, and the URL changes.
 	moved := cfg.StateDir + "2"

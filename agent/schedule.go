@@ -53,6 +53,7 @@ type attempts struct {
 	url      config.URL   // the URL of the last attempt
 	last     time.Time    // when the last attempt was
 	failures int          // failed attempts in a row
+	success  time.Time    // the last attempt before those that did not fail
 	reason   fetch.Reason // why the last one failed
 	other    bool         // the copy is from another source than the configured one
 }
@@ -70,7 +71,11 @@ func nextFetch(times feeds.Times, a attempts, now, network, awake time.Time) tim
 		// A list that is held back is believed after three fetches by the schedule, not within
 		// minutes. And a server that asks for a pause gets one.
 		if next.Before(awake) {
-			return times.Missed(a.last, next, awake)
+			success := a.success
+			if a.failures == 0 {
+				success = a.last
+			}
+			return times.Missed(a.last, success, next, awake)
 		}
 		return next
 	}

@@ -193,7 +193,7 @@ func (r *Reader) getCopy(f *Feed) {
 		f.Report.Problem.Remedy = "run \"voipbl sync\" once with a network"
 		return
 	}
-	switch success := lastSuccess(state, f.Report.FetchedAt); {
+	switch success := LastSuccess(state, f.Report.FetchedAt); {
 	case state.LastError != "":
 		f.Report.Problem = &problem.Problem{Reason: state.Reason, Error: state.LastError, Remedy: remedyFor(fetch.Reason(state.Reason))}
 	case IsStale(success, r.now, TimesOf(f.Feed)):

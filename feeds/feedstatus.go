@@ -88,7 +88,7 @@ func statusOf(store *fetch.Store, last *applied, f config.Feed, now time.Time) S
 	}
 	s.Waits = last.waits(s)
 	s.LastAttempt, s.Failures, s.Held = state.LastAttempt, state.Failures, state.Held
-	s.LastSuccess = lastSuccess(state, s.FetchedAt)
+	s.LastSuccess = LastSuccess(state, s.FetchedAt)
 	if state.LastError != "" {
 		s.Problem = &problem.Problem{Reason: state.Reason, Error: state.LastError, Remedy: remedyFor(fetch.Reason(state.Reason))}
 	}
@@ -146,8 +146,8 @@ func (f *Status) AdviseFetch(agentRuns bool) {
 	}
 }
 
-// lastSuccess is when the feed's entries were last known to be current.
-func lastSuccess(state fetch.State, fetchedAt time.Time) time.Time {
+// LastSuccess is when the feed's entries were last known to be current.
+func LastSuccess(state fetch.State, fetchedAt time.Time) time.Time {
 	if state.LastSuccess.IsZero() {
 		return fetchedAt
 	}

@@ -131,10 +131,10 @@ func part(share float64, of time.Duration) time.Duration {
 
 // Missed returns when a fetch is made up that was due at a time while the agent did not run, or
 // the host slept: a while after awake, so that hosts do not all ask at once that had no power or
-// no network together. last was the last success.
-func (t Times) Missed(last, due, awake time.Time) time.Time {
+// no network together. last was the last attempt, success the last one that succeeded.
+func (t Times) Missed(last, success, due, awake time.Time) time.Time {
 	most := min(due.Sub(last)/missedShare, hourSplay)
-	if IsStale(last, awake, t) {
+	if IsStale(success, awake, t) {
 		most = min(most, staleSplay)
 	}
 	if t.splay != config.SplayAuto {

@@ -74,23 +74,25 @@ func TestMissed(t *testing.T) {
 	const day = 24 * time.Hour
 	for _, test := range []struct {
 		name, schedule, splay string
-		since                 time.Duration // the last success, at midnight, and the start
+		since                 time.Duration // the last attempt, at midnight, and the start
 		want                  time.Duration // from the start, for all of the splay
+		failed                time.Duration // from the last success to the last attempt
 	}{
-		{"one", "0 */4 * * *", "auto", 5 * time.Hour, time.Hour},
-		{"one of an hourly list", "0 * * * *", "auto", 90 * time.Minute, 15 * time.Minute},
-		{"one of a daily list", "0 0 * * *", "auto", 25 * time.Hour, time.Hour},
-		{"a day", "0 */4 * * *", "auto", day, 5 * time.Minute},
-		{"a day of a list with a short splay", "0 */4 * * *", "1m", day, time.Minute},
-		{"a day of a list without splay", "0 */4 * * *", "0", day, 0},
-		{"one of @every", "@every 4h", "auto", 5 * time.Hour, time.Hour},
+		{"one", "0 */4 * * *", "auto", 5 * time.Hour, time.Hour, 0},
+		{"one of an hourly list", "0 * * * *", "auto", 90 * time.Minute, 15 * time.Minute, 0},
+		{"one of a daily list", "0 0 * * *", "auto", 25 * time.Hour, time.Hour, 0},
+		{"a day", "0 */4 * * *", "auto", day, 5 * time.Minute, 0},
+		{"one, and the copy is stale", "0 */4 * * *", "auto", 5 * time.Hour, 5 * time.Minute, day},
+		{"a day of a list with a short splay", "0 */4 * * *", "1m", day, time.Minute, 0},
+		{"a day of a list without splay", "0 */4 * * *", "0", day, 0, 0},
+		{"one of @every", "@every 4h", "auto", 5 * time.Hour, time.Hour, 0},
 	} {
 		times := timesOf(t, test.schedule, test.splay, 0.999999999)
 		last := clock(t, "Mon 00:00:00 2026-03-02")
 		awake := last.Add(test.since)
 		due := times.Next(last)
 		due = last.Add(times.Next(due).Sub(due)) // as if the last one had been by the schedule
-		got := times.Missed(last, due, awake).Sub(awake)
+		got := times.Missed(last, last.Add(-test.failed), due, awake).Sub(awake)
 		if got > test.want || got < test.want-2*time.Second {
 			t.Errorf("%s: %v, not %v", test.name, got, test.want)
 		}

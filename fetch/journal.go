@@ -56,11 +56,21 @@ func (s *Store) JSONState(name string) (FileState, error) { return s.stateOf(nam
 
 func (s *Store) stateOf(file string) (FileState, error) {
 	info, err := s.root.Lstat(file)
+	return fileStateIf(s.path(file), info, err)
+}
+
+// StateOfFile returns the state of a file without an open Store.
+func StateOfFile(path string) (FileState, error) {
+	info, err := os.Lstat(path)
+	return fileStateIf(path, info, err)
+}
+
+func fileStateIf(path string, info fs.FileInfo, err error) (FileState, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return FileState{}, nil
 	case err != nil:
-		return FileState{}, readError(s.path(file), err)
+		return FileState{}, readError(path, err)
 	}
 	return fileState(info), nil
 }
