@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/dns"
+	"github.com/voipbl/voipbl/engines"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fail2ban"
 	"github.com/voipbl/voipbl/feeds"
@@ -24,7 +25,6 @@ import (
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/nft"
-	"github.com/voipbl/voipbl/pbx"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/survey"
@@ -417,10 +417,10 @@ func TestFindings(t *testing.T) {
 		{"FreeSWITCH's event socket", func(in *Input) { in.Facts.Listeners = append(in.Facts.Listeners, listener("tcp", 8021, "freeswitch")) }, nil},
 		{"Kamailio's TCP", func(in *Input) { in.Facts.Listeners = append(in.Facts.Listeners, listener("tcp", 5090, "kamailio")) }, []string{"problem port-closed tcp 5090"}},
 		{"a Kamailio that does not run", func(in *Input) {
-			in.Facts.PBXs = []pbx.PBX{{Name: "kamailio", SIP: []host.Port{{Proto: "tcp", Port: 5090}}}}
+			in.Facts.PBXs = []engines.PBX{{Name: "kamailio", SIP: []host.Port{{Proto: "tcp", Port: 5090}}}}
 		}, nil},
 		{"a Kamailio that runs", func(in *Input) {
-			in.Facts.PBXs = []pbx.PBX{{Name: "kamailio", Running: true, SIP: []host.Port{{Proto: "tcp", Port: 5090}}}}
+			in.Facts.PBXs = []engines.PBX{{Name: "kamailio", Running: true, SIP: []host.Port{{Proto: "tcp", Port: 5090}}}}
 		}, []string{"problem port-closed tcp 5090"}},
 		{"no logs known", func(in *Input) {
 			in.Facts.Asterisk.Logs = nil

@@ -15,9 +15,9 @@ import (
 
 	"github.com/voipbl/voipbl/asterisk"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/engines"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
-	"github.com/voipbl/voipbl/pbx"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/survey"
 )
@@ -56,7 +56,7 @@ func requests(t *testing.T) map[string]Request {
 			Rules: []reach.KernelRules{kernel(t, firewall.NFT, true, []string{"INPUT -j fpbxfirewall", "fpbxfirewall -i lo -j ACCEPT"}, nil)}, Owners: []string{"FreePBX's firewall"},
 			Facts: survey.Facts{
 				Networks: lan, Asterisk: asteriskWith([]uint16{5060, 5160}, 10000, 20000, "sip.example.net"),
-				PBXs:      []pbx.PBX{{Name: "freepbx", Running: true}},
+				PBXs:      []engines.PBX{{Name: "freepbx", Running: true}},
 				Firewalls: []host.Owner{{Name: "freepbx-firewall", Active: true, AtBoot: true}},
 				Listeners: []host.Listener{listener("tcp", 22, "sshd")},
 			},
@@ -81,7 +81,7 @@ func requests(t *testing.T) map[string]Request {
 		}},
 		"freeswitch": {Rules: bare, Text: []byte("firewall:\n  base: true\n  local_networks: [192.168.1.0/24]\n"), Facts: survey.Facts{
 			Networks:  lan[:1],
-			PBXs:      []pbx.PBX{{Name: "freeswitch", SIP: []host.Port{{Proto: "udp", Port: 5060}, {Proto: "tcp", Port: 5060}, {Proto: "udp", Port: 5080}}}},
+			PBXs:      []engines.PBX{{Name: "freeswitch", SIP: []host.Port{{Proto: "udp", Port: 5060}, {Proto: "tcp", Port: 5060}, {Proto: "udp", Port: 5080}}}},
 			Listeners: []host.Listener{listener("tcp", 5061, "freeswitch"), listener("tcp", 5081, "freeswitch"), listener("tcp", 7443, "freeswitch"), listener("tcp", 8021, "freeswitch")},
 		}},
 		"unknown": {Rules: bare},

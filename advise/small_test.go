@@ -12,11 +12,11 @@ import (
 
 	"github.com/voipbl/voipbl/asterisk"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/engines"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fail2ban"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
-	"github.com/voipbl/voipbl/pbx"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/survey"
@@ -164,7 +164,7 @@ func TestIsSIP(t *testing.T) {
 			t.Error(text)
 		}
 	}
-	idle := survey.Facts{Asterisk: &asterisk.Facts{SIP: []host.Port{{Proto: "udp"}, {Proto: "wss", Port: 1}}}, PBXs: []pbx.PBX{
+	idle := survey.Facts{Asterisk: &asterisk.Facts{SIP: []host.Port{{Proto: "udp"}, {Proto: "wss", Port: 1}}}, PBXs: []engines.PBX{
 		{WebSockets: []host.WebSocket{{Port: 8089, TLS: true}, {Port: 8088}}}, {Running: true, WebSockets: []host.WebSocket{{Port: 9}}},
 	}}
 	if got := sipPorts(idle, true); len(got) != 0 {

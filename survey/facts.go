@@ -2,11 +2,11 @@ package survey
 
 import (
 	"github.com/voipbl/voipbl/asterisk"
+	"github.com/voipbl/voipbl/engines"
 	"github.com/voipbl/voipbl/fail2ban"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/logins"
-	"github.com/voipbl/voipbl/pbx"
 	"github.com/voipbl/voipbl/voipblsh"
 )
 
@@ -17,7 +17,7 @@ type Facts struct {
 	Listeners []host.Listener `json:"listeners"` // by port
 	Tunnels   []host.Tunnel   `json:"tunnels"`
 	Asterisk  *asterisk.Facts `json:"asterisk,omitempty"`
-	PBXs      []pbx.PBX       `json:"pbxs"` // every installed PBX, Asterisk among them
+	PBXs      []engines.PBX   `json:"pbxs"` // every installed PBX, Asterisk among them
 	Firewalls []host.Owner    `json:"firewalls"`
 	Fail2ban  *fail2ban.Facts `json:"fail2ban,omitempty"`
 	Docker    *host.Docker    `json:"docker,omitempty"`

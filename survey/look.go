@@ -4,11 +4,11 @@ import (
 	"context"
 
 	"github.com/voipbl/voipbl/asterisk"
+	"github.com/voipbl/voipbl/engines"
 	"github.com/voipbl/voipbl/fail2ban"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/logins"
-	"github.com/voipbl/voipbl/pbx"
 	"github.com/voipbl/voipbl/voipblsh"
 )
 
@@ -34,7 +34,7 @@ func Look(ctx context.Context, o Options) Facts {
 	f.Arrivals = host.FindArrivals(l)
 	ways := host.FindWays(l)
 	f.Listeners, f.Tunnels = ways.Listeners, ways.Tunnels
-	f.PBXs = pbx.Look(l)
+	f.PBXs = engines.Look(l)
 	f.Asterisk = asterisk.Look(l)
 	f.Firewalls = host.FindFirewalls(l)
 	f.Fail2ban = fail2ban.Look(ctx, l, o.Fail2banClient)
