@@ -1,0 +1,32 @@
+package pbx
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxText is the most bytes of a text of a stranger that are kept.
+const MaxText = 64
+
+// Text returns what a stranger has written so that it can be kept and shown: at most [MaxText]
+// bytes, without control characters and what is not UTF-8.
+func Text(s string) string {
+	if len(s) > 4*MaxText {
+		s = s[:4*MaxText]
+	}
+	s = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+	if len(s) <= MaxText {
+		return s
+	}
+	cut := MaxText
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut]
+}
