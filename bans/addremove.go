@@ -135,13 +135,7 @@ func Add(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, opts O
 	}
 	answer, kept := settleBans(ctx, cfg, kernel, request, fresh, spared, opts.Wait)
 	if inKernel == nil {
-		trunks := spared.Trunks
-		if !both.Equal(cfg) { // base rules are judged by the configuration alone
-			if byFile, err := ExemptNow(ctx, cfg); err == nil {
-				trunks = byFile.Trunks
-			}
-		}
-		inKernel = ensureDropped(ctx, file, cfg, kernel, trunks, opts.Wait)
+		inKernel = ensureDropped(ctx, file, cfg, kernel, opts.Wait)
 	}
 	return report.concluded(answer, kept, inKernel)
 }
@@ -364,7 +358,7 @@ func lengthen(cfg config.Config, kernel *ipsetsync.Kernel, wishes []banWish, exe
 // ensureDropped applies the rules that drop banned addresses, if there are none. It never
 // installs base rules. cfg has the set names that were in force at the start; file has those of
 // the configuration, which a sync may have put in force since.
-func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsync.Kernel, trunks []netip.Prefix, wait time.Duration) error {
+func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsync.Kernel, wait time.Duration) error {
 	referred := bansReferred(cfg, kernel)
 	if !referred {
 		cfg = setnames.NamesInForce(ctx, file)
@@ -387,7 +381,7 @@ func ensureDropped(ctx context.Context, file, cfg config.Config, kernel *ipsetsy
 	}
 	held := rules.Open(cfg, fw, kernel, h.Store)
 	defer held.Close()
-	held.Trunks = trunks
+	held.Trunks = exempt.LastTrunks(ctx, cfg, h.Store)
 	if referred && held.DropBanned(ctx) {
 		return nil
 	}
