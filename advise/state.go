@@ -70,7 +70,7 @@ func (d *doctor) state() {
 	}
 	if drift := s.Drift(); len(drift) > 0 && r.Pending == nil && s.Protected {
 		if r.OnlyMoves() {
-			d.note(RulesDrift, Warning, s.Repairs(), "until then it is dropped where it is", "the drop is to be moved to %s", r.DropWords())
+			d.note(RulesDrift, Warning, s.Repairs(), "until then it is dropped where it is", "%s", r.MoveWords(r.Drift, "is to be"))
 		} else {
 			d.note(RulesDrift, Problem, s.Repairs()+"; see \"voipbl firewall diff\"", "the firewall lets in, or keeps out, what it should not",
 				"the firewall is not as it should be in %s, such as %s", plural(len(drift), "place", "places"), drift[0].Words())

@@ -325,7 +325,7 @@ func (s *Status) judgeRules() {
 		s.Add(&p)
 	}
 	if n := len(s.Drift()); n > 0 && r.OnlyMoves() {
-		s.problem(s.repairs(), "the drop is to be moved to %s", r.DropWords())
+		s.problem(s.repairs(), "%s", r.MoveWords(r.Drift, "is to be"))
 	} else if n > 0 {
 		s.problem(s.repairs()+"; see \"voipbl firewall diff\"", "the firewall is not as it should be in %d %s", n, map[bool]string{true: "place", false: "places"}[n == 1])
 	}

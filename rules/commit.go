@@ -34,47 +34,36 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 		}
 	}
 	saved := d.Saved
-	done, partly, err := r.tryBase(ctx, d)
-	if !refusedByKernel(cmp.Or(err, problem.AsError(partly))) {
-		tried := done
-		done, partly, err = r.applyPlaced(ctx, d, tried.Saved, func(d *Decision) ruleset.Wanted { return d.want })
-		addChanges(done, tried)
+	o := r.tryBase(ctx, d)
+	if !o.refused() {
+		o = r.carryOut(ctx, d, o.done.Saved).after(o)
 	}
-	want, base := d.want, d.base
-	r.Record.BaseRefused = false
-	if d.byHand && partly != nil && partly.Family == iptables.IPv4 {
+	refused := HasBase(o.as.want) && o.refused()
+	if refused || o.err == nil { // else it is not known
+		r.Record.BaseRefused = refused
+	}
+	if d.byHand && o.partly != nil && o.partly.Family == iptables.IPv4 {
 		// An admin who asks for rules by hand is told that there are none.
 		before := ruleset.Wanted{saved[iptables.IPv4].Own(), saved[iptables.IPv6].Own()}
-		_, backErr := r.Fw.Apply(ctx, before, done.Saved, nil)
+		_, backErr := r.Fw.Apply(ctx, before, o.done.Saved, nil)
 		if back, again := firewall.Partly(backErr); again && back.Family == iptables.IPv4 {
 			backErr = nil // the kernel is as it was
 		}
-		partly, err = nil, errors.Join(partly, backErr)
+		o.partly, o.err = nil, errors.Join(o.partly, backErr)
 	}
-	if HasBase(want) && refusedByKernel(cmp.Or(err, problem.AsError(partly))) && (!d.byHand || err == nil) {
-		// A kernel that cannot take the base rules may still take the drop.
-		r.Record.BaseRefused = true
-		if report.WithoutBase = done.Failed; err == nil && partly.Family == iptables.IPv6 {
-			report.Families = append(report.Families, problem.OfFamily(partly))
+	if refused && (!d.byHand || o.err == nil) {
+		if report.WithoutBase = o.done.Failed; o.err == nil && o.partly.Family == iptables.IPv6 {
+			report.Families = append(report.Families, problem.OfFamily(o.partly))
 		} else {
-			report.Problem = problem.Of(cmp.Or(err, problem.AsError(partly)))
+			report.Problem = problem.Of(cmp.Or(o.err, problem.AsError(o.partly)))
 		}
-		first, failed := done, done.Failed
-		done, partly, err = r.applyPlaced(ctx, d, done.Saved, func(d *Decision) ruleset.Wanted {
-			want, base = d.want, d.base
-			drop := d.saw.dropBeside(true).Wanted().KeepBase(saved)
-			for f := range failed {
-				if failed[f] != nil {
-					want[f] = drop[f]
-				}
-			}
-			if !HasBase(want) { // the other family does not get them alone
-				want, base, d.Placed = d.saw.keepBase(), nil, d.saw.placed(d.saw.hasBase())
-			}
-			return want
-		})
-		addChanges(done, first)
+		in := *o.as.saw
+		for f, err := range o.done.Failed {
+			in.refusedBase[f] = err != nil
+		}
+		o = r.carryOut(ctx, o.as.again(&in), o.done.Saved).after(o)
 	}
+	d, want, done, partly, err := o.as, o.as.want, o.done, o.partly, o.err
 	report.Placed = d.Placed
 	if onTrial := r.State.Pending != nil && r.State.Pending.Base != nil; !onTrial && (!HasBase(want) || err != nil && !saved[iptables.IPv4].HasBase()) {
 		if _, dropErr := r.DropBans(ctx); dropErr != nil {
@@ -103,114 +92,126 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 	report.Moves = moves
 	report.Repaired = report.Written && (r.Record.Wanted == problem.Digest(want) || r.State.Pending != nil && !d.byHand && !only)
 	report.seek = r.seeking(report.NoRaw)
-	if d.saw.failedRaw != [2]bool{} {
+	failedRaw := d.saw.place.failedRaw != [2]bool{}
+	if failedRaw {
 		report.Warnings = append(report.Warnings, "the drop stands in INPUT for now, since the raw table could not be changed; the next run tries it again")
 	}
-	if len(report.Families) == 0 && d.saw.unread == nil && d.saw.failedRaw == [2]bool{} { // else look again, even if no rule has changed
+	if len(report.Families) == 0 && d.saw.unread == nil && !failedRaw { // else look again, even if no rule has changed
 		report.Generation = done.Saved[iptables.IPv4].Generation
 	}
-	r.accept(base, report)
-	r.remember(done, want, d, report)
+	r.accept(d.base, report)
+	r.remember(o, report)
 	if partly != nil && partly.Family == iptables.IPv4 {
 		return partly // most attacks come over IPv4
 	}
 	return nil
 }
 
+// outcome is what came of carrying out a decision.
+type outcome struct {
+	as     *Decision             // the decision, as it became where the kernel refused a part
+	done   *firewall.Applied     // nil only if the context had ended before
+	partly *firewall.FamilyError // why a family failed, while the other is right
+	err    error
+}
+
+// refused reports whether the kernel has refused rules, in one family or in both.
+func (o outcome) refused() bool { return refusedByKernel(cmp.Or(o.err, problem.AsError(o.partly))) }
+
+// after adds the changes that were made before, for the report.
+func (o outcome) after(earlier outcome) outcome {
+	for f, p := range earlier.done.Plans {
+		if p == nil || earlier.done.Failed[f] != nil {
+			continue
+		}
+		all := firewall.Plan{Family: iptables.Family(f), Changes: p.Changes}
+		if now := o.done.Plans[f]; now != nil {
+			all.Changes = slices.Concat(p.Changes, now.Changes)
+		}
+		o.done.Plans[f] = &all
+	}
+	return o
+}
+
+// rawFailures returns the families whose rules were refused, and were to have the drop in raw.
+func (o outcome) rawFailures() (failed [2]bool) {
+	for f, err := range o.done.Failed {
+		failed[f] = refusedByKernel(err) && len(iptables.FindTable(o.as.want[f], "raw").Hooks) > 0
+	}
+	return failed
+}
+
 // tryBase applies base rules that the kernel refused the last time, with the drop in INPUT: that
 // is one table, and nothing changes if they are refused again. Otherwise each run would move the
 // drop to raw and back.
-func (r *Hold) tryBase(ctx context.Context, d *Decision) (done *firewall.Applied, partly *firewall.FamilyError, err error) {
+func (r *Hold) tryBase(ctx context.Context, d *Decision) outcome {
 	if !r.Record.BaseRefused || d.DropWhy != WhyBase || d.saw.hasBase() || d.saw.place.dropAt != config.DropAuto {
-		return &firewall.Applied{Saved: d.Saved}, nil, nil
+		return outcome{as: d, done: &firewall.Applied{Saved: d.Saved}}
 	}
 	in := *d.saw
 	in.place.noRaw = [2]bool{true, true}
-	return r.apply(ctx, decide(d.asked, &in, d.there).want, d.Saved)
+	o := r.apply(ctx, d.again(&in), d.Saved)
+	o.as = d
+	return o
 }
 
-// applyPlaced applies rules of a decision. If the raw table cannot be changed in a family, the
+// carryOut applies the rules of a decision. If the raw table cannot be changed in a family, the
 // decision has the drop in INPUT there, unless drop_at names the raw table. Each failure is tried
 // once more. That the kernel has no such table, as in some containers, is remembered only if the
 // tool says so and no listing shows the table. After another failure, as of a tool that was
 // killed, a drop that stands in raw stays there, and only where there is none it is in INPUT until
 // the next run.
-func (r *Hold) applyPlaced(ctx context.Context, d *Decision, saved [2]*iptables.Saved, of func(*Decision) ruleset.Wanted) (done *firewall.Applied, partly *firewall.FamilyError, err error) {
-	want := of(d)
-	done, partly, err = r.apply(ctx, want, saved)
-	if d.saw.place.dropAt != config.DropAuto {
-		return done, partly, err
+func (r *Hold) carryOut(ctx context.Context, d *Decision, saved [2]*iptables.Saved) outcome {
+	if err := ctx.Err(); err != nil {
+		return outcome{as: d, err: err}
 	}
-	if rawFailures(want, done) != [2]bool{} {
-		first := done
-		done, partly, err = r.apply(ctx, want, done.Saved)
-		addChanges(done, first)
+	ctx = context.WithoutCancel(ctx)
+	o := r.apply(ctx, d, saved)
+	if d.saw.place.dropAt != config.DropAuto {
+		return o
+	}
+	if o.rawFailures() != [2]bool{} {
+		o = r.apply(ctx, d, o.done.Saved).after(o)
 	}
 	in := *d.saw
-	for f, failed := range rawFailures(want, done) {
+	for f, failed := range o.rawFailures() {
 		switch {
 		case !failed:
-		case firewall.LacksTable(done.Failed[f], "raw") && !done.Saved[f].HasTable("raw"):
+		case firewall.LacksTable(o.done.Failed[f], "raw") && !o.done.Saved[f].HasTable("raw"):
 			in.refusedRaw[f] = true
-		case !done.Saved[f].DropsIn("raw", d.saw.drop.Sets[f], d.saw.drop.BanSets[f]):
-			in.failedRaw[f] = true
+		case !o.done.Saved[f].DropsIn("raw", d.saw.drop.Sets[f], d.saw.drop.BanSets[f]):
+			in.place.failedRaw[f] = true
 		}
 	}
-	if in.refusedRaw == d.saw.refusedRaw && in.failedRaw == d.saw.failedRaw {
-		return done, partly, err
+	if in.refusedRaw == d.saw.refusedRaw && in.place.failedRaw == d.saw.place.failedRaw {
+		return o
 	}
 	in.place.noRaw = in.rawless()
-	below := decide(d.asked, &in, d.there)
-	again, partlyAgain, errAgain := r.apply(ctx, of(below), done.Saved)
-	helped := false
-	for f := range in.place.noRaw {
-		helped = helped || in.place.noRaw[f] && !d.saw.place.noRaw[f] && again.Failed[f] == nil
-	}
-	if !helped { // raw was not the cause
-		of(d) // that is what was applied
-		done.Saved = again.Saved
-		return done, partly, err
-	}
-	addChanges(again, done)
-	below.Saved = d.Saved
-	*d = *below
-	return again, partlyAgain, errAgain
-}
-
-// rawFailures returns the families whose rules were refused, and were to have the drop in raw.
-func rawFailures(want ruleset.Wanted, done *firewall.Applied) (failed [2]bool) {
-	for f, err := range done.Failed {
-		failed[f] = refusedByKernel(err) && len(iptables.FindTable(want[f], "raw").Hooks) > 0
-	}
-	return failed
-}
-
-// addChanges adds the changes that an earlier apply has made, for the report.
-func addChanges(done, earlier *firewall.Applied) {
-	for f, p := range earlier.Plans {
-		if p == nil || earlier.Failed[f] != nil {
-			continue
+	below := r.apply(ctx, d.again(&in), o.done.Saved)
+	for _, f := range iptables.Families {
+		if in.place.lacksRaw(f) && !d.saw.place.lacksRaw(f) && below.done.Failed[f] == nil {
+			return below.after(o)
 		}
-		all := firewall.Plan{Family: iptables.Family(f), Changes: p.Changes}
-		if done.Plans[f] != nil {
-			all.Changes = slices.Concat(p.Changes, done.Plans[f].Changes)
-		}
-		done.Plans[f] = &all
 	}
+	o.done.Saved = below.done.Saved // raw was not the cause
+	return o
 }
 
 // DropFirst applies the part of a decision that is never on trial: all but the base rules.
 func (r *Hold) DropFirst(ctx context.Context, d *Decision) ([]firewall.Change, error) {
 	// It stands where it belongs without what is on trial: there it is put back, too.
-	done, partly, err := r.applyPlaced(ctx, d, d.Saved, func(d *Decision) ruleset.Wanted { return d.saw.keepBase() })
-	if partly != nil && partly.Family == iptables.IPv4 {
-		err = partly
-	}
-	if err != nil {
+	w := d.asked
+	w.onlyDrop = true
+	o := r.carryOut(ctx, decide(w, d.saw, d.there), d.Saved)
+	if err := o.err; err != nil {
 		return nil, err
 	}
-	d.Saved, d.plans = done.Saved, r.Fw.Plan(d.want, done.Saved, r.Record.Readback)
-	return firewall.Changes(done.Plans), nil
+	if o.partly != nil && o.partly.Family == iptables.IPv4 {
+		return nil, o.partly
+	}
+	*d = *d.again(o.as.saw)
+	d.Saved, d.plans = o.done.Saved, r.Fw.Plan(d.want, o.done.Saved, r.Record.Readback)
+	return firewall.Changes(o.done.Plans), nil
 }
 
 // refusedByKernel reports whether the kernel has refused the rules themselves.
@@ -272,9 +273,10 @@ func (r *Hold) accept(base *ruleset.Base, report *Report) {
 
 // remember records what was read back, so that the next comparison is exact, and costs
 // nothing while no rule has changed.
-func (r *Hold) remember(done *firewall.Applied, want ruleset.Wanted, d *Decision, report *Report) {
+func (r *Hold) remember(o outcome, report *Report) {
+	d, want := o.as, o.as.want
 	before := problem.Digest(r.Record)
-	r.Record.Readback, r.Record.Placed, r.Record.Base = done.Readback, d.Placed, HasBase(want)
+	r.Record.Readback, r.Record.Placed, r.Record.Base = o.done.Readback, d.Placed, HasBase(want)
 	r.Record.Avoid, r.Record.RawRefused = d.saw.place.avoid(), d.saw.refusedRaw
 	if !report.Moves && slices.ContainsFunc(report.Changes, func(c firewall.Change) bool {
 		return c.Op == firewall.OpAdd && !c.Base() && strings.Contains(c.Rule, "--match-set "+r.Cfg.Set)

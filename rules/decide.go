@@ -51,6 +51,7 @@ func decide(w want, s *sight, c Circumstances) *Decision {
 		return d
 	}
 	d.choose(w, s, c.of(w, s))
+	d.dropRefused(s)
 	d.plans = s.plan(d.want)
 	d.Families = s.knownTroubles(w, d.plans)
 	d.OnTrial = w.trial && slices.ContainsFunc(firewall.Changes(d.plans), firewall.Change.Base) && (w.always || !s.accepted(w))
@@ -65,6 +66,8 @@ func decide(w want, s *sight, c Circumstances) *Decision {
 func (d *Decision) choose(w want, s *sight, c Circumstances) {
 	d.want, d.Placed = s.keepBase(), s.placed(s.hasBase())
 	switch {
+	case w.onlyDrop:
+		return
 	case s.state.Pending != nil:
 		d.goOn(w, s, c)
 		return
@@ -85,6 +88,28 @@ func (d *Decision) choose(w want, s *sight, c Circumstances) {
 		d.want, d.Placed = withBase(s.dropBeside(true), &s.state.Accepted.Base), s.placed(true)
 	}
 }
+
+// dropRefused leaves out base rules that the kernel has just refused: it may still take the drop.
+func (d *Decision) dropRefused(s *sight) {
+	if s.refusedBase == [2]bool{} || !HasBase(d.want) {
+		return
+	}
+	drop := s.dropBeside(true).Wanted().KeepBase(s.saved)
+	for f, refused := range s.refusedBase {
+		if refused {
+			d.want[f] = drop[f]
+		}
+	}
+	if s.refusedBase[iptables.IPv4] {
+		d.base = nil
+	}
+	if !HasBase(d.want) { // the other family does not get them alone
+		d.want, d.Placed = s.keepBase(), s.placed(s.hasBase())
+	}
+}
+
+// again makes the decision once more, by what is in sight now.
+func (d *Decision) again(s *sight) *Decision { return decide(d.asked, s, d.there) }
 
 // keepBase returns the configured rules with the base rules that are there, and the drop where
 // it belongs beside these.

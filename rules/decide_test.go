@@ -260,6 +260,51 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// TestDecideRefused: base rules that the kernel has just refused are left out, and the drop is not.
+// The family that could take them gets them only if IPv4 has some.
+func TestDecideRefused(t *testing.T) {
+	in4, in6, both := [2]bool{true, false}, [2]bool{false, true}, [2]bool{true, true}
+	const none, kept, asWanted = "none", "as before", "as wanted"
+	for _, c := range []struct {
+		yaml, kernel string
+		refused      [2]bool
+		base         [2]string // by family
+		at           ruleset.Place
+		has          bool // the configured base rules
+	}{
+		{baseOn, dropOnly, [2]bool{}, [2]string{asWanted, asWanted}, ruleset.AtPrerouting, true},
+		{baseOn, dropOnly, both, [2]string{none, none}, ruleset.AtInput, false},
+		{baseOn, dropOnly, in4, [2]string{none, none}, ruleset.AtInput, false},
+		{baseOn, dropOnly, in6, [2]string{asWanted, none}, ruleset.AtPrerouting, true},
+		{baseOn, nothing, both, [2]string{none, none}, ruleset.AtInput, false},
+		{baseOn, baseOld, both, [2]string{kept, kept}, ruleset.AtPrerouting, false},
+		{baseOn, baseOld, in4, [2]string{kept, asWanted}, ruleset.AtPrerouting, false},
+		{baseOn, baseOld, in6, [2]string{asWanted, kept}, ruleset.AtPrerouting, true},
+		{dropOnly, nothing, both, [2]string{none, none}, ruleset.AtInput, false},
+	} {
+		w, s := standing(t, c.yaml, c.kernel, State{Since: testSince}, nil)
+		s.refusedBase = c.refused
+		d := decide(w, s, Circumstances{ByHand: true, Caller: true})
+		if d.DropAt != c.at || (d.base != nil) != c.has {
+			t.Errorf("%+v: in %s, base %v", c, d.DropAt, d.base)
+		}
+		if raw := c.at == ruleset.AtPrerouting; len(iptables.FindTable(d.want[0], "raw").Hooks) > 0 != raw || len(iptables.FindTable(d.want[1], "raw").Hooks) > 0 != raw {
+			t.Errorf("%+v: the drop is in %+v", c, d.want)
+		}
+		for f, tables := range d.want {
+			base := none
+			if text := iptables.Show(tables); strings.Contains(text, [2]string{"192.168.0.0/16", "fd01::/48"}[f]) {
+				base = kept
+			} else if strings.Contains(text, [2]string{"10.0.0.0/8", "fd00::/48"}[f]) {
+				base = asWanted
+			}
+			if base != c.base[f] {
+				t.Errorf("%+v: %s has base rules %s", c, iptables.Family(f), base)
+			}
+		}
+	}
+}
+
 // TestHasBase: base rules are in force where INPUT ends with them.
 func TestHasBase(t *testing.T) {
 	hook := func(chain string, last bool) ruleset.Wanted {

@@ -8,21 +8,20 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/iptables"
-	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
 )
 
-// apply makes the kernel hold want. If one family fails while the other is right, partly has
-// the failure and err is nil.
-func (r *Hold) apply(ctx context.Context, want ruleset.Wanted, saved [2]*iptables.Saved) (done *firewall.Applied, partly *firewall.FamilyError, err error) {
-	done, err = r.Fw.Apply(ctx, want, saved, r.Record.Readback)
-	if !errors.As(err, &partly) {
-		return done, nil, err
+// apply makes the kernel hold what a decision wants.
+func (r *Hold) apply(ctx context.Context, d *Decision, saved [2]*iptables.Saved) outcome {
+	o := outcome{as: d}
+	o.done, o.err = r.Fw.Apply(ctx, d.want, saved, r.Record.Readback)
+	if errors.As(o.err, &o.partly) {
+		o.err = nil
 	}
-	if r.Cfg.Firewall.IPv6 == config.IPv6Off && partly.Family == iptables.IPv6 && saved[iptables.IPv6].Trouble != nil {
-		return done, nil, nil // no rules are wanted there
+	if o.partly != nil && o.partly.Family == iptables.IPv6 && r.Cfg.Firewall.IPv6 == config.IPv6Off && saved[iptables.IPv6].Trouble != nil {
+		o.partly = nil // no rules are wanted there
 	}
-	return done, partly, nil
+	return o
 }
 
 // Unlisted returns the families whose rules could not be listed.

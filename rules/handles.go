@@ -9,8 +9,6 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/iptables"
-	"github.com/voipbl/voipbl/reach"
-	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
 	"github.com/voipbl/voipbl/state"
 )
@@ -26,41 +24,18 @@ func (h *Handles) EnsureDrop(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	saved, err := h.Fw.Read(ctx)
-	if err != nil {
+	r := Open(h.Cfg, h.Fw, h.Kernel, nil)
+	defer r.Close()
+	w := want{onlyDrop: true}
+	s, err := r.see(ctx, w, How{})
+	if err != nil || s.remembered {
 		return err
 	}
-	p := placingOf(h.Cfg)
-	look := &sight{saved: saved}
-	p.base, p.noRaw = look.hasBase(), look.rawless()
-	var unread error
-	p.found, unread = reach.AvoidInput(ctx, h.Cfg, h.Fw.Backend, saved)
-	if unread != nil && stoodAtPrerouting(h.Cfg, saved) {
-		p.base = true // for whatever reason it stands there: it stays
+	o := r.carryOut(ctx, decide(w, s, Circumstances{}), s.saved)
+	if o.partly != nil && o.partly.Family == iptables.IPv4 {
+		return o.partly // that of IPv6 is reported where all rules are applied
 	}
-	drop := settings.DropSettings(h.Cfg, h.Kernel, "")
-	done, err := h.Fw.Apply(ctx, p.place().of(drop).Wanted().KeepBase(saved), saved, nil)
-	if p.dropAt == config.DropAuto && p.place().DropAt == ruleset.AtPrerouting && refusedByKernel(err) {
-		p.noRaw = [2]bool{true, true}
-		_, err = h.Fw.Apply(ctx, p.place().of(drop).Wanted().KeepBase(saved), done.Saved, nil)
-	}
-	if partly, yes := firewall.Partly(err); yes && partly.Family == iptables.IPv6 {
-		return nil // reported where all rules are applied
-	}
-	return err
-}
-
-// stoodAtPrerouting reports whether voipbl's drop is in PREROUTING. Without the state folder,
-// this is the only trace of the last decision.
-func stoodAtPrerouting(cfg config.Config, saved [2]*iptables.Saved) bool {
-	for _, f := range iptables.Families {
-		for _, d := range saved[f].DropRules(cfg.SetName(int(f))) {
-			if d.Ours && d.Table == "raw" {
-				return true
-			}
-		}
-	}
-	return false
+	return o.err
 }
 
 // Handles holds what a change of this host's sets and rules needs: the configuration, the

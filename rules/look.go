@@ -110,17 +110,14 @@ func Show(ctx context.Context, cfg config.Config) ([]Shown, error) {
 		return nil, err
 	}
 	defer s.Close()
-	p := placingOf(cfg)
-	if p.base, p.last = cfg.Firewall.Base, s.Record.Avoid; p.dropAt == config.DropAuto {
-		look := &sight{refusedRaw: s.Record.RawRefused}
+	look := &sight{fw: s.Fw, record: s.Record, place: placingOf(cfg, s.Record)}
+	if cfg.Firewall.DropAt == config.DropAuto {
 		if look.saved, err = s.Fw.Read(ctx); err != nil {
 			return nil, err
 		}
-		var unread error
-		p.found, unread = reach.AvoidInput(ctx, cfg, s.Fw.Backend, look.saved)
-		p.unread, p.noRaw = unread != nil, look.rawless()
+		look.lookAround(ctx, cfg, false)
 	}
-	at := p.place()
+	at := look.placed(cfg.Firewall.Base)
 	want := at.of(settings.DropSettings(cfg, s.Sets, ""))
 	want.Base = settings.BaseSettings(cfg, s.Trunks)
 	var shown []Shown

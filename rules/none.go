@@ -97,10 +97,11 @@ func (r *Hold) takeOut(ctx context.Context, d *Decision, report *Report) error {
 		if d.Problem != nil {
 			return d.Problem
 		}
-		done, partly, err := r.apply(ctx, d.want, saved)
-		if err = errors.Join(err, problem.AsError(partly)); err != nil {
+		o := r.apply(ctx, d, saved)
+		if err := errors.Join(o.err, problem.AsError(o.partly)); err != nil {
 			return err
 		}
+		done := o.done
 		report.Changes, report.Written, report.Base = firewall.Changes(done.Plans), true, BaseOff
 		saved = done.Saved
 		r.Record.Readback, r.Record.Wanted = done.Readback, problem.Digest(d.want) // so that nobody else is said to have removed them

@@ -1,7 +1,11 @@
 package rules
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/ruleset"
@@ -15,6 +19,10 @@ type Placed struct {
 
 	// NoRaw are the families whose raw table cannot be used, so that the drop is in INPUT.
 	NoRaw [2]bool `json:"no_raw,omitzero"`
+
+	// RawFailed are those whose raw table could not be changed just now, for another reason: the
+	// drop is in INPUT until the next run.
+	RawFailed [2]bool `json:"raw_failed,omitzero"`
 }
 
 // DropWhy is why the drop stands where it does: one of the constants, or a [reach.Avoid].
@@ -25,6 +33,7 @@ const (
 	WhyNothing    DropWhy = "nothing"      // INPUT, and nothing speaks for another place
 	WhyBase       DropWhy = "base"         // the base rules track connections
 	WhyNoRaw      DropWhy = "no-raw-table" // INPUT, since the raw table cannot be used
+	WhyStands     DropWhy = "unread"       // raw, since it stands there, and why is not known
 )
 
 // placing is all that decides where the drop stands.
@@ -33,10 +42,22 @@ type placing struct {
 	found  reach.Avoid // why INPUT should be avoided
 	unread bool        // not all rules could be read, so there may be a reason that was not found
 	last   reach.Avoid // the reason of the last time
+	stands bool        // what was decided the last time is not known, and the drop stands in raw
 	base   bool        // base rules are in the kernel once this is done
 
-	noRaw    [2]bool // families whose raw table cannot be used
-	unwanted [2]bool // families that are to have no rules
+	noRaw     [2]bool // families whose raw table cannot be used
+	failedRaw [2]bool // families whose raw table could not be changed this time, for another reason
+	unwanted  [2]bool // families that are to have no rules
+}
+
+// placingOf returns what decides about the place by the configuration and by what is remembered:
+// all of it, as long as no rule has been read; see [sight.lookAround].
+func placingOf(cfg config.Config, last Record) placing {
+	p := placing{dropAt: cfg.Firewall.DropAt, unread: true, last: last.Avoid, noRaw: last.NoRaw}
+	for _, f := range iptables.Families {
+		p.unwanted[f] = !settings.WantsRules(cfg, f)
+	}
+	return p
 }
 
 // avoid returns why INPUT is to be avoided. What cannot be read now is as it was the last time:
@@ -62,32 +83,32 @@ func (p placing) place() Placed {
 	}
 	why := DropWhy(p.avoid())
 	switch {
-	case why == "" && !p.base:
-		return Placed{DropAt: ruleset.AtInput, DropWhy: WhyNothing}
-	case why == "":
+	case why != "":
+	case p.base:
 		why = WhyBase
+	case p.unread && p.stands:
+		why = WhyStands
+	default:
+		return Placed{DropAt: ruleset.AtInput, DropWhy: WhyNothing}
 	}
 	for _, f := range iptables.Families {
-		if !p.noRaw[f] && !p.unwanted[f] {
-			return Placed{DropAt: ruleset.AtPrerouting, DropWhy: why, NoRaw: p.noRaw}
+		if !p.lacksRaw(f) && !p.unwanted[f] {
+			return Placed{DropAt: ruleset.AtPrerouting, DropWhy: why, NoRaw: p.noRaw, RawFailed: p.failedRaw}
 		}
 	}
-	return Placed{DropAt: ruleset.AtInput, DropWhy: WhyNoRaw, NoRaw: p.noRaw}
+	return Placed{DropAt: ruleset.AtInput, DropWhy: WhyNoRaw, NoRaw: p.noRaw, RawFailed: p.failedRaw}
 }
+
+// lacksRaw reports whether a family cannot have the drop in raw.
+func (p placing) lacksRaw(f iptables.Family) bool { return p.noRaw[f] || p.failedRaw[f] }
 
 // of returns drop rules that stand where p says.
 func (p Placed) of(drop ruleset.Settings) ruleset.Settings {
-	drop.DropAt, drop.NoRaw = p.DropAt, p.NoRaw
-	return drop
-}
-
-// placingOf returns what the configuration says about the place.
-func placingOf(cfg config.Config) placing {
-	p := placing{dropAt: cfg.Firewall.DropAt}
-	for _, f := range iptables.Families {
-		p.unwanted[f] = !settings.WantsRules(cfg, f)
+	drop.DropAt = p.DropAt
+	for f := range p.NoRaw {
+		drop.NoRaw[f] = p.NoRaw[f] || p.RawFailed[f]
 	}
-	return p
+	return drop
 }
 
 // chain names the place for people.
@@ -103,11 +124,44 @@ func (p Placed) DropWords() string {
 	}
 	words := p.chain() + p.reason()
 	for _, f := range iptables.Families {
-		if p.DropAt == ruleset.AtPrerouting && p.NoRaw[f] {
-			words += ", and in INPUT for " + f.String() + ", whose raw table cannot be used"
+		if why := p.rawTrouble(f); why != "" && p.DropAt == ruleset.AtPrerouting {
+			words += ", and in INPUT for " + f.String() + ", whose raw table " + why
 		}
 	}
 	return words
+}
+
+// MoveWords says for people which drop moves where, by the changes. verb is "was" or "is to be".
+func (p Placed) MoveWords(changes []firewall.Change, verb string) string {
+	var moved []string
+	places := make(map[string]bool)
+	for _, f := range iptables.Families {
+		ofFamily := slices.DeleteFunc(slices.Clone(changes), func(c firewall.Change) bool { return c.Family != f.String() })
+		if moves, _ := firewall.MovesDrop(ofFamily); !moves {
+			continue
+		}
+		to := p.chain() + p.reason()
+		if why := p.rawTrouble(f); why != "" && p.DropAt == ruleset.AtPrerouting {
+			to = "INPUT, since its raw table " + why
+		}
+		places[to] = true
+		moved = append(moved, "the drop of "+f.String()+" "+verb+" moved to "+to)
+	}
+	if len(moved) == len(iptables.Families) && len(places) == 1 {
+		return "the drop " + verb + " moved to " + p.DropWords()
+	}
+	return strings.Join(moved, "; ")
+}
+
+// rawTrouble says why a family has the drop in INPUT, or "".
+func (p Placed) rawTrouble(f iptables.Family) string {
+	switch {
+	case p.RawFailed[f]:
+		return "could not be changed"
+	case p.NoRaw[f]:
+		return "cannot be used"
+	}
+	return ""
 }
 
 func (p Placed) reason() string {
@@ -119,7 +173,12 @@ func (p Placed) reason() string {
 	case WhyBase:
 		return ", since base rules track connections"
 	case WhyNoRaw:
+		if p.RawFailed != [2]bool{} {
+			return ", since the raw table could not be changed"
+		}
 		return ", since the raw table cannot be used here"
+	case WhyStands:
+		return ", where it stands: not all rules can be read that may be the reason"
 	}
 	if words := reach.Avoid(p.DropWhy).Words(); words != "" {
 		return ", since " + words

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,12 +43,19 @@ func TestPlace(t *testing.T) {
 		{"not all can be read, and what can be says more", placing{dropAt: auto, unread: true, last: ports, found: reach.AvoidFreePBX}, raw, "freepbx", ""},
 		{"all can be read, and INPUT was avoided", placing{dropAt: auto, last: ports}, input, WhyNothing, ""},
 
+		{"not all can be read, and only the kernel shows where it was", placing{dropAt: auto, unread: true, stands: true}, raw, WhyStands, "raw PREROUTING, where it stands: not all rules can be read that may be the reason"},
+		{"not all can be read, and what was the reason is known", placing{dropAt: auto, unread: true, stands: true, last: ports}, raw, "published-ports", ""},
+		{"all can be read, and only the kernel shows where it was", placing{dropAt: auto, stands: true}, input, WhyNothing, ""},
+
 		{"no raw table", placing{dropAt: auto, base: true, noRaw: both}, input, WhyNoRaw, "INPUT, since the raw table cannot be used here"},
 		{"no raw table, beside containers", placing{dropAt: auto, found: ports, noRaw: both}, input, WhyNoRaw, ""},
 		{"no raw table, and none is needed", placing{dropAt: auto, noRaw: both}, input, WhyNothing, ""},
 		{"no raw table of IPv6", placing{dropAt: auto, base: true, noRaw: in6}, raw, WhyBase, "raw PREROUTING, since base rules track connections, and in INPUT for IPv6, whose raw table cannot be used"},
 		{"no raw table of IPv4", placing{dropAt: auto, base: true, noRaw: in4}, raw, WhyBase, "raw PREROUTING, since base rules track connections, and in INPUT for IPv4, whose raw table cannot be used"},
 		{"no raw table of IPv4, and no rules for IPv6", placing{dropAt: auto, base: true, noRaw: in4, unwanted: in6}, input, WhyNoRaw, ""},
+		{"the raw table fails", placing{dropAt: auto, base: true, failedRaw: both}, input, WhyNoRaw, "INPUT, since the raw table could not be changed"},
+		{"the raw table of IPv6 fails", placing{dropAt: auto, base: true, failedRaw: in6}, raw, WhyBase, "raw PREROUTING, since base rules track connections, and in INPUT for IPv6, whose raw table could not be changed"},
+		{"the raw table of IPv4 fails, and IPv6 has none", placing{dropAt: auto, base: true, failedRaw: in4, noRaw: in6}, input, WhyNoRaw, ""},
 		{"no rules for IPv6", placing{dropAt: auto, base: true, unwanted: in6}, raw, WhyBase, ""},
 
 		{"input, as configured", placing{dropAt: config.DropInput, base: true, found: ports}, input, WhyConfigured, "INPUT, as configured (drop_at: input)"},
@@ -62,11 +70,46 @@ func TestPlace(t *testing.T) {
 		if (got.DropWords() == "") != (c.at == ruleset.Nowhere) || strings.HasSuffix(got.DropWords(), "since ") {
 			t.Errorf("%s: said %q", c.name, got.DropWords())
 		}
-		for f, without := range got.NoRaw {
+		for f := range iptables.Families {
+			without := got.NoRaw[f] || got.RawFailed[f]
 			tables := got.of(ruleset.Settings{Sets: [2]string{"a", "b"}}).Tables(iptables.Family(f))
 			if inRaw := len(tables) > 0 && tables[0].Name == "raw"; inRaw != (c.at == raw && !without) {
 				t.Errorf("%s: of %s the drop is in %+v", c.name, iptables.Family(f), tables)
 			}
+		}
+	}
+}
+
+// TestMoveWords: only what moves is said to move.
+func TestMoveWords(t *testing.T) {
+	change := func(family string, op firewall.Op, table, chain string) firewall.Change {
+		return firewall.Change{Family: family, Op: op, Table: table, Chain: chain, Rule: "-j DROP"}
+	}
+	up := func(family string) []firewall.Change {
+		return []firewall.Change{change(family, firewall.OpAdd, "raw", "PREROUTING"), change(family, firewall.OpRemove, "filter", "INPUT")}
+	}
+	down := func(family string) []firewall.Change {
+		return []firewall.Change{change(family, firewall.OpRemove, "raw", "PREROUTING"), change(family, firewall.OpAdd, "filter", "INPUT")}
+	}
+	const to = "raw PREROUTING, since base rules track connections"
+	raw := Placed{DropAt: ruleset.AtPrerouting, DropWhy: WhyBase}
+	no4, failed4 := raw, raw
+	no4.NoRaw, failed4.RawFailed = [2]bool{true, false}, [2]bool{true, false}
+	for _, c := range []struct {
+		is      Placed
+		changes []firewall.Change
+		want    string
+	}{
+		{raw, slices.Concat(up("IPv4"), up("IPv6")), "the drop was moved to " + to},
+		{raw, up("IPv6"), "the drop of IPv6 was moved to " + to},
+		{Placed{DropAt: ruleset.AtInput, DropWhy: WhyNothing}, slices.Concat(down("IPv4"), down("IPv6")), "the drop was moved to INPUT, since nothing goes past it and base rules are off"},
+		{no4, down("IPv4"), "the drop of IPv4 was moved to INPUT, since its raw table cannot be used"},
+		{failed4, down("IPv4"), "the drop of IPv4 was moved to INPUT, since its raw table could not be changed"},
+		{no4, up("IPv6"), "the drop of IPv6 was moved to " + to},
+		{no4, slices.Concat(down("IPv4"), up("IPv6")), "the drop of IPv4 was moved to INPUT, since its raw table cannot be used; the drop of IPv6 was moved to " + to},
+	} {
+		if got := c.is.MoveWords(c.changes, "was"); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
 }

@@ -24,7 +24,8 @@ type want struct {
 
 	none      bool // all rules are another program's
 	ipv6Off   bool // leave IPv6 alone
-	leaveBase bool // the base rules stay as they are
+	leaveBase bool // the base rules stay as they are, if any are configured
+	onlyDrop  bool // the base rules stay as they are, whatever is configured
 
 	trial  bool // put new base rules on trial
 	always bool // also those that have been accepted before
@@ -57,8 +58,8 @@ type sight struct {
 	unread error            // why not all rules are known that may decide it
 	other  string           // the generation of the other backend, before the rules were read
 
-	refusedRaw [2]bool // families in which the kernel refused the raw table
-	failedRaw  [2]bool // families in which it could not be changed this time, for another reason
+	refusedRaw  [2]bool // families in which the kernel refused the raw table
+	refusedBase [2]bool // families in which it refused the base rules just now
 
 	gone      [2]bool  // whether the sets of the lists are missing, by family
 	missing   []string // the missing sets, voipbl's and fail2ban's
@@ -87,15 +88,7 @@ func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
 		s.pending.Unset = p.Base != nil && w.base == nil
 		s.goesOn, s.pending.Gone = begun != nil && !s.pending.Lapsed, p.isGone(s.saved)
 	}
-	s.place = placingOf(r.Cfg)
-	s.place.found, s.unread = reach.AvoidInput(ctx, r.Cfg, r.Fw.Backend, s.saved)
-	s.place.unread, s.place.last = s.unread != nil, r.Record.Avoid
-	if again := how.ByHand && !how.DryRun; !again {
-		for f, refused := range r.Record.RawRefused {
-			s.refusedRaw[f] = refused && !s.saved[f].HasTable("raw")
-		}
-	}
-	s.place.noRaw = s.rawless()
+	s.lookAround(ctx, r.Cfg, how.ByHand && !how.DryRun)
 	s.drop = r.dropSettings()
 	for _, f := range cidr.Families {
 		s.gone[f] = state.IsGone(r.Sets.Kind(r.Cfg.SetName(int(f))))
@@ -110,10 +103,36 @@ func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
 	return s, nil
 }
 
+// lookAround finds out what decides where the drop stands, apart from the base rules. With again, a
+// raw table that was refused is tried again.
+func (s *sight) lookAround(ctx context.Context, cfg config.Config, again bool) {
+	s.place = placingOf(cfg, s.record)
+	s.place.found, s.unread = reach.AvoidInput(ctx, cfg, s.fw.Backend, s.saved)
+	s.place.unread = s.unread != nil
+	s.place.stands = s.record.DropAt == "" && stoodAtPrerouting(cfg, s.saved)
+	for f, refused := range s.record.RawRefused {
+		s.refusedRaw[f] = refused && !again && !s.saved[f].HasTable("raw")
+	}
+	s.place.noRaw = s.rawless()
+}
+
+// stoodAtPrerouting reports whether voipbl's drop is in PREROUTING. Without the record, this is the
+// only trace of the last decision.
+func stoodAtPrerouting(cfg config.Config, saved [2]*iptables.Saved) bool {
+	for _, f := range iptables.Families {
+		for _, d := range saved[f].DropRules(cfg.SetName(int(f))) {
+			if d.Ours && d.Table == "raw" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // rawless returns the families whose raw table cannot be used, as far as that is known.
 func (s *sight) rawless() (noRaw [2]bool) {
 	for f, saved := range s.saved {
-		noRaw[f] = s.refusedRaw[f] || s.failedRaw[f] || saved.Trouble == nil && saved.Readable("raw") != nil
+		noRaw[f] = s.refusedRaw[f] || saved.Trouble == nil && saved.Readable("raw") != nil
 	}
 	return noRaw
 }
@@ -187,10 +206,13 @@ func (r *Hold) asLastTime() bool {
 	if r.Record.Generation == "" || r.Record.Generation != r.Fw.Generation() || r.Record.Other != r.Fw.OtherGeneration() || r.StateErr != nil || r.State.Pending != nil {
 		return false
 	}
-	p := placingOf(r.Cfg)
-	p.found, p.base, p.noRaw = r.Record.Avoid, r.Cfg.Firewall.Base, r.Record.NoRaw
-	if host.HasFreePBXFirewall("") {
+	p := placingOf(r.Cfg, r.Record)
+	p.base = r.Cfg.Firewall.Base
+	switch here := host.HasFreePBXFirewall(""); {
+	case here:
 		p.found = reach.AvoidFreePBX
+	case r.Record.Avoid == reach.AvoidFreePBX: // it is gone, so the drop may move
+		return false
 	}
 	s := p.place().of(r.dropSettings())
 	s.Base = settings.BaseSettings(r.Cfg, r.Trunks)

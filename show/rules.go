@@ -65,9 +65,9 @@ func dropPlace(on *screen.Screen, r *rules.Report) {
 	switch words := r.DropWords(); {
 	case words == "":
 	case r.Moves && r.Written:
-		on.Folded("  the drop was moved to " + words)
+		on.Folded("  " + r.MoveWords(r.Changes, "was"))
 	case r.Moves:
-		on.Folded("  the drop is to be moved to " + words)
+		on.Folded("  " + r.MoveWords(r.Changes, "is to be"))
 	case r.DropWhy != rules.WhyConfigured && r.DropWhy != rules.WhyNothing:
 		on.Folded("  dropped in " + words)
 	}
