@@ -299,22 +299,6 @@ func allOf(sets cidr.Sets) iter.Seq[cidr.Prefix] {
 	}
 }
 
-// readStandIn reads the stand-in for a feed's copy.
-func readStandIn(store *fetch.Store, name string) (cidr.Sets, error) {
-	c, err := store.Open(state.StandInPrefix + name)
-	if err != nil {
-		return cidr.Sets{}, err
-	}
-	defer c.Close()
-	var b cidr.Builder
-	for _, in := range c.Parts() {
-		if _, err := cidr.Read(in, cidr.Policy{}, &b); err != nil {
-			return cidr.Sets{}, err
-		}
-	}
-	return b.Sets(), c.Verify()
-}
-
 // remaining returns what stays in force of a feed whose last good copy is lost: its stand-in
 // or, if the loss is new, what live says is in the kernel. alone says that no other feed's copy
 // is lost.

@@ -72,16 +72,21 @@ func Status(on *screen.Screen, s *blocklist.Status, now time.Time) {
 		fmt.Fprintln(on.Out, "IPv6 is left alone (firewall.ipv6: off), and this host has IPv6 addresses:\nnobody is blocked over IPv6")
 		fmt.Fprintln(on.Out)
 	}
+	printFeeds(on, s, now)
+	if s.MaxEntries.Auto {
+		fmt.Fprintf(on.Out, "one list may have %s\n", s.MaxEntries.Words())
+	}
+	printNames(on, s)
+}
+
+// printFeeds shows the state of each feed.
+func printFeeds(on *screen.Screen, s *blocklist.Status, now time.Time) {
 	feeds := screen.Table{Right: []int{1, 2}}
 	feeds.Row("feed", "entries", "rejected", "last success", "next", "state")
 	for _, f := range s.Feeds {
 		feeds.Row(screen.Shorten(f.Name, 24), screen.Count(f.Entries), screen.Count(f.Rejects), screen.Ago(f.LastSuccess, now), nextWords(f, s.Agent, now), feedWords(f))
 	}
 	feeds.Print(on.Out)
-	if s.MaxEntries.Auto {
-		fmt.Fprintf(on.Out, "one list may have %s\n", s.MaxEntries.Words())
-	}
-	printNames(on, s)
 }
 
 // printAgent shows what is known about the agent, and its counters.

@@ -18,6 +18,7 @@ import (
 	"github.com/voipbl/voipbl/setup"
 	"github.com/voipbl/voipbl/show"
 	"github.com/voipbl/voipbl/top"
+	"github.com/voipbl/voipbl/worth"
 )
 
 // printed is what each command prints with --json, by the anchor of its heading in
@@ -33,6 +34,7 @@ var printed = map[string]any{
 	"allow-disallow":               blocklist.AllowReport{},
 	"allowed":                      blocklist.Allowed{},
 	"top":                          top.Report{},
+	"feeds":                        worth.Report{},
 	"firewall-show":                rules.Shown{},
 	"firewall-diff-firewall-apply": rules.Report{},
 	"setup":                        setup.Report{},

@@ -14,7 +14,7 @@ var otherWords = map[string]string{
 	"unblock": "unban ADDR", "delete": "unban ADDR", "del": "unban ADDR", "rm": "unban ADDR", "free": "unban ADDR", "release": "unban ADDR",
 	"whitelist": "allow ADDR", "permit": "allow ADDR", "accept": "allow ADDR", "trust": "allow ADDR", "ignore": "allow ADDR", "ignoreip": "allow ADDR",
 	"unallow": "disallow ADDR", "unwhitelist": "disallow ADDR", "distrust": "disallow ADDR",
-	"whitelisted": "allowed", "banned": "bans", "blocked": "bans", "list": "bans", "ls": "bans", "lists": "status", "feeds": "status", "sets": "status",
+	"whitelisted": "allowed", "banned": "bans", "blocked": "bans", "list": "bans", "ls": "bans", "lists": "feeds", "sets": "status",
 	"update": "sync", "refresh": "sync", "fetch": "sync", "download": "sync", "pull": "sync", "renew": "sync",
 	"lookup": "check ADDR", "search": "check ADDR", "find": "check ADDR", "query": "check ADDR", "test": "check ADDR", "why": "check ADDR", "ip": "check ADDR",
 	"info": "status", "state": "status", "health": "status", "stats": "top", "statistics": "top", "watch": "top", "monitor": "top",

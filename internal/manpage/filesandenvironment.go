@@ -16,7 +16,7 @@ type note struct {
 
 // Those who look at the state folder, and those who wait for other processes there.
 var (
-	withState = []string{"sync", "check", "exempt", "ban", "unban", "bans", "allow", "disallow", "allowed", "status", "top", "run", "firewall", "report", "setup", "doctor"}
+	withState = []string{"sync", "check", "exempt", "ban", "unban", "bans", "allow", "disallow", "allowed", "status", "top", "feeds", "run", "firewall", "report", "setup", "doctor"}
 	withLocks = []string{"sync", "ban", "unban", "allow", "disallow", "status", "run", "reload", "firewall", "remove", "report", "setup", "doctor"}
 )
 
@@ -58,7 +58,7 @@ var others = []struct {
 	verbs []string
 }{
 	{"voipbl.yaml(5)", files[0].verbs},
-	{"ipset(8)", []string{"sync", "check", "top", "migrate", "remove"}},
+	{"ipset(8)", []string{"sync", "check", "top", "feeds", "migrate", "remove"}},
 	{"iptables(8)", []string{"check", "firewall", "migrate", "remove"}},
 	{"fail2ban-client(1)", []string{"ban", "unban", "report", "exempt", "allow"}},
 	{"systemctl(1)", []string{"run", "reload"}},
