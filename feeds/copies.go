@@ -38,6 +38,9 @@ func entriesOf(store *fetch.Store, name string, policy cidr.Policy) (cidr.Sets, 
 	}
 	defer c.Close()
 	var b cidr.Builder
+	m := c.Meta()
+	b.Grow(cidr.IPv4, min(max(0, m.Entries-m.Entries6), mostGrown))
+	b.Grow(cidr.IPv6, min(max(0, m.Entries6), mostGrown))
 	for _, in := range c.Parts() {
 		if _, err := cidr.Read(in, policy, &b); err != nil {
 			return cidr.Sets{}, err
