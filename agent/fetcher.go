@@ -356,20 +356,15 @@ func pastAttempts(store *fetch.Store, f config.Feed) (a attempts, lasts bool) {
 	if err != nil {
 		return attempts{}, lastingError(err)
 	}
-	a = attempts{last: state.LastAttempt, failures: state.Failures, reason: fetch.Reason(state.Reason)}
+	a = attempts{last: state.LastAttempt, failures: state.Failures, reason: fetch.Reason(state.Reason), success: state.LastSuccess}
 	if state.LastError == "" {
 		a.failures, a.reason = 0, ""
-	}
-	if a.failures > 0 {
-		a.success = state.LastSuccess
 	}
 	c, err := store.Open(f.Name)
 	switch {
 	case err == nil:
 		a.other = c.Meta().Source != f.URL.ID()
-		if a.failures > 0 {
-			a.success = feeds.LastSuccess(state, c.Meta().FetchedAt)
-		}
+		a.success = feeds.LastSuccess(state, c.Meta().FetchedAt)
 		c.Close()
 	case a.failures == 0:
 		a.other = true // it succeeded once, but the copy is gone

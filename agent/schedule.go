@@ -53,7 +53,7 @@ type attempts struct {
 	url      config.URL   // the URL of the last attempt
 	last     time.Time    // when the last attempt was
 	failures int          // failed attempts in a row
-	success  time.Time    // the last attempt before those that did not fail
+	success  time.Time    // the last attempt that did not fail
 	reason   fetch.Reason // why the last one failed
 	other    bool         // the copy is from another source than the configured one
 }

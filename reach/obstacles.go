@@ -52,8 +52,9 @@ type Passed struct {
 	// Arrivals says by which interfaces packets arrive, if a rule depends on that.
 	Arrivals *host.Arrivals
 
-	// NoRaw are the families whose raw table cannot be used.
-	NoRaw [2]bool
+	// NoRaw are the families whose raw table cannot be used, RawFailed those whose raw table could
+	// not be changed just now.
+	NoRaw, RawFailed [2]bool
 
 	// Left limits the search for what happens to packets. What is not found within it is
 	// unknown, and is not reported.
@@ -164,6 +165,8 @@ func bypassed(cfg config.Config, on Passed, f iptables.Family) *Obstacle {
 	switch auto := cfg.Firewall.DropAt == config.DropAuto; {
 	case auto && on.NoRaw[f]:
 		remedy = "have the raw table usable (of legacy iptables: \"modprobe -a iptable_raw ip6table_raw\", in a container on its host), then run \"voipbl firewall apply\"; or have rules in DOCKER-USER drop them"
+	case auto && on.RawFailed[f]:
+		remedy = "run \"voipbl sync\", which tries the raw table again; if that fails, see \"journalctl -k\""
 	case auto:
 		remedy = "run \"voipbl sync\": drop_at: auto means prerouting here"
 	case cfg.Firewall.DropAt == config.DropNone:

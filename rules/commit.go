@@ -91,7 +91,7 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 	moves, only := firewall.MovesDrop(report.Changes)
 	report.Moves = moves
 	report.Repaired = report.Written && (r.Record.Wanted == problem.Digest(want) || r.State.Pending != nil && !d.byHand && !only)
-	report.seek = r.seeking(report.NoRaw)
+	report.seek = r.seeking(report.Placed)
 	failedRaw := d.saw.place.failedRaw != [2]bool{}
 	if failedRaw {
 		report.Warnings = append(report.Warnings, "the drop stands in INPUT for now, since the raw table could not be changed; the next run tries it again")
@@ -277,7 +277,8 @@ func (r *Hold) remember(o outcome, report *Report) {
 	d, want := o.as, o.as.want
 	before := problem.Digest(r.Record)
 	r.Record.Readback, r.Record.Placed, r.Record.Base = o.done.Readback, d.Placed, HasBase(want)
-	r.Record.Avoid, r.Record.RawRefused = d.saw.place.avoid(), d.saw.refusedRaw
+	r.Record.RawFailed = [2]bool{} // the next run tries it again
+	r.Record.Avoid, r.Record.RawRefused, r.Record.FreePBX = d.saw.place.avoid(), d.saw.refusedRaw, d.saw.freePBX
 	if !report.Moves && slices.ContainsFunc(report.Changes, func(c firewall.Change) bool {
 		return c.Op == firewall.OpAdd && !c.Base() && strings.Contains(c.Rule, "--match-set "+r.Cfg.Set)
 	}) {

@@ -42,7 +42,7 @@ type placing struct {
 	found  reach.Avoid // why INPUT should be avoided
 	unread bool        // not all rules could be read, so there may be a reason that was not found
 	last   reach.Avoid // the reason of the last time
-	stands bool        // what was decided the last time is not known, and the drop stands in raw
+	stands bool        // the reason of the last time is not known, and the drop stands in raw
 	base   bool        // base rules are in the kernel once this is done
 
 	noRaw     [2]bool // families whose raw table cannot be used

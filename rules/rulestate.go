@@ -53,6 +53,7 @@ type Record struct {
 	Other       string             `json:"other"`      // generation of the other backend, whose rules may decide where the drop goes
 	Placed                         // where the drop was put, and why
 	Avoid       reach.Avoid        `json:"avoid"`                  // why INPUT is to be avoided, whatever drop_at says
+	FreePBX     bool               `json:"freepbx,omitempty"`      // FreePBX's firewall was installed, one of the reasons for that
 	RawRefused  [2]bool            `json:"raw_refused,omitzero"`   // families in which the kernel refused the raw table, until the next boot or apply
 	BaseRefused bool               `json:"base_refused,omitempty"` // the kernel refused base rules the last time
 	Base        bool               `json:"base"`

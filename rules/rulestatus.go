@@ -160,7 +160,7 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 	}
 	if len(s.Drift) == 0 || settings.LeavesRules(cfg) { // else drift is put right first
 		var cut error
-		p.NoRaw = s.NoRaw
+		p.NoRaw, p.RawFailed = s.NoRaw, s.RawFailed
 		s.Obstacles, cut = reach.Obstacles(cfg, trunks, p)
 		s.Unfollowed = s.Unfollowed || cut != nil
 	}

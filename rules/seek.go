@@ -17,10 +17,10 @@ type seeking struct {
 	cfg    config.Config
 	fw     *firewall.Firewall
 	trunks []netip.Prefix
-	noRaw  [2]bool // see [Placed]
+	placed Placed
 }
 
-func (r *Hold) seeking(noRaw [2]bool) *seeking { return &seeking{r.Cfg, r.Fw, r.Trunks, noRaw} }
+func (r *Hold) seeking(placed Placed) *seeking { return &seeking{r.Cfg, r.Fw, r.Trunks, placed} }
 
 // Seek looks for what keeps the right rules from having their effect, in the kernel as it is
 // now. With thousands of other programs' rules it may take seconds. Call it without holding a
@@ -48,7 +48,7 @@ func (r *Report) Seek(ctx context.Context) {
 func (s *seeking) obstacles(ctx context.Context, saved [2]*iptables.Saved) ([]reach.Obstacle, error) {
 	known, native, err := reach.ReadAround(ctx, s.cfg, s.fw.Backend, saved)
 	p, arrivalsErr := reach.PassedBy(ctx, known, native)
-	p.NoRaw = s.noRaw
+	p.NoRaw, p.RawFailed = s.placed.NoRaw, s.placed.RawFailed
 	all, cut := reach.Obstacles(s.cfg, s.trunks, p)
 	return all, errors.Join(err, arrivalsErr, cut)
 }

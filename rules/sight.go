@@ -53,10 +53,11 @@ type sight struct {
 
 	remembered bool // the record says that nothing has changed, so nothing else was read
 
-	drop   ruleset.Settings // the rules besides the base rules, by the sets that exist; their place is decided later
-	place  placing          // what decides that place, apart from the base rules
-	unread error            // why not all rules are known that may decide it
-	other  string           // the generation of the other backend, before the rules were read
+	drop    ruleset.Settings // the rules besides the base rules, by the sets that exist; their place is decided later
+	place   placing          // what decides that place, apart from the base rules
+	unread  error            // why not all rules are known that may decide it
+	freePBX bool             // whether FreePBX's firewall is installed
+	other   string           // the generation of the other backend, before the rules were read
 
 	refusedRaw  [2]bool // families in which the kernel refused the raw table
 	refusedBase [2]bool // families in which it refused the base rules just now
@@ -73,7 +74,7 @@ type sight struct {
 // see looks at all that a decision depends on, except who is logged in. With an error, it
 // returns what it has seen until then.
 func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
-	s = &sight{fw: r.Fw, state: r.State, record: r.Record, stateErr: r.StateErr, pending: r.State.Pending.Report(), seek: r.seeking(r.Record.NoRaw)}
+	s = &sight{fw: r.Fw, state: r.State, record: r.Record, stateErr: r.StateErr, pending: r.State.Pending.Report(), seek: r.seeking(r.Record.Placed)}
 	if r.asLastTime() && !how.ByHand {
 		s.remembered, s.other = true, r.Record.Other
 		return s, nil
@@ -108,8 +109,9 @@ func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
 func (s *sight) lookAround(ctx context.Context, cfg config.Config, again bool) {
 	s.place = placingOf(cfg, s.record)
 	s.place.found, s.unread = reach.AvoidInput(ctx, cfg, s.fw.Backend, s.saved)
-	s.place.unread = s.unread != nil
-	s.place.stands = s.record.DropAt == "" && stoodAtPrerouting(cfg, s.saved)
+	s.place.unread, s.freePBX = s.unread != nil, host.HasFreePBXFirewall("")
+	unsure := s.record.DropAt == "" || s.record.DropWhy == WhyStands
+	s.place.stands = unsure && stoodAtPrerouting(cfg, s.saved)
 	for f, refused := range s.record.RawRefused {
 		s.refusedRaw[f] = refused && !again && !s.saved[f].HasTable("raw")
 	}
@@ -206,14 +208,11 @@ func (r *Hold) asLastTime() bool {
 	if r.Record.Generation == "" || r.Record.Generation != r.Fw.Generation() || r.Record.Other != r.Fw.OtherGeneration() || r.StateErr != nil || r.State.Pending != nil {
 		return false
 	}
-	p := placingOf(r.Cfg, r.Record)
-	p.base = r.Cfg.Firewall.Base
-	switch here := host.HasFreePBXFirewall(""); {
-	case here:
-		p.found = reach.AvoidFreePBX
-	case r.Record.Avoid == reach.AvoidFreePBX: // it is gone, so the drop may move
+	if host.HasFreePBXFirewall("") != r.Record.FreePBX { // no rule says so
 		return false
 	}
+	p := placingOf(r.Cfg, r.Record)
+	p.base = r.Cfg.Firewall.Base
 	s := p.place().of(r.dropSettings())
 	s.Base = settings.BaseSettings(r.Cfg, r.Trunks)
 	return r.Record.Wanted == problem.Digest(s.Wanted())
