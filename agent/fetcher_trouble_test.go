@@ -172,13 +172,13 @@ func TestPastAttempts(t *testing.T) {
 	copyOf(string(f.URL))
 	want("failed, with its copy", attempts{last: when, failures: 3, reason: fetch.ReasonUnreachable})
 	keep(fetch.State{LastAttempt: when, LastSuccess: when})
-	want("fetched", attempts{last: when})
+	want("fetched", attempts{last: when, success: when})
 	copyOf("https://other.example/")
-	want("fetched from another source", attempts{last: when, other: true})
+	want("fetched from another source", attempts{last: when, success: when, other: true})
 	if err := os.Remove(filepath.Join(dir, "a.list")); err != nil {
 		t.Fatal(err)
 	}
-	want("fetched, and the copy is gone", attempts{last: when, other: true})
+	want("fetched, and the copy is gone", attempts{last: when, success: when, other: true})
 }
 
 // TestFetchFromAnotherSource: a corrected URL is fetched at once, not when the old one would have
