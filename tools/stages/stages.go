@@ -44,9 +44,10 @@ var packages = map[string]string{
 
 // forRoot are the tests of other packages that are in the stage "kernel". Except for the last line,
 // they call testskip.UnlessRoot: they need other users, larger buffers than a user may have, or a
-// real Asterisk or sshd.
+// real Asterisk, Kamailio or sshd.
 var forRoot = []string{
 	"TestAsteriskFlowOfChoice", "TestAsteriskNetwork", "TestAsteriskOffice", "TestAsteriskSpellings",
+	"TestHEPOfAsterisk", "TestHEPOfKamailio", "TestHEPOfKamailioAlike",
 	"TestIAXAuthDebug", "TestRealAsterisk",
 	"TestNamedSSHD", "TestSessionsOfContainers", "TestSessionsOfRealSSHD",
 	"TestLegsByPackets", "TestMaybeLoggedIn", "TestOpenStoreOfAnother", "TestReadWithoutPermission", "TestWithoutRights",

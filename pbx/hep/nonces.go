@@ -1,0 +1,107 @@
+package hep
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Numbers of nonces that are kept. A flood of packets with invented sources makes the PBX send
+// thousands a second, which nobody returns; they push each other out. A source that is really there
+// returns its nonce within a second, and then it is kept apart.
+const (
+	maxSent     = 32 << 10
+	maxReturned = 8 << 10
+)
+
+// distrust is for how long nonces prove nothing after two askers were sent the same one.
+const distrust = time.Hour
+
+// nonces are those that the PBX has sent in challenges. An address that returns one has received it,
+// if it was sent to that address and to no other:
+//
+//   - Kamailio sends the same nonce to all that ask in the same second, unless it has nonce_count or
+//     one_time_nonce. It tells of its answer only after it has sent it, so that a nonce may come back before
+//     it is known that another was sent it too. So once that has happened, no nonce proves anything.
+//   - Asterisk makes the nonce of the second and the source, and sends it to where the topmost Via has
+//     its maddr. So a stranger can have a nonce of another address sent to his own. Only that nonce
+//     is worthless then, lest a stranger make all of them so.
+type nonces struct {
+	sent, returned table[receiver] // by nonce
+	common         time.Time       // when two askers were sent the same nonce
+
+	// By nonce, receiver and account. A PBX that challenges one account and lets another in without
+	// a password does not check what is sent along for the other.
+	challenges, answered table[struct{}]
+}
+
+// receiver is to whom a nonce was sent.
+type receiver struct {
+	addr   netip.Addr
+	asked  bool // it has asked for it
+	others bool // others were sent it too
+}
+
+func newNonces() nonces {
+	return nonces{
+		sent: newTable[receiver](maxSent), returned: newTable[receiver](maxReturned),
+		challenges: newTable[struct{}](maxSent), answered: newTable[struct{}](maxReturned),
+	}
+}
+
+// send notes that a nonce was sent, and whether the receiver has asked for it. nonce and challenge are
+// hashes: of the nonce; of nonce, receiver and account.
+func (n *nonces) send(at time.Time, nonce, challenge uint64, to receiver) {
+	n.challenges.put(challenge, struct{}{})
+	for _, t := range []*table[receiver]{&n.sent, &n.returned} {
+		r, ok := t.get(nonce)
+		if !ok {
+			continue
+		}
+		if r.addr != to.addr {
+			r.others = true
+			if r.asked && to.asked {
+				n.common = at
+			}
+		} else {
+			r.asked = r.asked || to.asked
+		}
+		t.put(nonce, r)
+		return
+	}
+	n.sent.put(nonce, to)
+}
+
+// take notes that a nonce has come from an address. It returns whether that proves the address, and
+// whether the nonce was sent to it for this account.
+func (n *nonces) take(at time.Time, nonce, challenge uint64, from netip.Addr) (proved, same bool) {
+	_, same = n.answered.get(challenge)
+	if !same {
+		if _, same = n.challenges.get(challenge); same {
+			n.challenges.remove(challenge)
+			n.answered.put(challenge, struct{}{})
+		}
+	}
+	r, returned := n.returned.get(nonce)
+	if !returned {
+		var sent bool
+		if r, sent = n.sent.get(nonce); !sent || r.addr != from {
+			return false, same
+		}
+		n.sent.remove(nonce)
+		n.returned.put(nonce, r)
+	}
+	return r.addr == from && !r.others && !n.distrusted(at), same
+}
+
+// distrusted also holds if the clock was set back since.
+func (n *nonces) distrusted(at time.Time) bool {
+	return !n.common.IsZero() && at.Sub(n.common) < distrust
+}
+
+// forget forgets all. When packets are lost, a nonce may have been sent to others too.
+func (n *nonces) forget() {
+	n.sent.clear()
+	n.returned.clear()
+	n.challenges.clear()
+	n.answered.clear()
+}
