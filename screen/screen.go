@@ -21,6 +21,13 @@ type Screen struct {
 // New returns a screen that prints to these two.
 func New(out, err io.Writer) *Screen { return &Screen{Out: newOutput(out), Err: newOutput(err)} }
 
+// Warnings prints warnings, which may have text of others in them.
+func (on *Screen) Warnings(warnings []string) {
+	for _, w := range warnings {
+		fmt.Fprintln(on.Err, "voipbl: "+Clean(w))
+	}
+}
+
 // Paint colours a word on a terminal. Colour never carries meaning that the word lacks.
 func (on *Screen) Paint(word string, colour int) string {
 	if !on.Out.Terminal || os.Getenv("NO_COLOR") != "" {

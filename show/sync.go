@@ -33,9 +33,7 @@ func Troubles(on *screen.Screen, r *blocklist.SyncReport) {
 			fmt.Fprintln(on.Err, "  try: "+screen.Clean(f.Problem.Remedy))
 		}
 	}
-	for _, w := range r.Warnings {
-		fmt.Fprintln(on.Err, "voipbl: "+screen.Clean(w))
-	}
+	on.Warnings(r.Warnings)
 	if p := r.AgentError; p != nil && p.Remedy != "" {
 		fmt.Fprintln(on.Err, "  try: "+screen.Clean(p.Remedy))
 	}

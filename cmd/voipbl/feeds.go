@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -9,7 +8,6 @@ import (
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/reach"
-	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/show"
 	"github.com/voipbl/voipbl/worth"
 )
@@ -48,9 +46,7 @@ func (a *app) feeds(cmd *cobra.Command) error {
 	if err != nil {
 		return &exit.Error{Code: exit.Usage, Err: err}
 	}
-	for _, w := range r.Warnings {
-		fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(w))
-	}
+	a.Warnings(r.Warnings)
 	if a.JSON {
 		a.PrintJSON(r)
 	} else {

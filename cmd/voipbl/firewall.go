@@ -120,9 +120,7 @@ Exit status: 0 the kernel is as configured, 1 it is not, 2 error.`,
 				r.ByTheFile(*a.other.Config)
 			}
 			show.RulesTrouble(a.Screen, r)
-			for _, w := range r.Warnings {
-				fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(w))
-			}
+			a.Warnings(r.Warnings)
 			if a.JSON {
 				a.PrintJSON(r)
 			} else {
@@ -209,9 +207,7 @@ func (a *app) firewallApply(cmd *cobra.Command, opts trial.ApplyOptions) error {
 		if !done && !a.JSON {
 			show.Followed(a.Screen, r.Agent)
 		}
-		for _, w := range r.Warnings {
-			fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(w))
-		}
+		a.Warnings(r.Warnings)
 		if a.JSON {
 			a.PrintJSON(r)
 		}

@@ -76,9 +76,7 @@ func (a *app) report(cmd *cobra.Command, args []string, opts outbox.Options) err
 	}
 	opts.Version = version
 	r, err := outbox.ReportAttacker(cmd.Context(), cfg, prefixes[0], opts)
-	for _, w := range r.Warnings {
-		fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(w))
-	}
+	a.Warnings(r.Warnings)
 	if off := (*outbox.ReportingOffError)(nil); errors.As(err, &off) {
 		return &exit.Error{Code: exit.Usage, Err: err}
 	}

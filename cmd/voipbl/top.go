@@ -77,9 +77,7 @@ func (a *app) top(cmd *cobra.Command, lines int, interval time.Duration, once bo
 	if err != nil {
 		return &exit.Error{Code: exit.Usage, Err: err}
 	}
-	for _, w := range r.Warnings {
-		fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(w))
-	}
+	a.Warnings(r.Warnings)
 	if a.JSON {
 		a.PrintJSON(r)
 	} else {

@@ -7,7 +7,6 @@ package testasterisk
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,12 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netns"
-	"golang.org/x/sys/unix"
-
 	"github.com/voipbl/voipbl/internal/testpoll"
 	"github.com/voipbl/voipbl/internal/testroot"
-	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // recipe is a Debian with Asterisk 22, which no stable release has.
@@ -54,24 +49,8 @@ type Asterisk struct {
 // Without root the test is skipped.
 func Start(t testing.TB, files map[string]string) *Asterisk {
 	t.Helper()
-	testskip.UnlessRoot(t)
-	lower, err := testroot.Build(t.Logf, recipe)
-	if err != nil {
-		t.Fatal("build Asterisk's root: ", err)
-	}
-	net, err := netns.Get()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer net.Close()
-	a := &Asterisk{t: t, thread: testroot.NewThread(), logs: t.TempDir(), ended: make(chan struct{})}
-	t.Cleanup(a.thread.End)
-	err = a.thread.Do(func() error {
-		return errors.Join(netns.Set(net), mount(lower, a.logs), configure(files))
-	})
-	if err != nil {
-		t.Fatal("prepare Asterisk's root: ", err)
-	}
+	a := &Asterisk{t: t, logs: t.TempDir(), ended: make(chan struct{})}
+	a.thread = testroot.Enter(t, recipe, map[string]string{a.logs: logDir}, func() error { return configure(files) })
 	a.cmd = a.command(context.Background(), "-f", "-n")
 	a.cmd.Stdout, a.cmd.Stderr = &a.output, &a.output
 	a.cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
@@ -85,20 +64,6 @@ func Start(t testing.TB, files map[string]string) *Asterisk {
 	t.Cleanup(a.Stop)
 	a.awaitBoot()
 	return a
-}
-
-// mount mounts the root for the calling thread, with the logs in a folder of the
-// test's.
-func mount(lower, logs string) error {
-	if err := testroot.Mount(lower); err != nil {
-		return err
-	}
-	for from, to := range map[string]string{"/dev": "/dev", "/proc": "/proc", logs: logDir} {
-		if err := unix.Mount(from, testroot.Mounted+to, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-			return fmt.Errorf("mount %s: %w", to, err)
-		}
-	}
-	return nil
 }
 
 func configure(files map[string]string) error {

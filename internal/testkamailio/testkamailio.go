@@ -4,8 +4,6 @@
 package testkamailio
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -15,12 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/internal/testpoll"
 	"github.com/voipbl/voipbl/internal/testroot"
-	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 var recipe = testroot.Recipe{Suite: "bookworm", Packages: []string{"kamailio"}, Version: "1"}
@@ -35,24 +31,9 @@ const config = "/etc/kamailio/test.cfg"
 // address by TCP. Without root the test is skipped.
 func Start(t testing.TB, text string, at netip.AddrPort) {
 	t.Helper()
-	testskip.UnlessRoot(t)
-	lower, err := testroot.Build(t.Logf, recipe)
-	if err != nil {
-		t.Fatal("build Kamailio's root: ", err)
-	}
-	namespace, err := netns.Get()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer namespace.Close()
-	thread := testroot.NewThread()
-	t.Cleanup(thread.End)
-	err = thread.Do(func() error {
-		return errors.Join(netns.Set(namespace), mount(lower), os.WriteFile(filepath.Join(testroot.Mounted, config), []byte(text), 0o644))
+	thread := testroot.Enter(t, recipe, nil, func() error {
+		return os.WriteFile(filepath.Join(testroot.Mounted, config), []byte(text), 0o644)
 	})
-	if err != nil {
-		t.Fatal("prepare Kamailio's root: ", err)
-	}
 	cmd := exec.Command("/usr/sbin/kamailio", "-f", config, "-DD", "-E", "-m", "32", "-M", "8")
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -76,19 +57,6 @@ func Start(t testing.TB, text string, at netip.AddrPort) {
 		}
 	})
 	awaitBoot(t, at, ended, &output)
-}
-
-// mount mounts the root for the calling thread.
-func mount(lower string) error {
-	if err := testroot.Mount(lower); err != nil {
-		return err
-	}
-	for _, dir := range []string{"/dev", "/proc"} {
-		if err := unix.Mount(dir, testroot.Mounted+dir, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-			return fmt.Errorf("mount %s: %w", dir, err)
-		}
-	}
-	return nil
 }
 
 func awaitBoot(t testing.TB, at netip.AddrPort, ended chan struct{}, output *testroot.Console) {
