@@ -12,12 +12,12 @@ import (
 	"github.com/voipbl/voipbl/internal/probe"
 )
 
-// astFolder is the folder of Asterisk's configuration (ASTETCDIR).
-const astFolder = "/etc/asterisk"
+// Folder is that of Asterisk's configuration (ASTETCDIR).
+const Folder = "/etc/asterisk"
 
 // Look reads Asterisk's configuration. It returns nil if there is none.
 func Look(l *probe.Look) *Facts {
-	if !l.Exists(astFolder) {
+	if !l.Exists(Folder) {
 		return nil
 	}
 	r := &astReader{Look: l}
@@ -42,15 +42,17 @@ func Look(l *probe.Look) *Facts {
 	if r.hasModule(modules, "chan_pjsip") {
 		ports, errs := pjsipPorts(pjsip)
 		a.SIP = append(a.SIP, ports...)
-		l.Unknown("some ports of Asterisk", errs, "mend them in "+astFolder+"/pjsip.conf, or name the ports yourself")
+		l.Unknown("some ports of Asterisk", errs, "mend them in "+Folder+"/pjsip.conf, or name the ports yourself")
 	}
-	if oldSIP && l.Exists(astFolder+"/sip.conf") { // without this file the module does not load
+	if oldSIP && l.Exists(Folder+"/sip.conf") { // without this file the module does not load
 		ports, errs := sipPorts(sip)
 		a.SIP = append(a.SIP, ports...)
-		l.Unknown("some ports of Asterisk", errs, "mend them in "+astFolder+"/sip.conf, or name the ports yourself")
+		l.Unknown("some ports of Asterisk", errs, "mend them in "+Folder+"/sip.conf, or name the ports yourself")
 	}
 	a.SIP = distinct.Of(a.SIP)
 	a.IAX2 = r.iax2(modules)
+	a.Manager = managerOf(r.astConfig("manager.conf"))
+	a.HEP = hepOf(r.astConfig("hep.conf"), r.hasModule(modules, "res_hep_pjsip") && r.hasModule(modules, "res_hep"))
 	a.WebSockets = r.webSockets(pjsip)
 	r.lookForDatabase()
 	a.Skipped = distinct.Of(r.skipped)
@@ -69,7 +71,7 @@ func (r *astReader) lookForDatabase() {
 		for _, s := range r.astConfig(name).sections {
 			for _, v := range s.vars {
 				if !s.template && inDatabase(v) {
-					r.Unknown("trunks in Asterisk's database", fmt.Errorf("%s/%s: %s = %s", astFolder, name, v.name, v.value),
+					r.Unknown("trunks in Asterisk's database", fmt.Errorf("%s/%s: %s = %s", Folder, name, v.name, v.value),
 						"name your providers yourself: asterisk -rx 'pjsip show identifies'")
 					return
 				}
@@ -142,4 +144,7 @@ type Facts struct {
 	Syslog   []SyslogChannel `json:"syslog,omitempty"`    // what logger.conf sends to syslog
 	LogsFile string          `json:"logs_file,omitempty"` // the file for lines of [logfiles], if not logger.conf
 	Skipped  []string        `json:"skipped,omitempty"`   // lines that Asterisk warns about and ignores
+
+	Manager Manager `json:"-"`
+	HEP     HEP     `json:"-"`
 }

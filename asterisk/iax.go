@@ -15,7 +15,7 @@ const iaxPort, iaxLowest = 4569, 1024
 
 // iax2 reads iax.conf. Without that file the module does not load.
 func (r *astReader) iax2(modules *astConfig) *IAX2 {
-	if !r.hasModule(modules, "chan_iax2") || !r.Exists(astFolder+"/iax.conf") {
+	if !r.hasModule(modules, "chan_iax2") || !r.Exists(Folder+"/iax.conf") {
 		return nil
 	}
 	return readIAX2(r.astConfig("iax.conf"))

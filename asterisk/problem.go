@@ -38,7 +38,7 @@ func (c *astConfig) custom(section string) string {
 			if filepath.IsAbs(i.name) {
 				return i.name
 			}
-			return filepath.Join(astFolder, i.name)
+			return filepath.Join(Folder, i.name)
 		}
 	}
 	return ""

@@ -21,7 +21,7 @@ type astReader struct {
 // astConfig reads a file of Asterisk and its includes. A missing file counts as empty: Asterisk
 // uses its defaults then.
 func (r *astReader) astConfig(name string) *astConfig {
-	path := filepath.Join(astFolder, name)
+	path := filepath.Join(Folder, name)
 	text, err := r.Read(path)
 	if probe.Absent(err) {
 		return &astConfig{}
@@ -39,7 +39,7 @@ func (r *astReader) astConfig(name string) *astConfig {
 // with "/".
 func (r *astReader) included(pattern string) ([]source, error) {
 	if !filepath.IsAbs(pattern) {
-		pattern = filepath.Join(astFolder, pattern)
+		pattern = filepath.Join(Folder, pattern)
 	}
 	paths, err := filepath.Glob(r.Path(pattern))
 	if err != nil {

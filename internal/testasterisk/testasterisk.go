@@ -153,3 +153,11 @@ func (a *Asterisk) Stop() {
 	_ = a.cmd.Process.Kill()
 	<-a.ended
 }
+
+// In calls f with the folder that is the PBX's root, where its files can be read and written.
+func (a *Asterisk) In(f func(root string) error) {
+	a.t.Helper()
+	if err := a.thread.Do(func() error { return f(testroot.Mounted) }); err != nil {
+		a.t.Fatal(err)
+	}
+}

@@ -1,0 +1,202 @@
+package connect
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/voipbl/voipbl/asterisk"
+)
+
+var want = Want{HEP: netip.MustParseAddrPort("127.0.0.1:460"), HEPPassword: "pw", AMISecret: "sec"}
+
+// debian is what Debian's Asterisk has.
+var debian = asterisk.Facts{
+	HEP: asterisk.HEP{Installed: true, To: "192.168.1.1:9061"},
+	Manager: asterisk.Manager{Enabled: true, Listens: netip.MustParseAddrPort("127.0.0.1:5038"),
+		Includes: []string{"/etc/asterisk/manager.d/*.conf"}},
+}
+
+func changed(f asterisk.Facts, change func(*asterisk.Facts)) asterisk.Facts {
+	change(&f)
+	return f
+}
+
+// ours are the lines of a file between voipbl's marks.
+func ours(lines string) string { return begin + "\n" + lines + end + "\n" }
+
+const hepLines = "enabled = yes\ncapture_address = 127.0.0.1:460\ncapture_password = pw\n"
+
+func userLines() string { return strings.Replace(manager, "%s", "sec", 1) }
+
+func TestPlan(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		files  map[string]string
+		facts  asterisk.Facts
+		want   Want
+		texts  map[string]string // "-" is a removal
+		byHand string
+		ways   string
+	}{
+		{"Debian", map[string]string{hepFile: "[general]\nenabled = no"}, debian, want, map[string]string{
+			hepFile: "[general]\nenabled = no\n" + ours("[general](+)\n"+hepLines), ownFile: ownHead + userLines(),
+		}, "", "hep ami"},
+		{"no hep.conf", nil, debian, want, map[string]string{hepFile: ours("[general]\n" + hepLines), ownFile: ownHead + userLines()}, "", "hep ami"},
+		{"again", map[string]string{hepFile: ours("[general]\n" + hepLines), ownFile: ownHead + userLines()},
+			changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled, f.HEP.To = true, "127.0.0.1:460" }), want, nil, "", "hep ami"},
+		{"another password", map[string]string{hepFile: ours("[general]\nenabled = yes\n"), ownFile: "old"}, debian, want, map[string]string{
+			hepFile: ours("[general]\n" + hepLines), ownFile: ownHead + userLines(),
+		}, "", "hep ami"},
+		{"taken out", map[string]string{hepFile: "[general]\n" + ours(hepLines) + "x=y\n", ownFile: ownHead + userLines(), managerFile: "a\n" + ours("b\n"), customFile: ours("b\n")}, debian, Want{},
+			map[string]string{hepFile: "[general]\nx=y\n", ownFile: "-", managerFile: "a\n", customFile: ""}, "", ""},
+		{"taken out of an unknown Asterisk", map[string]string{hepFile: ours(hepLines)}, asterisk.Facts{}, Want{}, map[string]string{hepFile: ""}, "", ""},
+		{"FreePBX", map[string]string{customFile: "[me]\n", managerFile: "generated"}, changed(debian, func(f *asterisk.Facts) {
+			f.Manager.Includes = []string{"/etc/asterisk/manager_additional.conf", "/etc/asterisk/manager_custom.conf"}
+		}), Want{AMISecret: "sec"}, map[string]string{customFile: "[me]\n" + ours(userLines())}, "", "ami"},
+		{"no includes", map[string]string{managerFile: "[general]\nenabled=yes"}, changed(debian, func(f *asterisk.Facts) { f.Manager.Includes = nil }),
+			Want{AMISecret: "sec"}, map[string]string{managerFile: "[general]\nenabled=yes\n" + ours(userLines())}, "", "ami"},
+		{"from one file to another", map[string]string{managerFile: "a\n" + ours("b\n")}, debian, Want{AMISecret: "sec"},
+			map[string]string{managerFile: "a\n", ownFile: ownHead + userLines()}, "", "ami"},
+		{"copies go to others", map[string]string{hepFile: "[general]\n"}, changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled = true }), want,
+			map[string]string{ownFile: ownHead + userLines()}, "copy its SIP messages to 192.168.1.1:9061", "ami"},
+		{"no module", nil, changed(debian, func(f *asterisk.Facts) { f.HEP.Installed = false }), want,
+			map[string]string{ownFile: ownHead + userLines()}, "res_hep_pjsip is not installed", "ami"},
+		{"the manager interface is off", nil, changed(debian, func(f *asterisk.Facts) { f.Manager.Enabled = false }), Want{AMISecret: "sec"},
+			map[string]string{ownFile: ownHead + userLines()}, "the manager interface is off", ""},
+		{"it listens elsewhere", nil, changed(debian, func(f *asterisk.Facts) { f.Manager.Listens = netip.MustParseAddrPort("192.0.2.1:5038") }), Want{AMISecret: "sec"},
+			map[string]string{ownFile: ownHead + userLines()}, "set bindaddr = 127.0.0.1", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			files := Files{}
+			for name, s := range c.files {
+				files[name] = &text{content: s}
+			}
+			p, err := New(files, &c.facts, c.want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]string{}
+			for _, f := range p.Files {
+				got[f.File] = f.text
+				if f.Remove {
+					got[f.File] = "-"
+				}
+			}
+			if c.texts == nil {
+				c.texts = map[string]string{}
+			}
+			if d := cmp.Diff(c.texts, got); d != "" {
+				t.Error(d)
+			}
+			hand := strings.Join(p.ByHand, "\n")
+			if !strings.Contains(hand, c.byHand) || (hand == "") != (c.byHand == "") {
+				t.Errorf("by hand: %q", hand)
+			}
+			if ways := strings.TrimSpace(map[bool]string{true: "hep "}[p.HEP] + map[bool]string{true: "ami"}[p.AMI]); ways != c.ways {
+				t.Errorf("ways: %q", ways)
+			}
+		})
+	}
+}
+
+func TestHalfBlock(t *testing.T) {
+	for _, s := range []string{begin, begin + "\n" + ours("x\n"), end, ours("") + end} {
+		if _, err := New(Files{hepFile: {content: s}}, &debian, Want{}); err == nil || !strings.Contains(err.Error(), "take them out by hand") {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+}
+
+// TestApply: a file keeps its owner; its secret is not for others; a second run has nothing to do.
+func TestApply(t *testing.T) {
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, hepFile), "[general]\n", 0o644)
+	if err := os.Mkdir(filepath.Join(folder, "manager.d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p := planned(t, folder, want)
+	if err := p.Apply(folder); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{hepFile, ownFile} {
+		info, err := os.Stat(filepath.Join(folder, name))
+		if err != nil || info.Mode() != 0o640 {
+			t.Errorf("%s: %v %v", name, info.Mode(), err)
+		}
+	}
+	if p := planned(t, folder, want); len(p.Files) > 0 {
+		t.Errorf("again: %+v", p.Files)
+	}
+	if err := p.Apply(folder); err == nil || !strings.Contains(err.Error(), "changed it meanwhile") {
+		t.Errorf("the old plan: %v", err)
+	}
+	if err := planned(t, folder, Want{}).Apply(folder); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(folder, hepFile))
+	left, _ := os.ReadDir(filepath.Join(folder, "manager.d"))
+	if string(got) != "[general]\n" || err != nil || len(left) > 0 {
+		t.Errorf("taken out: %q %v, %v", got, err, left)
+	}
+}
+
+// TestLinks: the folder is that of Asterisk's user, who may be an attacker.
+func TestLinks(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "shadow")
+	write(t, secret, "root:hash\n", 0o600)
+	for _, name := range []string{hepFile, managerFile, ownFile, "manager.d"} {
+		for kind, link := range map[string]func(old, new string) error{"a link": os.Symlink, "a hard link": os.Link} {
+			folder := t.TempDir()
+			target := secret
+			if name == "manager.d" {
+				target, kind = t.TempDir(), "a link"
+				link = os.Symlink
+			} else if err := os.Mkdir(filepath.Join(folder, "manager.d"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := link(target, filepath.Join(folder, name)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Read(folder); err == nil {
+				t.Errorf("%s as %s is read", name, kind)
+			}
+		}
+	}
+	// One that comes between reading and writing.
+	folder := t.TempDir()
+	p := planned(t, folder, Want{HEP: want.HEP})
+	if err := os.Symlink(secret, filepath.Join(folder, hepFile)); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Apply(folder); err == nil {
+		t.Error("a link is written over")
+	}
+	if got, err := os.ReadFile(secret); string(got) != "root:hash\n" {
+		t.Errorf("the other file: %q %v", got, err)
+	}
+}
+
+func planned(t *testing.T, folder string, want Want) Plan {
+	t.Helper()
+	files, err := Read(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := New(files, &debian, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func write(t *testing.T, file, text string, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+}

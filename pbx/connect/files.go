@@ -1,0 +1,138 @@
+package connect
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"syscall"
+
+	"github.com/voipbl/voipbl/asterisk"
+)
+
+// Folder is Asterisk's.
+const Folder = asterisk.Folder
+
+// maxFile bounds what is read of a file: Asterisk's samples have some 10 KB.
+const maxFile = 1 << 20
+
+// Files are the files that may change, by name below the folder; nil is one that is not there.
+type Files map[string]*text
+
+// text is a file as it was read.
+type text struct {
+	content  string
+	uid, gid int
+	mode     fs.FileMode
+}
+
+func (t *text) string() string {
+	if t == nil {
+		return ""
+	}
+	return t.content
+}
+
+// Read reads the files in Asterisk's folder.
+func Read(folder string) (Files, error) {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f := Files{}
+	for _, name := range []string{hepFile, managerFile, customFile, ownFile} {
+		if f[name], err = read(root, name); err != nil {
+			return nil, fmt.Errorf("%s: %w", path.Join(folder, name), err)
+		}
+	}
+	return f, nil
+}
+
+var errNotPlain = errors.New("it is a link, or no ordinary file: root follows no link of Asterisk's user. Add voipbl's lines by hand: see docs/asterisk.md")
+
+// read returns nil for a file that is not there.
+func read(root *os.Root, name string) (*text, error) {
+	file, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case errors.Is(err, syscall.ELOOP):
+		return nil, errNotPlain
+	case err != nil:
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	sys := info.Sys().(*syscall.Stat_t)
+	if !info.Mode().IsRegular() || sys.Nlink != 1 {
+		return nil, errNotPlain
+	}
+	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err == nil && len(content) > maxFile {
+		err = fmt.Errorf("it has more than %d bytes", maxFile)
+	}
+	return &text{string(content), int(sys.Uid), int(sys.Gid), info.Mode().Perm()}, err
+}
+
+// Apply writes the files, each in one step: a new one beside it takes its name. If one cannot be
+// written, those before it stay written; a second run goes on.
+func (p Plan) Apply(folder string) error {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, c := range p.Files {
+		if err := c.apply(root); err != nil {
+			return fmt.Errorf("%s: %w", path.Join(folder, c.File), err)
+		}
+	}
+	return nil
+}
+
+func (c Change) apply(root *os.Root) error {
+	now, err := read(root, c.File)
+	if err != nil {
+		return err
+	}
+	if (now == nil) != (c.old == nil) || now.string() != c.old.string() {
+		return errors.New("somebody has changed it meanwhile: run the command again")
+	}
+	if c.Remove {
+		return root.Remove(c.File)
+	}
+	like := c.old
+	if like == nil { // Asterisk must read it, and others must not
+		info, err := root.Stat(".")
+		if err != nil {
+			return err
+		}
+		like = &text{gid: int(info.Sys().(*syscall.Stat_t).Gid), mode: 0o640}
+	}
+	beside := c.File + ".voipbl-new"
+	if err := root.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	file, err := root.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(c.text)
+	err = errors.Join(err, file.Chown(like.uid, like.gid), file.Chmod(private(like.mode)), file.Sync(), file.Close())
+	if err == nil {
+		err = root.Rename(beside, c.File)
+	}
+	if err != nil {
+		return errors.Join(err, root.Remove(beside))
+	}
+	return nil
+}
+
+// private takes the rights of others away: there is a secret in the file now.
+func private(mode fs.FileMode) fs.FileMode { return mode &^ 0o007 }
