@@ -69,7 +69,6 @@ func writeManual(dir string) error {
 	}
 	a := newApp(io.Discard, io.Discard)
 	root := a.command()
-	root.InitDefaultVersionFlag()
 	for _, cmd := range manpage.Pages(root) {
 		page, err := manpage.Command(cmd, build)
 		if err != nil {

@@ -99,15 +99,13 @@ sets and rules. The unit voipbl.service starts it at boot.`,
   voipbl check 198.51.100.7    is this address blocked, and why
   voipbl status                is this host protected
   voipbl doctor                what weakens the protection`,
-		Version:           version,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		DisableAutoGenTag: true,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	setUpVersion(root)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	root.SetVersionTemplate("voipbl {{.Version}}\n")
 	root.PersistentFlags().StringVar(&a.configFile, "config", defaultConfig, "configuration `FILE`")
 	a.addVerbs(root)
 	setUpHelp(root)

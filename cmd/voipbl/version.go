@@ -29,6 +29,20 @@ func (a *app) versionCommand() *cobra.Command {
 	return cmd
 }
 
+// setUpVersion gives the program itself --version; without that it prints its help. cobra's own
+// option prints by a template, and a program that has text/template calls methods by names that
+// the linker cannot know: it keeps every exported method, 2.5 MB of them.
+func setUpVersion(root *cobra.Command) {
+	asked := root.Flags().BoolP("version", "v", false, "print the version")
+	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		if !*asked {
+			return cmd.Help()
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), "voipbl", version)
+		return nil
+	}
+}
+
 type versionReport struct {
 	Version  string `json:"version"`
 	Go       string `json:"go"`
