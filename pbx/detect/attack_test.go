@@ -1,0 +1,136 @@
+package detect
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/voipbl/voipbl/pbx"
+)
+
+// TestAnswered: how many packets of an attacker are answered before it is banned, if a ban is in
+// force 20 ms after the observation. What a program does is one letter for each packet: asks,
+// answers a challenge wrongly.
+func TestAnswered(t *testing.T) {
+	for _, rate := range []struct{ perSecond, most int }{{20, 4}, {200, 10}} {
+		for _, attackers := range []int{1, 10} {
+			for name, program := range map[string]struct {
+				packets  string
+				accounts int
+				more     int // than is wanted; no program that is known does so
+			}{
+				"one account, each nonce used":                 {"awwwwwwwwwwwwwwww", 1, 0},
+				"one account, a challenge for each":            {"awawawawawawawawaw", 1, 0},
+				"many accounts, each nonce used":               {"awwwwwwwwwwwwwwww", 20, 0},
+				"many accounts, a challenge for each":          {"awawawawawawawawaw", 20, 0},
+				"one account, two answers to each challenge":   {"awwawwawwawwaww", 1, 1},
+				"many accounts, two answers to each challenge": {"awwawwawwawwaww", 20, 0},
+			} {
+				t.Run(fmt.Sprintf("%d of %s at %d", attackers, name, rate.perSecond), func(t *testing.T) {
+					w := newWorld(t)
+					w.phones(20)
+					w.latent = 20 * time.Millisecond
+					answered := make([]int, attackers)
+					try := 0
+					for _, packet := range program.packets {
+						account := fmt.Sprint(7000 + try%program.accounts)
+						for i := range attackers {
+							from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 5060)
+							if packet == 'a' && w.what(from, pbx.Asked, account) || packet == 'w' && w.wrong(from, account) {
+								answered[i]++
+							}
+							w.wait(time.Second / time.Duration(rate.perSecond*attackers))
+						}
+						if packet == 'w' {
+							try++
+						}
+					}
+					if n := slices.Max(answered); n > rate.most+program.more || len(w.bans) != attackers {
+						t.Errorf("%d answered, want %d at most; %d bans", n, rate.most+program.more, len(w.bans))
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestSpoofed: nothing that anybody can send gets a friend banned, or takes its trust: of each
+// kind of friend, 10,000 packets of each kind.
+func TestSpoofed(t *testing.T) {
+	shared := netip.MustParseAddrPort("[2001:db8:7::1]:5060")
+	friends := map[string]struct {
+		from    netip.AddrPort
+		prepare func(w *world)
+	}{
+		"exempt":              {netip.AddrPortFrom(exempt, 5060), func(w *world) {}},
+		"a phone":             {port(office, 0), func(w *world) { w.phones(1) }},
+		"an office":           {port(office, 99), func(w *world) { w.phones(20) }},
+		"a phone that called": {port(office, 0), func(w *world) { w.proved(port(office, 0), pbx.Authenticated, "6000") }},
+		"a phone that is off": {port(office, 0), func(w *world) {
+			w.phones(1)
+			w.proved(port(office, 0), pbx.Unregistered, "6000")
+			w.wait(6 * 24 * time.Hour)
+		}},
+		"a phone of before a restart": {port(office, 0), func(w *world) {
+			w.phones(1)
+			known := w.d.Phones(w.now)
+			w.d = newWorld(w.t).d
+			w.d.Restore(w.now, known)
+		}},
+		"one of many in a network": {netip.AddrPortFrom(shared.Addr().Next(), 9), func(w *world) { w.register(shared, "6000", time.Hour) }},
+		"one whose proxy sends one nonce to all": {port(office, 0), func(w *world) {
+			w.see(pbx.Observation{Source: port(office, 0), What: pbx.Registered, Account: "6000", Until: w.now.Add(time.Hour)})
+		}},
+	}
+	for name, f := range friends {
+		for _, what := range []pbx.What{pbx.WrongPassword, pbx.UnknownAccount, pbx.Refused, pbx.Asked, pbx.Scanned, pbx.Malformed} {
+			w := newWorld(t)
+			f.prepare(w)
+			w.told = nil
+			random := rand.New(rand.NewPCG(1, 2))
+			for i := range 10_000 {
+				w.see(pbx.Observation{Source: f.from, What: what, Account: fmt.Sprint(random.IntN(9000)), Method: "INVITE", Agent: "friendly-scanner", Called: "00972595"})
+				// The phone goes on as before.
+				if i%1000 == 999 {
+					w.register(f.from, "6000", time.Hour)
+				}
+				w.wait(time.Duration(random.IntN(10)) * time.Millisecond)
+			}
+			if len(w.bans) > 0 {
+				t.Errorf("%s, %s: %v", name, what, w.bans)
+			}
+			if !slices.ContainsFunc(w.d.Phones(w.now), func(p Phone) bool { return p.Addr == f.from.Addr() && p.Until.After(w.now) }) {
+				t.Errorf("%s, %s: not trusted any more: %v", name, what, w.d.Phones(w.now))
+			}
+		}
+	}
+}
+
+// TestSpoofedStrangers: a flood of invented sources makes 60 bans at once and 60 in a minute, and
+// meanwhile those who are really there are banned as if there was none.
+func TestSpoofedStrangers(t *testing.T) {
+	w := newWorld(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	proved := 0
+	for i := range 120_000 { // two minutes
+		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{byte(1 + random.IntN(200)), 7, 7, 7}), 5060)
+		w.what(from, pbx.WrongPassword, "6001")
+		if i%1000 == 0 {
+			guesser := netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i / 1000)}), 5060)
+			for range 3 {
+				w.wrong(guesser, "6001")
+			}
+			if !w.bans[len(w.bans)-1].Proved {
+				t.Fatalf("%s is not banned", guesser)
+			}
+			proved++
+		}
+		w.wait(time.Millisecond)
+	}
+	if n := len(w.bans) - proved; n < 100 || n > 180 || proved != 120 {
+		t.Errorf("%d bans for what is not proved, %d for what is", n, proved)
+	}
+}

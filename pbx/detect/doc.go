@@ -1,0 +1,69 @@
+// Package detect decides what follows from the observations of a PBX: who is banned and for how
+// long, and which addresses are those of phones. It is pure: it changes nothing, and time is an
+// argument. Its memory is bounded.
+//
+// A source is an IPv4 address, or an IPv6 network /64, which one customer has at least.
+//
+// # Strangers
+//
+// A stranger is a source where nobody has proved a password in the last seven days. What counts
+// against it, if it is proved, is a wrong password, or an account that the PBX does not have:
+//
+//   - Three within five seconds. Or two within two seconds if they are two attempts: with a new
+//     challenge between them, or for two accounts from one port. Phones do neither. So an attacker
+//     gets four answers, whichever way its program goes about it.
+//   - Ten in an hour: a phone whose owner has mistyped the password, and that tries again every 30
+//     seconds, has five minutes. Twenty in a day: whoever tries once in ten minutes is banned after four
+//     hours. Less than 20 a day is not banned: a password that falls to that has no strength.
+//   - Four accounts in a day.
+//   - A trap, at once: a number, an account or a program that no phone uses.
+//   - Six refusals in five seconds. FreeSWITCH refuses wrong passwords, but Asterisk also refuses
+//     phones with the right one, when the account has too many.
+//
+// The first ban lasts ten minutes, the next an hour, a day, a week. Whoever has been banned needs half as
+// much for the next one. Two weeks after the last ban that is forgotten. A source that has tried only one
+// account, at the pace of a phone, may be one: its first six bans end after an hour at most, and all
+// others after a day.
+//
+// What is not proved anybody can have sent, with any source. It never counts against a phone or a
+// friend, the bans for it are short and do not grow, there are at most 60 in a minute (so that they do
+// not keep others out of the ban sets), and its rate alone counts: ten failures faster than one in five
+// seconds, or 60 requests faster than one in a second. Providers ask once in 30 to 60 seconds
+// whether a PBX is there; an office of 20 strange phones boots with fewer.
+//
+// # Phones
+//
+// Where somebody has proved a password in the last seven days, there are phones. Nothing that is not
+// proved counts against them, and neither do requests, refusals or traps: an employee may mistype a
+// number. A wrong password is told apart by its account, since an office is one address:
+//
+//   - An account that has proved its password there before is a phone whose password was changed. It may
+//     try again every five seconds, for as long as it likes. It is in excess after 30 attempts that are
+//     faster than that. If all passwords of an office are changed at once, all its phones do this.
+//   - Other accounts may be wrong as often as phones would be: together one in five seconds for each
+//     account that has proved its password there (for five at most), with 20 at once. And they may be
+//     four in a day, or as many as have proved theirs, up to ten.
+//
+// Who exceeds this guesses: a computer in that office, a neighbour behind the same NAT, or somebody
+// who has stolen one password and wants more. All phones of the source lose their trust and it is
+// banned, like a stranger. Where three accounts or more have proved their password the ban lasts an hour
+// at most: most of those who are behind that address are honest. Where it is fifty, there is a proxy or a
+// large company; it is not banned at all, but the admin is told. An admin is also told, once a day,
+// where a hundred passwords in a day were wrong without excess.
+//
+// Friends, which the caller knows, are never banned. If they guess, the admin is told.
+//
+// # What an account does
+//
+// An account that has proved its password from four networks (/16, in IPv6 /32) within a day is told:
+// its password may be stolen. Each account has 16 addresses at most; a new one takes the place of
+// the one that was right longest ago.
+//
+// # Memory
+//
+// Proved and unproved sources, past bans, and phones have tables of their own. When one is full, a new
+// entry takes the place of the one that was used longest ago, of the same table. So invented
+// sources push each other out, never those that are proved. An attacker who has many IPv6 networks
+// can push out what other proved ones have done so far, but not their bans.
+// Nothing is kept over a restart, except what [Detector.Restore] is given.
+package detect
