@@ -3,6 +3,8 @@ package hep
 import (
 	"net/netip"
 	"time"
+
+	"github.com/voipbl/voipbl/internal/bounded"
 )
 
 // Numbers of nonces that are kept. A flood of packets with invented sources makes the PBX send
@@ -26,12 +28,12 @@ const distrust = time.Hour
 //     its maddr. So a stranger can have a nonce of another address sent to his own. Only that nonce
 //     is worthless then, lest a stranger make all of them so.
 type nonces struct {
-	sent, returned table[receiver] // by nonce
-	common         time.Time       // when two askers were sent the same nonce
+	sent, returned bounded.Table[receiver] // by nonce
+	common         time.Time               // when two askers were sent the same nonce
 
 	// By nonce, receiver and account. A PBX that challenges one account and lets another in without
 	// a password does not check what is sent along for the other.
-	challenges, answered table[struct{}]
+	challenges, answered bounded.Table[struct{}]
 }
 
 // receiver is to whom a nonce was sent.
@@ -43,17 +45,17 @@ type receiver struct {
 
 func newNonces() nonces {
 	return nonces{
-		sent: newTable[receiver](maxSent), returned: newTable[receiver](maxReturned),
-		challenges: newTable[struct{}](maxSent), answered: newTable[struct{}](maxReturned),
+		sent: bounded.NewTable[receiver](maxSent), returned: bounded.NewTable[receiver](maxReturned),
+		challenges: bounded.NewTable[struct{}](maxSent), answered: bounded.NewTable[struct{}](maxReturned),
 	}
 }
 
 // send notes that a nonce was sent, and whether the receiver has asked for it. nonce and challenge are
 // hashes: of the nonce; of nonce, receiver and account.
 func (n *nonces) send(at time.Time, nonce, challenge uint64, to receiver) {
-	n.challenges.put(challenge, struct{}{})
-	for _, t := range []*table[receiver]{&n.sent, &n.returned} {
-		r, ok := t.get(nonce)
+	n.challenges.Put(challenge, struct{}{})
+	for _, t := range []*bounded.Table[receiver]{&n.sent, &n.returned} {
+		r, ok := t.Get(nonce)
 		if !ok {
 			continue
 		}
@@ -65,30 +67,30 @@ func (n *nonces) send(at time.Time, nonce, challenge uint64, to receiver) {
 		} else {
 			r.asked = r.asked || to.asked
 		}
-		t.put(nonce, r)
+		t.Put(nonce, r)
 		return
 	}
-	n.sent.put(nonce, to)
+	n.sent.Put(nonce, to)
 }
 
 // take notes that a nonce has come from an address. It returns whether that proves the address, and
 // whether the nonce was sent to it for this account.
 func (n *nonces) take(at time.Time, nonce, challenge uint64, from netip.Addr) (proved, same bool) {
-	_, same = n.answered.get(challenge)
+	_, same = n.answered.Get(challenge)
 	if !same {
-		if _, same = n.challenges.get(challenge); same {
-			n.challenges.remove(challenge)
-			n.answered.put(challenge, struct{}{})
+		if _, same = n.challenges.Get(challenge); same {
+			n.challenges.Remove(challenge)
+			n.answered.Put(challenge, struct{}{})
 		}
 	}
-	r, returned := n.returned.get(nonce)
+	r, returned := n.returned.Get(nonce)
 	if !returned {
 		var sent bool
-		if r, sent = n.sent.get(nonce); !sent || r.addr != from {
+		if r, sent = n.sent.Get(nonce); !sent || r.addr != from {
 			return false, same
 		}
-		n.sent.remove(nonce)
-		n.returned.put(nonce, r)
+		n.sent.Remove(nonce)
+		n.returned.Put(nonce, r)
 	}
 	return r.addr == from && !r.others && !n.distrusted(at), same
 }
@@ -100,8 +102,8 @@ func (n *nonces) distrusted(at time.Time) bool {
 
 // forget forgets all. When packets are lost, a nonce may have been sent to others too.
 func (n *nonces) forget() {
-	n.sent.clear()
-	n.returned.clear()
-	n.challenges.clear()
-	n.answered.clear()
+	n.sent.Clear()
+	n.returned.Clear()
+	n.challenges.Clear()
+	n.answered.Clear()
 }

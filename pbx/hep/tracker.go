@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/bounded"
 	"github.com/voipbl/voipbl/pbx"
 	"github.com/voipbl/voipbl/pbx/sip"
 )
@@ -30,8 +31,8 @@ type Tracker struct {
 	local    func(netip.Addr) bool
 	seed     maphash.Seed
 	nonces   nonces
-	unproved table[request]
-	proved   table[request]
+	unproved bounded.Table[request]
+	proved   bounded.Table[request]
 	foreign  int // packets without a direction
 }
 
@@ -41,8 +42,8 @@ func NewTracker(local func(netip.Addr) bool) *Tracker {
 		local:    local,
 		seed:     maphash.MakeSeed(),
 		nonces:   newNonces(),
-		unproved: newTable[request](maxUnproved),
-		proved:   newTable[request](maxProved),
+		unproved: bounded.NewTable[request](maxUnproved),
+		proved:   bounded.NewTable[request](maxProved),
 	}
 }
 
@@ -140,8 +141,8 @@ func (t *Tracker) request(p Packet, m *sip.Message) {
 		r.returned = r.returned || proved
 		r.same = r.same || same
 	}
-	for _, requests := range []*table[request]{&t.proved, &t.unproved} {
-		old, ok := requests.get(key)
+	for _, requests := range []*bounded.Table[request]{&t.proved, &t.unproved} {
+		old, ok := requests.Get(key)
 		if !ok {
 			continue
 		}
@@ -150,14 +151,14 @@ func (t *Tracker) request(p Packet, m *sip.Message) {
 		}
 		// Another answer to the challenge in the same transaction: a PBX checks each.
 		r.waiting = min(old.waiting, 1<<10)
-		requests.remove(key)
+		requests.Remove(key)
 	}
 	r.waiting++
 	r.describe(p, m)
 	if r.returned {
-		t.proved.put(key, r)
+		t.proved.Put(key, r)
 	} else {
-		t.unproved.put(key, r)
+		t.unproved.Put(key, r)
 	}
 }
 
@@ -252,8 +253,8 @@ func scans(method string) bool {
 // stale.
 func (t *Tracker) challenges(p Packet, m *sip.Message) (stale bool) {
 	key := t.transaction(p.Destination, m)
-	_, proved := t.proved.get(key)
-	_, unproved := t.unproved.get(key)
+	_, proved := t.proved.Get(key)
+	_, unproved := t.unproved.Get(key)
 	to := receiver{addr: p.Destination.Addr(), asked: proved || unproved}
 	for _, c := range m.Challenges {
 		stale = stale || c.Stale
@@ -268,8 +269,8 @@ func (t *Tracker) challenges(p Packet, m *sip.Message) (stale bool) {
 // A request that is not known (any more) is made of the response.
 func (t *Tracker) answered(p Packet, m *sip.Message) (request, bool) {
 	key := t.transaction(p.Destination, m)
-	for _, requests := range []*table[request]{&t.proved, &t.unproved} {
-		r, ok := requests.get(key)
+	for _, requests := range []*bounded.Table[request]{&t.proved, &t.unproved} {
+		r, ok := requests.Get(key)
 		if !ok {
 			continue
 		}
@@ -277,7 +278,7 @@ func (t *Tracker) answered(p Packet, m *sip.Message) (request, bool) {
 			return request{}, false
 		}
 		r.waiting--
-		requests.put(key, r)
+		requests.Put(key, r)
 		return r, true
 	}
 	if m.Status < 300 {

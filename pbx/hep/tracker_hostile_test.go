@@ -53,12 +53,12 @@ func TestFlood(t *testing.T) {
 		t.Error(diff)
 	}
 	for name, n := range map[string][2]int{
-		"sent":       {len(l.tracker.nonces.sent.entries), maxSent},
-		"challenges": {len(l.tracker.nonces.challenges.entries), maxSent},
-		"returned":   {len(l.tracker.nonces.returned.entries), maxReturned},
-		"answered":   {len(l.tracker.nonces.answered.entries), maxReturned},
-		"unproved":   {len(l.tracker.unproved.entries), maxUnproved},
-		"proved":     {len(l.tracker.proved.entries), maxProved},
+		"sent":       {l.tracker.nonces.sent.Len(), maxSent},
+		"challenges": {l.tracker.nonces.challenges.Len(), maxSent},
+		"returned":   {l.tracker.nonces.returned.Len(), maxReturned},
+		"answered":   {l.tracker.nonces.answered.Len(), maxReturned},
+		"unproved":   {l.tracker.unproved.Len(), maxUnproved},
+		"proved":     {l.tracker.proved.Len(), maxProved},
 	} {
 		if n[0] > n[1] {
 			t.Errorf("%s has %d entries, at most %d may be", name, n[0], n[1])

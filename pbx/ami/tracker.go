@@ -1,0 +1,191 @@
+package ami
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/voipbl/voipbl/internal/bounded"
+	"github.com/voipbl/voipbl/pbx"
+)
+
+// Numbers of what is remembered. Anybody can make more requests that name an account, and push
+// out others: then an attempt counts twice. Only who has a password can make more calls.
+const (
+	maxNamed = 4 << 10
+	maxCalls = 8 << 10
+)
+
+// namedFor is for how long it is remembered that a request has named an account. What Asterisk
+// says next of the same request comes within a millisecond, or with a busy PBX within seconds.
+const namedFor = 10 * time.Second
+
+// maxUntil bounds how long a registration is taken to last.
+const maxUntil = 24 * time.Hour
+
+// A contact is there some time after its request was found right. So it is looked for in the first
+// listings that begin after settled, as many as looks.
+const (
+	settled = time.Second
+	looks   = 2
+)
+
+// unknown is the account in events about a request of which Asterisk does not know the account.
+// It says more of the request in another event, before it.
+const unknown = "<unknown>"
+
+// tracker makes observations of events and contacts.
+type tracker struct {
+	seed  maphash.Seed
+	named bounded.Table[time.Time] // requests of which another event is still to come
+	calls bounded.Table[call]      // of who has proved a password
+	open  []uint64                 // the calls of which contacts are looked for
+}
+
+// call is what is known of an account and a Call-ID: the registration of a phone keeps both.
+type call struct {
+	source    netip.AddrPort
+	transport string
+	account   string
+	at        time.Time // when a password was proved
+	until     time.Time // when the registration ends, as it was last said
+	looks     int       // in how many listings it is still looked for
+	listed    bool      // it is in the present one
+}
+
+// contact is what Asterisk's registrar has of a registered phone. Its address is not
+// here: it is one that the phone chooses.
+type contact struct {
+	account, session, agent string
+	until                   time.Time
+}
+
+func newTracker() *tracker {
+	return &tracker{
+		seed:  maphash.MakeSeed(),
+		named: bounded.NewTable[time.Time](maxNamed),
+		calls: bounded.NewTable[call](maxCalls),
+	}
+}
+
+// hash returns the hash of texts. Strangers do not know the seed.
+func (t *tracker) hash(texts ...string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(t.seed)
+	for _, s := range texts {
+		h.WriteString(s)
+		h.WriteByte(0)
+	}
+	return h.Sum64()
+}
+
+// see returns what an event says, or false if that is nothing.
+func (t *tracker) see(e event, now time.Time) (pbx.Observation, bool) {
+	o := pbx.Observation{
+		At: now, Source: e.source, Transport: e.transport, Proved: e.transport != "udp",
+		Account: pbx.Text(e.account), What: t.what(e, now),
+	}
+	switch {
+	case o.What == pbx.Authenticated:
+		o.Proved = true
+	case e.account == unknown:
+		o.Account = ""
+	}
+	return o, o.What != ""
+}
+
+func (t *tracker) what(e event, now time.Time) pbx.What {
+	request := t.hash(e.source.String(), e.session)
+	switch {
+	case e.service == "AMI":
+		return map[string]pbx.What{"InvalidPassword": pbx.WrongPassword, "InvalidAccountID": pbx.UnknownAccount}[e.name]
+	case e.service != "PJSIP":
+		return ""
+	case e.name == "InvalidAccountID":
+		t.named.Put(request, now)
+		return pbx.UnknownAccount
+	case e.name == "FailedACL" && strings.HasPrefix(e.acl, "not_match_"):
+		t.named.Put(request, now)
+		return pbx.Refused
+	case e.name == "SuccessfulAuth" && e.password:
+		t.authenticated(e, now)
+		return pbx.Authenticated
+	case e.name != "ChallengeSent" && e.name != "ChallengeResponseFailed":
+		return ""
+	case e.account == unknown:
+		if at, ok := t.named.Get(request); ok && now.Sub(at) < namedFor {
+			t.named.Remove(request)
+			return ""
+		}
+		return pbx.UnknownAccount // a stranger has broken the event that named it
+	case e.name == "ChallengeSent":
+		return pbx.Asked
+	default:
+		return pbx.WrongPassword
+	}
+}
+
+// authenticated remembers where a call comes from, so that a contact can be joined with it.
+func (t *tracker) authenticated(e event, now time.Time) {
+	key := t.hash(e.account, e.session)
+	c, _ := t.calls.Get(key)
+	if c.looks == 0 {
+		t.open = append(t.open, key)
+	}
+	c.source, c.transport, c.account, c.at, c.looks, c.listed = e.source, e.transport, pbx.Text(e.account), now, looks, false
+	t.calls.Put(key, c)
+	if len(t.open) > 2*maxCalls { // all but those in the table were pushed out
+		t.open = slices.DeleteFunc(t.open, func(key uint64) bool { _, ok := t.calls.Get(key); return !ok })
+	}
+}
+
+// wantsContacts returns whether contacts are to be listed: somebody has proved a password, and may
+// have registered by that, or taken a registration back.
+func (t *tracker) wantsContacts() bool { return len(t.open) > 0 }
+
+// contact returns what an item of a listing says that was begun at a time.
+func (t *tracker) contact(c contact, begun time.Time) (pbx.Observation, bool) {
+	key := t.hash(c.account, c.session)
+	of, ok := t.calls.Get(key)
+	if !ok || begun.Sub(of.at) < settled || !c.until.After(begun) {
+		return pbx.Observation{}, false
+	}
+	news := of.looks == looks || c.until.After(of.until)
+	of.listed, of.until = true, c.until
+	t.calls.Put(key, of)
+	o := of.observation(pbx.Registered, begun)
+	o.Agent, o.Until = pbx.Text(c.agent), begun.Add(min(c.until.Sub(begun), maxUntil))
+	return o, news
+}
+
+// listed ends the listing that was begun at a time, and calls see for those who are no longer in it.
+func (t *tracker) listed(begun time.Time, see func(pbx.Observation)) {
+	still := t.open[:0]
+	for _, key := range t.open {
+		c, ok := t.calls.Get(key)
+		if !ok {
+			continue
+		}
+		if begun.Sub(c.at) < settled {
+			still = append(still, key)
+			continue
+		}
+		gone := !c.listed && !c.until.IsZero()
+		c.looks--
+		c.listed = false
+		if c.looks > 0 {
+			still = append(still, key)
+		} else if gone {
+			c.until = time.Time{}
+			see(c.observation(pbx.Unregistered, begun))
+		}
+		t.calls.Put(key, c)
+	}
+	t.open = still
+}
+
+func (c call) observation(what pbx.What, now time.Time) pbx.Observation {
+	return pbx.Observation{At: now, Source: c.source, Transport: c.transport, Proved: true, Account: c.account, What: what}
+}

@@ -1,0 +1,224 @@
+package ami
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/voipbl/voipbl/pbx"
+)
+
+// story is what a tracker sees, one thing after the other.
+type story struct {
+	tracker *tracker
+	now     time.Time
+	saw     []string
+}
+
+func (s *story) note(o pbx.Observation, ok bool) {
+	if ok {
+		s.saw = append(s.saw, as(o))
+	}
+}
+
+// event is an event of a request over UDP.
+func (s *story) event(name, account, session, from string) {
+	s.note(s.tracker.see(event{
+		whole: true, name: name, service: "PJSIP", account: account, session: session, transport: "udp", password: true,
+		source: netip.MustParseAddrPort(from), acl: "not_match_endpoint_acl",
+	}, s.now))
+}
+
+func (s *story) proves(account, session, from string) {
+	s.event("SuccessfulAuth", account, session, from)
+}
+
+// lists is a listing, which is begun after a while.
+func (s *story) lists(after time.Duration, contacts ...contact) {
+	s.now = s.now.Add(after)
+	for _, c := range contacts {
+		s.note(s.tracker.contact(c, s.now))
+	}
+	s.tracker.listed(s.now, func(o pbx.Observation) { s.note(o, true) })
+}
+
+const here, there = "198.51.100.5:5062", "203.0.113.66:5060"
+
+func TestTracker(t *testing.T) {
+	phone := contact{"6001", "call", "a phone", t0.Add(time.Hour)}
+	for name, c := range map[string]struct {
+		happens func(*story)
+		open    bool
+		want    []string
+	}{
+		"a phone registers": {
+			func(s *story) {
+				s.proves("6001", "call", here)
+				s.lists(0, phone) // it may be the registration before
+				s.lists(time.Second, phone)
+				s.lists(2*time.Second, phone)
+			}, false,
+			[]string{"udp 198.51.100.5:5062 authenticated 6001, proved", "udp 198.51.100.5:5062 registered 6001 for 59m59s, proved"},
+		},
+		"Asterisk is late": {
+			func(s *story) {
+				s.proves("6001", "call", here)
+				s.lists(time.Second)
+				s.lists(2*time.Second, phone)
+			}, false,
+			[]string{"udp 198.51.100.5:5062 authenticated 6001, proved", "udp 198.51.100.5:5062 registered 6001 for 59m57s, proved"},
+		},
+		"two looks are not over": {
+			func(s *story) { s.proves("6001", "call", here); s.lists(time.Second) }, true,
+			[]string{"udp 198.51.100.5:5062 authenticated 6001, proved"},
+		},
+		"a phone registers again, from elsewhere": {
+			func(s *story) {
+				s.proves("6001", "call", here)
+				s.lists(time.Second, phone)
+				s.lists(2*time.Second, phone)
+				s.proves("6001", "call", there)
+				s.lists(time.Second, phone)
+				s.lists(2*time.Second, contact{"6001", "call", "", t0.Add(2 * time.Hour)})
+			}, false,
+			[]string{
+				"udp 198.51.100.5:5062 authenticated 6001, proved", "udp 198.51.100.5:5062 registered 6001 for 59m59s, proved",
+				"udp 203.0.113.66:5060 authenticated 6001, proved", "udp 203.0.113.66:5060 registered 6001 for 59m56s, proved",
+				"udp 203.0.113.66:5060 registered 6001 for 1h59m54s, proved",
+			},
+		},
+		"a phone unregisters": {
+			func(s *story) {
+				s.proves("6001", "call", here)
+				s.lists(time.Second, phone)
+				s.proves("6001", "call", here)
+				s.lists(time.Second)
+				s.lists(2 * time.Second)
+				s.proves("6001", "call", here)
+				s.lists(time.Second)
+				s.lists(2 * time.Second)
+			}, false,
+			[]string{
+				"udp 198.51.100.5:5062 authenticated 6001, proved", "udp 198.51.100.5:5062 registered 6001 for 59m59s, proved",
+				"udp 198.51.100.5:5062 authenticated 6001, proved", "udp 198.51.100.5:5062 unregistered 6001, proved",
+				"udp 198.51.100.5:5062 authenticated 6001, proved",
+			},
+		},
+		"a contact of another account, and of nobody who is known": {
+			func(s *story) {
+				s.proves("6002", "call", there)
+				s.lists(time.Second, phone, contact{"6002", "other", "", t0.Add(time.Hour)})
+				s.lists(time.Second, phone)
+			}, false,
+			[]string{"udp 203.0.113.66:5060 authenticated 6002, proved"},
+		},
+		"a call is no registration": {
+			func(s *story) {
+				s.proves("6001", "invite", here)
+				s.lists(time.Second, phone)
+				s.lists(time.Second, phone)
+			}, false,
+			[]string{"udp 198.51.100.5:5062 authenticated 6001, proved"},
+		},
+		"a registration that is over, and one for a century": {
+			func(s *story) {
+				s.proves("6001", "call", here)
+				s.lists(time.Second, contact{"6001", "call", "", t0})
+				s.lists(time.Second, contact{"6001", "call", "", t0.Add(1e6 * time.Hour)})
+				s.lists(time.Second, contact{"6001", "call", "", t0.Add(1e6 * time.Hour)})
+			}, false,
+			[]string{"udp 198.51.100.5:5062 authenticated 6001, proved", "udp 198.51.100.5:5062 registered 6001 for 24h0m0s, proved"},
+		},
+		"an event that names an account is followed by one that does not": {
+			func(s *story) {
+				s.event("InvalidAccountID", "9999", "a", here)
+				s.event("InvalidAccountID", "9999", "a", there)
+				s.event("ChallengeResponseFailed", "<unknown>", "a", here)
+				s.event("ChallengeSent", "<unknown>", "a", here)
+				s.now = s.now.Add(namedFor)
+				s.event("ChallengeSent", "<unknown>", "a", there)
+			}, false,
+			[]string{
+				"udp 198.51.100.5:5062 unknown account 9999", "udp 203.0.113.66:5060 unknown account 9999",
+				"udp 198.51.100.5:5062 unknown account", "udp 203.0.113.66:5060 unknown account",
+			},
+		},
+	} {
+		s := &story{tracker: newTracker(), now: t0}
+		c.happens(s)
+		if diff := cmp.Diff(c.want, s.saw); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if s.tracker.wantsContacts() != c.open {
+			t.Errorf("%s: contacts are wanted: %v", name, !c.open)
+		}
+	}
+}
+
+// TestWhat has events that say nothing of a phone or an attacker, beside those that do.
+func TestWhat(t *testing.T) {
+	for _, c := range []struct {
+		e    event
+		want pbx.What
+	}{
+		{event{name: "SuccessfulAuth", service: "PJSIP", password: true}, pbx.Authenticated},
+		{event{name: "SuccessfulAuth", service: "PJSIP"}, ""},
+		{event{name: "SuccessfulAuth", service: "AMI", password: true}, ""},
+		{event{name: "SuccessfulAuth", service: "SIP", password: true}, ""},
+		{event{name: "FailedACL", service: "PJSIP", acl: "not_match_endpoint_acl"}, pbx.Refused},
+		{event{name: "FailedACL", service: "PJSIP", acl: "registrar_attempt_exceeds_maximum_configured_contacts"}, ""},
+		{event{name: "FailedACL", service: "AMI", acl: "not_match_endpoint_acl"}, ""},
+		{event{name: "InvalidPassword", service: "PJSIP"}, ""},
+		{event{name: "ChallengeSent", service: "AMI"}, ""},
+		{event{name: "InvalidAccountID", service: "SIP"}, ""},
+	} {
+		o, ok := newTracker().see(c.e, t0)
+		if o.What != c.want || ok != (c.want != "") {
+			t.Errorf("%+v: %q, %v", c.e, o.What, ok)
+		}
+	}
+}
+
+// TestTrackerIsBounded: strangers who name accounts, and a phone that calls without end.
+func TestTrackerIsBounded(t *testing.T) {
+	s := &story{tracker: newTracker(), now: t0}
+	for i := range 40_000 {
+		session := fmt.Sprint(i, strings.Repeat("x", 100))
+		s.event("InvalidAccountID", "9999", session, there)
+		s.proves("6001", session, here)
+		s.saw = nil
+	}
+	if n, c, o := s.tracker.named.Len(), s.tracker.calls.Len(), len(s.tracker.open); n > maxNamed || c > maxCalls || o > 2*maxCalls {
+		t.Errorf("%d named, %d calls, %d open", n, c, o)
+	}
+	s.lists(time.Second)
+	s.lists(time.Second)
+	if s.tracker.wantsContacts() || s.saw != nil {
+		t.Errorf("%d calls are open, seen: %q", len(s.tracker.open), s.saw)
+	}
+}
+
+func TestParseAddress(t *testing.T) {
+	for text, want := range map[string]string{
+		"IPV4/UDP/192.0.2.1/5060":      "192.0.2.1:5060 udp true",
+		"IPV6/WSS/2001:db8::1/5060":    "[2001:db8::1]:5060 wss true",
+		"IPV6/TLS/fe80::1%eth0/1":      "[fe80::1]:1 tls true",
+		"IPV4/TCP/::ffff:192.0.2.1/65": "192.0.2.1:65 tcp true",
+		"IPV4/UDP/192.0.2.1/65536":     "invalid AddrPort  false",
+		"IPV4/UDP/192.0.2.1/":          "invalid AddrPort  false",
+		"IPV4/UDP/192.0.2.1/1/2":       "invalid AddrPort  false",
+		"IPV4/SCTP/192.0.2.1/1":        "invalid AddrPort  false",
+		"IPV5/UDP/192.0.2.1/1":         "invalid AddrPort  false",
+		"IPV4/UDP/192.0.2.300/1":       "invalid AddrPort  false",
+		"":                             "invalid AddrPort  false",
+	} {
+		a, transport, ok := parseAddress(text)
+		if got := fmt.Sprint(a, " ", transport, " ", ok); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
