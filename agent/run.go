@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/feeds"
@@ -41,7 +42,7 @@ func Run(ctx context.Context, opts RunOptions) error {
 		return err
 	}
 	defer hold.Release()
-	d := &daemon{hold: hold, opts: opts, log: opts.Log, cfg: cfg, asks: make(chan request), allows: make(chan request), begun: time.Now(), book: &bans.Book{Cfg: cfg, Strangers: make(map[cidr.Prefix]time.Duration)}}
+	d := &daemon{hold: hold, opts: opts, log: opts.Log, cfg: cfg, asks: make(chan request), allows: make(chan request), begun: time.Now(), drift: drift{large: blocklist.CheapHeader}, book: &bans.Book{Cfg: cfg, Strangers: make(map[cidr.Prefix]time.Duration)}}
 	d.shared.Store(&cfg)
 	now := time.Now().UTC().Truncate(time.Second)
 	d.state.now = state.AgentStatus{

@@ -23,7 +23,7 @@ import (
 // Only one goroutine may use it at a time.
 type Watch struct {
 	headers *ipsetsync.Headers
-	cheap   uint32 // see cheapHeader
+	cheap   uint32 // see CheapHeader
 	kernel  *ipsetsync.Kernel
 	rules   context.Context // in which the listings of the rules are kept
 	banned  map[string]lastRead
@@ -36,12 +36,12 @@ type lastRead struct {
 }
 
 const (
-	// cheapHeader is how many entries a set may have whose header is read each time, so that metrics
+	// CheapHeader is how many entries a set may have whose header is read each time, so that metrics
 	// tell at once that it was emptied. The kernel goes through all entries (measured: 3 ms for this many).
-	cheapHeader = 200_000
+	CheapHeader = 200_000
 
-	// headerAge is how old the headers of larger sets may be: the agent's quick check of the sets
-	// reads them more often.
+	// headerAge is for how long the headers of larger sets are taken to hold: the agent's quick check
+	// of the sets comes more often.
 	headerAge = 13 * time.Second
 
 	// banAge is how old the content of a set of bans may be whose header is the same.
@@ -50,7 +50,7 @@ const (
 
 // NewWatch returns a Watch. The agent notes in headers what its checks of the sets have read.
 func NewWatch(headers *ipsetsync.Headers) *Watch {
-	return &Watch{headers: headers, cheap: cheapHeader, rules: reach.AtOneMoment(context.Background()), banned: make(map[string]lastRead)}
+	return &Watch{headers: headers, cheap: CheapHeader, rules: reach.AtOneMoment(context.Background()), banned: make(map[string]lastRead)}
 }
 
 // Status returns the part of the status that metrics tell. agent and book are the running agent's
@@ -108,7 +108,7 @@ func (w *Watch) status(ctx context.Context, cfg config.Config, version string, n
 }
 
 // list is that of [wholeSets], and reads no entry of a set that has not changed as far as its
-// header tells. That of a very large set may be one that the agent has read some seconds ago.
+// header tells. That of a large set may be one that the agent has read, or seen to hold, some seconds ago.
 func (w *Watch) list(name string, f cidr.Family, print state.SetPrint) (SetStatus, error) {
 	look, large := w.kernel.HeaderNow, print.Elements > w.cheap
 	if large {

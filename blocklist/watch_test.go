@@ -14,7 +14,7 @@ import (
 // TestWatchSets: what a Watch says of sets is what reading all of them says, whoever has changed them
 // since it last looked.
 func TestWatchSets(t *testing.T) {
-	t.Run("headers are read", func(t *testing.T) { watchSets(t, cheapHeader) })
+	t.Run("headers are read", func(t *testing.T) { watchSets(t, CheapHeader) })
 	t.Run("headers are remembered", func(t *testing.T) { watchSets(t, 0) })
 }
 

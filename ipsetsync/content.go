@@ -13,6 +13,7 @@ type Content struct {
 	Digest  uint64   // see [Digest]
 	NoMatch int      // entries that are exceptions
 	Lengths [129]int // number of entries of each prefix length
+	Sample  Sample   // some of the entries
 
 	// Counted by the current entries since they were added.
 	Packets, Bytes uint64
@@ -32,20 +33,26 @@ func digest(ps iter.Seq[cidr.Prefix]) (sum uint64) {
 // Content reads a set and returns its summary.
 func (k *Kernel) Content(name string) (*Content, error) {
 	var c Content
+	var sample sampler
 	visit := func(e entry) {
-		c.Digest += e.count.Prefix.Hash()
+		hash := e.count.Prefix.Hash()
+		c.Digest += hash
 		c.Lengths[e.count.Prefix.Bits()]++
 		c.Packets += e.count.Packets
 		c.Bytes += e.count.Bytes
 		if e.nomatch {
 			c.NoMatch++
+			return
 		}
+		sample.add(e.count.Prefix, hash)
 	}
-	again := func() { c = Content{} }
+	again := func() { c, sample = Content{}, sampler{} }
 	live, err := k.list("list", name, listRequest(name), listing{entries: true, visit: visit, again: again})
 	if err != nil {
+		k.note(name, Header{}, err)
 		return nil, err
 	}
-	c.Header = live.Header
+	c.Header, c.Sample = live.Header, sample.in
+	k.note(name, c.Header, nil)
 	return &c, nil
 }

@@ -188,6 +188,17 @@ func kindRequest(name string) request {
 	return request{cmdHeader, 0, e.b}
 }
 
+// testRequest asks whether an entry is in a set.
+func testRequest(name string, p cidr.Prefix) request {
+	e := newEncoder(familyNumber(p.Family()), smallMessage)
+	e.str(attrSetname, name)
+	data := e.open(attrData)
+	e.address(p)
+	e.u8(attrCIDR, p.Bits())
+	e.close(data)
+	return request{cmdTest, unix.NLM_F_ACK, e.b}
+}
+
 // address appends the address of a prefix.
 func (e *encoder) address(p cidr.Prefix) {
 	ip := e.open(attrIP)

@@ -15,7 +15,8 @@ type Headers struct {
 
 type seenHeader struct {
 	header Header
-	at     time.Time
+	read   time.Time // from the kernel
+	held   time.Time // when it was last known to hold
 }
 
 // note remembers what the kernel has answered about a set.
@@ -31,15 +32,34 @@ func (m *Headers) note(name string, h Header, err error) {
 	if m.seen == nil {
 		m.seen = make(map[string]seenHeader)
 	}
-	m.seen[name] = seenHeader{h, time.Now()}
+	now := time.Now()
+	m.seen[name] = seenHeader{h, now, now}
 }
 
-// recent returns a header that is at most so old.
+// recent returns a header that was known to hold at most so long ago.
 func (m *Headers) recent(name string, age time.Duration) (Header, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s, known := m.seen[name]
-	return s.header, known && time.Since(s.at) < age
+	return s.header, known && time.Since(s.held) < age
+}
+
+// readWithin returns a header that was read at most so long ago.
+func (m *Headers) readWithin(name string, age time.Duration) (Header, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, known := m.seen[name]
+	return s.header, known && time.Since(s.read) < age
+}
+
+// confirm notes that a header still holds, if no other was read meanwhile.
+func (m *Headers) confirm(h Header) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s := m.seen[h.Name]; s.header == h {
+		s.held = time.Now()
+		m.seen[h.Name] = s
+	}
 }
 
 // Share has k remember the headers that it reads in m. [Kernel.Header] returns what m has if that
@@ -56,7 +76,19 @@ func (k *Kernel) recall(name string) (Header, bool) {
 		return Header{}, false
 	}
 	kind, err := k.Kind(name)
-	return h, err == nil && kind.Type == h.Type && kind.Family == h.Family && kind.Revision == h.Revision
+	return h, err == nil && sameKind(kind, h)
+}
+
+// sameKind compares what [Kernel.Kind] tells.
+func sameKind(a, b Header) bool {
+	return a.Type == b.Type && a.Family == b.Family && a.Revision == b.Revision
+}
+
+// note remembers what the kernel has answered about a set, if k shares headers.
+func (k *Kernel) note(name string, h Header, err error) {
+	if k.headers != nil {
+		k.headers.note(name, h, err)
+	}
 }
 
 // HeaderNow is [Kernel.Header] for a caller that cannot do with a remembered one.
@@ -66,8 +98,6 @@ func (k *Kernel) HeaderNow(name string) (Header, error) {
 	if err == nil {
 		h = live.Header
 	}
-	if k.headers != nil {
-		k.headers.note(name, h, err)
-	}
+	k.note(name, h, err)
 	return h, err
 }

@@ -33,6 +33,7 @@ const (
 	cmdList     = 7
 	cmdAdd      = 9
 	cmdDel      = 10
+	cmdTest     = 11
 	cmdHeader   = 12
 	cmdType     = 13
 )

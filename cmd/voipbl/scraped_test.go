@@ -20,11 +20,7 @@ func TestScrapedStartsNothing(t *testing.T) {
 	t.Parallel()
 	const entries, studied = 90_000, 2 * time.Minute // with so many the agent itself reads them every 2 minutes
 	h := newFaultHost(t, faultVerb{name: "run", config: "moved"})
-	var near strings.Builder
-	for i := range entries {
-		fmt.Fprintf(&near, "11.%d.%d.%d\n", i>>15, i>>7&255, i<<1&255)
-	}
-	h.offer("5.5.5.5\n", near.String()+"6.6.6.9\n")
+	h.offer("5.5.5.5\n", manyAddresses(entries)+"6.6.6.9\n")
 	cmd, _ := h.startCounted("moved")
 	r := &host{t: t}
 	listening := func() bool {
@@ -47,7 +43,7 @@ func TestScrapedStartsNothing(t *testing.T) {
 	}
 	dropped() // the rules are listed
 	begin, before := time.Now(), callsOf(cmd)
-	asked, _ := cmd.Asked("voip_bl")
+	asked, _, _ := cmd.Asked("voip_bl")
 	for range 2 {
 		was := dropped()
 		r.knockFrom("6.6.6.9")
@@ -63,7 +59,16 @@ func TestScrapedStartsNothing(t *testing.T) {
 	t.Logf("%d scrapes in %s, %v: %v to %v", scrapes, took, callsGuarded, before, callsOf(cmd))
 	// Each scrape, by a connection of its own, opens some files of /proc and one socket, which tells its network namespace.
 	callLimits{6*scrapes + 80*looks + 20*checks + 200, 0, 0, 0, scrapes + 65*looks + 10*checks, 65*looks + 10*checks, 190*looks + 20*checks, 0, 0, 0}.hold(t, "scraped", cmd, before)
-	if now, _ := cmd.Asked("voip_bl"); now-asked > 1+int(took/studied) {
+	if now, _, _ := cmd.Asked("voip_bl"); now-asked > 1+int(took/studied) {
 		t.Errorf("a set's entries were asked for %d times", now-asked)
 	}
+}
+
+// manyAddresses returns n addresses of which no two can be joined.
+func manyAddresses(n int) string {
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, "11.%d.%d.%d\n", i>>15, i>>7&255, i<<1&255)
+	}
+	return text.String()
 }

@@ -123,18 +123,28 @@ func ipsetCommand(pid int, address uint64) string {
 	return ""
 }
 
-// headerOnly is added to the name of a set of which only the header is asked for.
-const headerOnly = " (header)"
+// These are added to the name of a set of which only the header, or one entry, is asked for.
+const (
+	headerOnly = " (header)"
+	oneEntry   = " (entry)"
+)
 
 // listedSet returns the set that a netlink message asks for; "" if it asks for none.
 func listedSet(pid int, address, length uint64) string {
-	const cmdList, attrSetname, attrFlags, flagHeader = 7, 2, 6, 1 << 2 // linux/netfilter/ipset/ip_set.h
-	const begin = unix.NLMSG_HDRLEN + 4                                 // after struct nfgenmsg
+	const cmdList, cmdTest, attrSetname, attrFlags, flagHeader = 7, 11, 2, 6, 1 << 2 // linux/netfilter/ipset/ip_set.h
+	const begin = unix.NLMSG_HDRLEN + 4                                              // after struct nfgenmsg
 	message := memoryOf(pid, address, int(min(length, 256)))
-	if len(message) < begin || binary.NativeEndian.Uint16(message[4:]) != unix.NFNL_SUBSYS_IPSET<<8|cmdList {
+	if len(message) < begin {
 		return ""
 	}
 	var set, only string
+	switch binary.NativeEndian.Uint16(message[4:]) {
+	case unix.NFNL_SUBSYS_IPSET<<8 | cmdList:
+	case unix.NFNL_SUBSYS_IPSET<<8 | cmdTest:
+		only = oneEntry
+	default:
+		return ""
+	}
 	for b := message[begin:]; len(b) >= unix.NLA_HDRLEN; {
 		size := int(binary.NativeEndian.Uint16(b))
 		if size < unix.NLA_HDRLEN || size > len(b) {

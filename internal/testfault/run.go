@@ -73,12 +73,12 @@ func Counting(name string, args ...string) *Command {
 	return c
 }
 
-// Asked returns how often the program has asked the kernel for a set with its entries, and how often
-// for its header alone. [Counting] counts that.
-func (c *Command) Asked(set string) (entries, header int) {
+// Asked returns how often the program has asked the kernel for a set with its entries, how often for
+// its header alone, and how often whether an entry is in it. [Counting] counts that.
+func (c *Command) Asked(set string) (entries, header, one int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.asked[set], c.asked[set+headerOnly]
+	return c.asked[set], c.asked[set+headerOnly], c.asked[set+oneEntry]
 }
 
 // Calls returns how many calls of a kind there were.
