@@ -41,6 +41,9 @@ func (d *doctor) state() {
 	if p := s.AllowedProblem; p != nil {
 		d.note(AllowTrouble, Problem, p.Remedy, "a friend may be blocked, now or after a boot", "%s", p.Error)
 	}
+	if p := s.PhonesProblem; p != nil {
+		d.note(PhoneTrouble, Warning, p.Remedy, "a registered phone may be blocked or limited", "%s", p.Error)
+	}
 	d.feeds()
 	d.kept()
 	for _, u := range s.Unresolved() {

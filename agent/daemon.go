@@ -25,8 +25,9 @@ type daemon struct {
 	files   *fileWatch
 	metrics *metricsServer
 	reports *reporter
-	asks    chan request // requests to reload
-	allows  chan request // requests of "voipbl allow"
+	asks    chan request  // requests to reload
+	allows  chan request  // requests of "voipbl allow"
+	listed  chan struct{} // a list blocks a phone that has registered
 
 	agenda   agenda        // when each task is due
 	applyWhy []string      // the reasons for applyTask
@@ -36,10 +37,15 @@ type daemon struct {
 	book     *bans.Book    // the list of bans
 	asked    *asked        // a configuration that somebody asked for and that was refused
 
-	foreignBans bool                // at the last full check, a set of bans was somebody else's
-	configAt    time.Time           // when somebody began to edit the configuration
-	pathsAt     time.Time           // when local feeds were last read
-	oldSets     []setnames.NamedSet // sets of an earlier configuration
+	foreignBans bool // at the last full check, a set of bans was somebody else's
+
+	foreignPhones bool      // the same of a set of registered phones
+	knownSet      string    // the name of the sets of registered phones at the last check; "" if none are needed
+	phonesAt      time.Time // see phoneListed
+
+	configAt time.Time           // when somebody began to edit the configuration
+	pathsAt  time.Time           // when local feeds were last read
+	oldSets  []setnames.NamedSet // sets of an earlier configuration
 
 	waited map[string]time.Time // when the lists were fetched that lookAtCopies has found last
 

@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -22,6 +23,43 @@ func (d *daemon) allowedChanged(ctx context.Context) error {
 	return err
 }
 
+// phoneListed plans an apply that takes a registered phone out of the sets of lists. Many may
+// register at once, so with large lists the next apply waits a while.
+func (d *daemon) phoneListed(now time.Time) {
+	d.applySoon("a registered phone is in a list", max(0, d.phonesAt.Add(filesPace*d.took).Sub(now)))
+	d.phonesAt = now
+}
+
+// phonesFound returns what others have done to the sets of registered phones, of what was wrong with
+// them: sets that the configuration has named only now are missing at first.
+func (d *daemon) phonesFound(found []string) []string {
+	name := ""
+	if d.cfg.KnowsPhones() {
+		name = d.cfg.KnownSet
+	}
+	if d.knownSet != name {
+		d.knownSet, found = name, nil
+	}
+	return found
+}
+
+// lookAtPhones makes the sets of registered phones equal to the list of them.
+func (d *daemon) lookAtPhones(ctx context.Context, kernel *ipsetsync.Kernel) {
+	found, err := known.Settle(ctx, d.cfg, kernel, "voipbl run", state.LookWait, false)
+	if found = d.phonesFound(found); len(found) > 0 {
+		d.repaired(state.RepairSets, found)
+	}
+	if locked := (*state.LockedError)(nil); errors.As(err, &locked) || ctx.Err() != nil {
+		return // the next check is soon enough
+	}
+	if foreign := errors.As(err, new(*ipsetsync.ForeignKnownSetError)); foreign != d.foreignPhones {
+		// Rules must name only voipbl's own sets.
+		d.foreignPhones = foreign
+		d.applySoon("another program has made a set of registered phones, or given it back", 0)
+	}
+	d.warnIf("phones", err)
+}
+
 // lookAtBans makes the sets of bans and the list of bans agree, no matter what changed either.
 func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
 	d.agenda.set(bansTask, d.agenda.beat(now))
@@ -30,6 +68,7 @@ func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
 		d.warn("bans", []string{"the sets of bans cannot be looked at: " + err.Error()})
 		return
 	}
+	d.lookAtPhones(ctx, kernel)
 	if now.Before(d.book.NextLook(kernel)) {
 		return
 	}

@@ -147,7 +147,7 @@ func (d *daemon) enforce(ctx context.Context, report *blocklist.SyncReport) erro
 	if err := e.Run(ctx, report, watch); err != nil {
 		return err
 	}
-	d.foreignBans = report.ForeignBans
+	d.foreignBans, d.foreignPhones = report.ForeignBans, report.ForeignPhones
 	if report.BansProblem != nil {
 		d.warnOfBans(nil, report.BansProblem)
 	}

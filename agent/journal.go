@@ -84,7 +84,7 @@ func (d *daemon) logApply(r *blocklist.SyncReport, why string) {
 		}
 	}
 	if d.ready { // before that, changes are what a boot has removed
-		found = append(found, r.BansFound...)
+		found = append(append(found, r.BansFound...), d.phonesFound(r.PhonesFound)...)
 	}
 	if len(found) > 0 {
 		d.repaired(state.RepairSets, found)

@@ -12,7 +12,9 @@ import (
 
 	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/blocklist"
+	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/state"
 	"golang.org/x/sys/unix"
 )
@@ -72,6 +74,13 @@ func (d *daemon) listen(banned *bans.Server) (*control, error) {
 		state.Respond(w, ask(r.Context(), d.asks, state.ParseMayLose(r.URL.Query())))
 	})
 	mux.HandleFunc("POST "+bans.Path, banned.Serve)
+	phones := &known.Server{Cfg: func() config.Config { return *d.shared.Load() }, Listed: func() {
+		select {
+		case d.listed <- struct{}{}:
+		default: // the loop is about to do it
+		}
+	}}
+	mux.HandleFunc("POST "+known.Path, phones.Serve)
 	mux.HandleFunc("POST "+state.AllowedPath, func(w http.ResponseWriter, r *http.Request) {
 		state.Respond(w, ask(r.Context(), d.allows, state.LoseNothing))
 	})

@@ -19,6 +19,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
@@ -137,7 +138,24 @@ func Add(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, opts O
 	if inKernel == nil {
 		inKernel = ensureDropped(ctx, file, cfg, kernel, opts.Wait)
 	}
+	report.forgetPhones(ctx, cfg, request.Add, opts.Wait)
 	return report.concluded(answer, kept, inKernel)
+}
+
+// forgetPhones takes registered phones that are now banned off the list of those: a ban is stronger
+// than a password. The rules for bans come first, so the ban is in force in any case.
+func (r *Report) forgetPhones(ctx context.Context, cfg config.Config, wishes []banWish, wait time.Duration) {
+	var banned []netip.Prefix
+	for _, w := range wishes {
+		banned = append(banned, w.Prefix)
+	}
+	gone, err := known.Forget(ctx, cfg, banned, wait)
+	for _, p := range gone {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s was a registered phone (%s), and is none any more: until it registers again, lists and limits apply to it as to others", p.Addr, p.Account))
+	}
+	if err != nil {
+		r.Notes = append(r.Notes, "whether it is a registered phone is not known: "+problem.Line(err))
+	}
 }
 
 // ExemptNow returns what is exempt now. If the state folder cannot be read, it returns what is

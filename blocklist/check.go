@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/state"
 )
@@ -72,6 +73,10 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 	}
 	protected, err := exempt.GatherLast(ctx, cfg, store)
 	if err != nil {
+		return nil, nil, err
+	}
+	registered, _ := known.Read(cfg) // status reports what cannot be read
+	if protected, err = protected.FromLists(registered); err != nil {
 		return nil, nil, err
 	}
 	reports := make([]CheckReport, len(queries))

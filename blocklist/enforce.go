@@ -112,6 +112,7 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	phones := e.readPhones(ctx, report)
 	watch.Lap("bans")
 
 	report.addFeeds(e.feeds, protected)
@@ -121,12 +122,16 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	})
 	sets := feeds.Combine(brought, report.Kept)
 	memory.Settle(max(record.Own(), sets.Len()))
-	report.Exempt = append(report.Exempt, protected.Overlapping(sets)...)
+	spared, err := protected.FromLists(phones)
+	if err != nil {
+		return err
+	}
+	report.Exempt = append(report.Exempt, spared.Overlapping(sets)...)
 	if stay := e.undropped(report, lives).Subtract(sets); stay.Len() > 0 {
 		report.warn("an older version kept bans in %s: they stay there (%d), since no rule drops %s", e.Cfg.Set, stay.Len(), e.Cfg.BanSet)
 		sets = cidr.Union(sets, stay)
 	}
-	sets = exempt.Blockable(sets, protected.Sets)
+	sets = exempt.Blockable(sets, spared.Sets)
 	watch.Lap("combine")
 
 	if err := e.freeForeign(ctx, held, lives); err != nil {
@@ -172,6 +177,7 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	watch.Lap("kernel")
 	report.Outcome = RulesFailed // until the rules are applied
 	err = errors.Join(report.ensureRules(ctx, held, e), brokenErr)
+	e.settlePhones(ctx, report) // the rules have made these sets
 	if notedErr := <-noted; notedErr != nil {
 		report.warn("%v", notedErr)
 	}
@@ -229,7 +235,7 @@ func (r *SyncReport) ensureRules(ctx context.Context, held *rules.Hold, e *Enfor
 		if !held.Cfg.Firewall.Base {
 			return nil
 		}
-		return held.EnsureBans([2]*firewall.Plan{{}, {}})
+		return held.EnsureBans(ctx, [2]*firewall.Plan{{}, {}})
 	}
 	var warnings []string
 	r.Rules, warnings, err = trial.SettleAndEnsure(ctx, held, rules.How{Unattended: e.unattended, Established: e.Established, LeaveBase: e.leaveBase})

@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
 	"github.com/voipbl/voipbl/settings"
@@ -42,6 +43,39 @@ func (e *Enforcement) restoreBans(ctx context.Context, report *SyncReport, exemp
 	}
 	if err != nil && !e.dryRun {
 		setnames.EnsureBanSets(e.Cfg, e.Kernel) // the rules name them; BansProblem has the error
+	}
+}
+
+// readPhones returns the list of registered phones. If it is damaged, a new one begins. It reports
+// what is wrong with the list and its sets.
+func (e *Enforcement) readPhones(ctx context.Context, report *SyncReport) known.List {
+	if !e.dryRun {
+		note, err := known.Mend(ctx, e.Cfg, e.verb, e.wait)
+		if note != "" {
+			report.warn("%s", note)
+		}
+		if err != nil {
+			report.warn("the list of registered phones stays damaged: %v", err)
+		}
+	}
+	phones, p := known.Read(e.Cfg)
+	if p != nil {
+		report.ListProblems = append(report.ListProblems, *p)
+	}
+	if foreign := foreignPhones(e.Cfg, e.Kernel); foreign != nil {
+		report.ForeignPhones = true
+		report.ListProblems = append(report.ListProblems, *foreign)
+	}
+	return phones
+}
+
+// settlePhones fills the sets of registered phones. If it fails, the report says so, and the limits
+// of base rules apply to phones as to others.
+func (e *Enforcement) settlePhones(ctx context.Context, report *SyncReport) {
+	found, err := known.Settle(ctx, e.Cfg, e.Kernel, e.verb, e.wait, e.dryRun)
+	report.PhonesFound = found
+	if err != nil && !report.ForeignPhones {
+		report.warn("the sets of registered phones are not up to date: %s: %s", problem.Line(err), problem.RemedyOf(err))
 	}
 }
 

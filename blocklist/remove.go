@@ -97,7 +97,9 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 	}
 	errs := []error{removed.forget(ctx, cfg, kernel)}
 	for _, name := range sets {
-		if err := kernel.Destroy(name); err != nil {
+		if err := kernel.Destroy(name); errors.Is(err, ipsetsync.ErrNotFound) {
+			continue // forget has removed it
+		} else if err != nil {
 			errs = append(errs, err)
 			continue
 		}

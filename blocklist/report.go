@@ -74,13 +74,16 @@ type SyncReport struct {
 	// BansProblem is why the sets of bans may not hold what the list of bans says.
 	BansProblem *problem.Problem `json:"bans_problem,omitempty"`
 
-	// ListProblems are the problems of the state folder and of the lists of bans and allowed
-	// hosts: one cannot be read or written, so a boot would lose what is in force. Status
-	// reports the same.
+	// ListProblems are the problems of the state folder and of the lists of bans, allowed hosts
+	// and registered phones: one cannot be read or written, so a boot would lose what is in
+	// force. Status reports the same.
 	ListProblems []problem.Problem `json:"list_problems,omitempty"`
 
 	BansFound   []string `json:"-"` // what was wrong with the sets of bans
-	ForeignBans bool     `json:"-"` // somebody else made one of them
+	PhonesFound []string `json:"-"` // the same of the sets of registered phones
+	ForeignBans bool     `json:"-"` // somebody else made one of the sets of bans
+
+	ForeignPhones bool `json:"-"` // the same of those of registered phones
 
 	AllowedUntil time.Duration `json:"-"` // until the first "voipbl allow" ends; 0 if none ends
 }

@@ -1,6 +1,7 @@
 package blocklist
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -16,6 +17,7 @@ import (
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/outbox"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
@@ -34,6 +36,7 @@ type Status struct {
 	Feeds     []feeds.Status `json:"feeds"`
 	Kept      []feeds.Kept   `json:"kept,omitempty"` // entries in force of feeds whose last good copy is lost
 	Bans      int            `json:"bans"`           // of this host
+	Phones    int            `json:"phones"`         // registered phones that are known
 
 	// Unprotected are names of allow and trunks that have never been resolved.
 	Unprotected []string `json:"unprotected,omitempty"`
@@ -42,6 +45,9 @@ type Status struct {
 
 	// AllowedProblem is what is wrong with the list of "voipbl allow".
 	AllowedProblem *problem.Problem `json:"allowed_problem,omitempty"`
+
+	// PhonesProblem is why registered phones are not known, or not let in by base rules.
+	PhonesProblem *problem.Problem `json:"phones_problem,omitempty"`
 
 	// StateFolder is why something cannot be written to the state folder, by the agent or by
 	// anybody.
@@ -150,6 +156,8 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	}
 	s.MaxEntries = feeds.LimitOf(cfg.Limits)
 	s.Unprotected, s.Names, s.AllowedProblem = protected.Unprotected, protected.Names, protected.AllowedProblem
+	phones, unreadable := known.Read(cfg)
+	s.Phones, s.PhonesProblem = len(phones.Phones), cmp.Or(unreadable, foreignPhones(cfg, kernel))
 	if err := s.look(ctx, cfg, now, store, protected.Trunks, kernel, wholeSets{kernel}); err != nil {
 		return nil, err
 	}
@@ -180,6 +188,26 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 		s.problem(problem.Of(err).Remedy, "%v", err)
 	}
 	return s, nil
+}
+
+// foreignPhones returns a set of registered phones that somebody else made, as a problem; nil if
+// there is none.
+func foreignPhones(cfg config.Config, kernel *ipsetsync.Kernel) *problem.Problem {
+	if !cfg.KnowsPhones() {
+		return nil
+	}
+	for _, f := range cidr.Families {
+		h, err := kernel.Header(cfg.KnownSetName(int(f)))
+		if err != nil {
+			continue // the rules that name it need it, and are reported
+		}
+		if err := ipsetsync.CheckKnownSet(h, f); err != nil {
+			p := problem.Of(err)
+			p.Error += ", so base rules limit registered phones like everybody else"
+			return p
+		}
+	}
+	return nil
 }
 
 func newStatus(version string) *Status {

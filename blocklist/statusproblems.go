@@ -67,6 +67,7 @@ func (s *Status) judge() {
 	if p := s.AllowedProblem; p != nil {
 		s.problem(p.Remedy, "%s", p.Error)
 	}
+	s.Add(s.PhonesProblem)
 	s.Add(s.OtherNames())
 	s.Add(s.StateFolder)
 	s.Add(s.RunFolder)

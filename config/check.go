@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -15,7 +16,7 @@ const (
 	maxSetName = 24
 
 	// maxBanSetName leaves room for the "6" of the IPv6 set. Nothing else is ever added to
-	// this name.
+	// this name, or to that of the set of registered phones.
 	maxBanSetName = 30
 
 	// maxPath is far below the kernel's PATH_MAX of 4096 (linux/limits.h), so that names of
@@ -35,6 +36,7 @@ const (
 const (
 	setExample    = `expected up to 24 of A-Z, a-z, 0-9, ".", "_" and "-", the first not "-", such as "voip_bl"`
 	banExample    = `expected up to 30 of A-Z, a-z, 0-9, ".", "_" and "-", the first not "-", such as "voip_ban"`
+	knownExample  = `expected up to 30 of A-Z, a-z, 0-9, ".", "_" and "-", the first not "-", such as "voip_known"`
 	dirExample    = `expected an absolute path such as "/var/lib/voipbl"`
 	listenExample = `expected a loopback address and a port such as "127.0.0.1:9617", or "" for off`
 )
@@ -44,6 +46,7 @@ func (r *reader) check(raw rawConfig) Config {
 	c := Default()
 	read(r, "set", raw.Set, &c.Set, parseSetName)
 	read(r, "ban_set", raw.BanSet, &c.BanSet, parseBanSetName)
+	read(r, "known_set", raw.KnownSet, &c.KnownSet, parseKnownSetName)
 	r.setNames(c)
 	read(r, "state_dir", raw.StateDir, &c.StateDir, parseDir)
 	read(r, "run_dir", raw.RunDir, &c.RunDir, parseDir)
@@ -65,6 +68,7 @@ func (r *reader) check(raw rawConfig) Config {
 	r.firewall(raw.Firewall, &c.Firewall)
 	read(r, "metrics.listen", raw.Metrics.Listen, &c.Metrics.Listen, parseListen)
 	r.report(raw.Report, &c.Report)
+	keep(raw.PBX.TrustRegistered, &c.PBX.TrustRegistered)
 	return c
 }
 
@@ -164,21 +168,34 @@ func oneOf(words ...string) func(string) (string, *fault) {
 	}
 }
 
-// setNames refuses a name for the set of bans that is also a name of the lists' set, of its
-// IPv6 set, or of the set that is filled before a swap.
+// setNames refuses a name for one of voipbl's sets that is also a name of another one, of its IPv6
+// set, or of the set that is filled before a swap.
 func (r *reader) setNames(c Config) {
-	for _, ban := range []string{c.BanSetName(0), c.BanSetName(1)} {
-		for _, set := range []string{c.SetName(0), c.SetName(1)} {
-			if ban == set || ban == set+"-next" {
-				key := "ban_set"
-				if !r.written(key) {
-					key = "set"
-				}
-				r.fail(key, faultf("expected two names that still differ when \"6\" or \"-next\" is added to either", "the set %s would hold both the lists and the bans", quote(ban)))
-				return
+	type use struct {
+		key, holds string
+		names      []string
+	}
+	lists := use{"set", "the lists", []string{c.SetName(0), c.SetName(1), c.SetName(0) + "-next", c.SetName(1) + "-next"}}
+	bans := use{"ban_set", "the bans", []string{c.BanSetName(0), c.BanSetName(1)}}
+	phones := use{"known_set", "the registered phones", []string{c.KnownSetName(0), c.KnownSetName(1)}}
+	for _, pair := range [][2]use{{lists, bans}, {lists, phones}, {bans, phones}} {
+		first, second := pair[0], pair[1]
+		for _, name := range second.names {
+			if !slices.Contains(first.names, name) {
+				continue
 			}
+			key := second.key
+			if !r.written(key) {
+				key = first.key
+			}
+			r.fail(key, faultf("expected two names that still differ when \"6\" or \"-next\" is added to either", "the set %s would hold both %s and %s", quote(name), first.holds, second.holds))
+			return
 		}
 	}
+}
+
+func parseKnownSetName(s string) (string, *fault) {
+	return parseSetNameUpTo(s, maxBanSetName, knownExample)
 }
 
 func parseBanSetName(s string) (string, *fault) {

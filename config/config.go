@@ -30,6 +30,10 @@ type Config struct {
 	// the name by family. It differs from Set.
 	BanSet string
 
+	// KnownSet is the kernel's name of the IPv4 set of registered phones. KnownSetName returns
+	// the name by family. It differs from Set and BanSet.
+	KnownSet string
+
 	// StateDir holds files that must survive a boot (the last good copy of each feed), RunDir
 	// files that must not (the lock). Both are absolute, clean and not "/".
 	StateDir, RunDir string
@@ -48,6 +52,7 @@ type Config struct {
 	Firewall Firewall
 	Metrics  Metrics
 	Report   Report
+	PBX      PBX
 }
 
 // SetName6 returns the kernel's name of the IPv6 set.
@@ -58,6 +63,16 @@ func (c Config) SetName(family int) string { return twin(c.Set, family) }
 
 // BanSetName returns the kernel's name of the set of bans of a family: 0 is IPv4, 1 IPv6.
 func (c Config) BanSetName(family int) string { return twin(c.BanSet, family) }
+
+// KnownSetName returns the kernel's name of the set of registered phones of a family: 0 is IPv4,
+// 1 IPv6.
+func (c Config) KnownSetName(family int) string { return twin(c.KnownSet, family) }
+
+// KnowsPhones reports whether rules let registered phones in: base rules with SIP from everywhere,
+// which limit everybody else.
+func (c Config) KnowsPhones() bool {
+	return c.PBX.TrustRegistered && c.Firewall.Base && c.Firewall.SIP.Public
+}
 
 func twin(name string, family int) string {
 	if family == 0 {
@@ -203,6 +218,13 @@ const (
 // portless lists the tunnel protocols, which have no ports: IPsec, GRE, and IPv4 and IPv6
 // within IP.
 var portless = []string{"esp", "gre", "ipip", "6in4"}
+
+// PBX says what is made of what the PBX sees.
+type PBX struct {
+	// TrustRegistered spares phones that have proved a password to the PBX: no list blocks them,
+	// and base rules do not limit them.
+	TrustRegistered bool
+}
 
 // Metrics says where the agent serves its Prometheus metrics.
 type Metrics struct {

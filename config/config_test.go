@@ -119,6 +119,7 @@ func TestParseEveryOtherValue(t *testing.T) {
 	got := mustParse(t, `
 set: Block.list-1
 ban_set: own-bans
+known_set: own-phones
 state_dir: /srv/v
 run_dir: /tmp/v
 feeds:
@@ -144,9 +145,10 @@ firewall:
   services: [{name: web, proto: tcp, ports: "80, 8000:8080"}]
 metrics: {listen: ""}
 report: {enabled: true, url: "http://[2001:db8::1]:8080/x/", insecure: true, serial: 0123, per_hour: 600}
+pbx: {trust_registered: false}
 `)
 	want := Config{
-		Set: "Block.list-1", BanSet: "own-bans", StateDir: "/srv/v", RunDir: "/tmp/v",
+		Set: "Block.list-1", BanSet: "own-bans", KnownSet: "own-phones", StateDir: "/srv/v", RunDir: "/tmp/v",
 		Feeds: []Feed{
 			{Name: "a", URL: "http://[2001:db8::1]:8080/l?bc=US,CA&wn[]=x", Insecure: true, Schedule: mustSchedule("@hourly"), Splay: 15 * time.Minute, MaxCoverage: 1},
 			{Name: "b.2", URL: "https://example.net", Schedule: mustSchedule("0 */4 * * *"), Splay: SplayNone, MinEntries: 1, MaxCoverage: 0.05, FrozenAfter: 10},

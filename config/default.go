@@ -31,6 +31,7 @@ func Default() Config {
 	return Config{
 		Set:      "voip_bl",
 		BanSet:   "voip_ban",
+		KnownSet: "voip_known",
 		StateDir: "/var/lib/voipbl",
 		RunDir:   "/run/voipbl",
 		Feeds: []Feed{{
@@ -72,6 +73,7 @@ func Default() Config {
 			URL:     "https://voipbl.org", // their own fail2ban action asks www.voipbl.org by http
 			PerHour: 60,                   // one a minute; under a usual attack a host bans a few an hour
 		},
+		PBX: PBX{TrustRegistered: true},
 	}
 }
 

@@ -11,6 +11,7 @@ import "net/netip"
 type rawConfig struct {
 	Set      *string     `yaml:"set" example:"voip_bl"`
 	BanSet   *string     `yaml:"ban_set" example:"voip_ban"`
+	KnownSet *string     `yaml:"known_set" example:"voip_known"`
 	StateDir *string     `yaml:"state_dir" example:"/var/lib/voipbl"`
 	RunDir   *string     `yaml:"run_dir" example:"/run/voipbl"`
 	Feeds    []*rawFeed  `yaml:"feeds" example:"name: local, path: /etc/voipbl/blocklist.d"`
@@ -22,6 +23,7 @@ type rawConfig struct {
 	Firewall rawFirewall `yaml:"firewall" example:"base: false"`
 	Metrics  rawMetrics  `yaml:"metrics" example:"listen: \"127.0.0.1:9617\""`
 	Report   rawReport   `yaml:"report" example:"enabled: false"`
+	PBX      rawPBX      `yaml:"pbx" example:"trust_registered: true"`
 }
 
 type rawFeed struct {
@@ -100,6 +102,10 @@ type rawReport struct {
 	PerHour  *int    `yaml:"per_hour" example:"60"`
 }
 
+type rawPBX struct {
+	TrustRegistered *bool `yaml:"trust_registered"`
+}
+
 func (c Config) raw() rawConfig {
 	listen := ""
 	if c.Metrics.Listen.IsValid() {
@@ -109,6 +115,7 @@ func (c Config) raw() rawConfig {
 	return rawConfig{
 		Set:      &c.Set,
 		BanSet:   &c.BanSet,
+		KnownSet: &c.KnownSet,
 		StateDir: &c.StateDir,
 		RunDir:   &c.RunDir,
 		Feeds:    each(c.Feeds, Feed.raw),
@@ -146,6 +153,7 @@ func (c Config) raw() rawConfig {
 			Serial:   &c.Report.Serial,
 			PerHour:  &c.Report.PerHour,
 		},
+		PBX: rawPBX{TrustRegistered: &c.PBX.TrustRegistered},
 	}
 }
 

@@ -39,6 +39,8 @@ func configs() *rapid.Generator[Config] {
 		c := Config{
 			Set:      rapid.StringMatching(`[A-Za-z0-9_.][A-Za-z0-9_.-]{0,23}`).Draw(t, "set"),
 			BanSet:   "bans." + rapid.StringMatching(`[A-Za-z0-9_.-]{0,25}`).Draw(t, "ban_set"),
+			KnownSet: "phones." + rapid.StringMatching(`[A-Za-z0-9_.-]{0,23}`).Draw(t, "known_set"),
+			PBX:      PBX{TrustRegistered: rapid.Bool().Draw(t, "trust_registered")},
 			Bans:     Bans{IPv6Prefix: rapid.IntRange(1, 128).Draw(t, "ipv6_prefix")},
 			StateDir: paths().Draw(t, "state"),
 			RunDir:   paths().Draw(t, "run"),

@@ -18,6 +18,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/logins"
 )
 
@@ -44,6 +45,8 @@ type Protection struct {
 	Names       []NameStatus
 	Trunks      []netip.Prefix
 	Sessions    []netip.Addr // addresses of SSH logins
+
+	list protectedList
 
 	unread         error            // why the list of "voipbl allow" is not known
 	AllowedProblem *problem.Problem // unread, or that the list is not written down
@@ -146,6 +149,7 @@ const (
 	GatewayReason    = "default gateway"
 	ResolverReason   = "DNS resolver"
 	SessionReason    = "logged-in SSH session"
+	PhoneReason      = "registered phone"
 	localReason      = "local_networks"
 )
 
@@ -298,7 +302,7 @@ func HostPrefixes(hosts []config.Host, answers map[string]Answer) []netip.Prefix
 
 func (l protectedList) index() (*Protection, error) {
 	l.addNAT64()
-	p := &Protection{index: cidranger.NewPCTrieRanger()}
+	p := &Protection{index: cidranger.NewPCTrieRanger(), list: l}
 	var b cidr.Builder
 	for prefix, reasons := range l {
 		slices.Sort(reasons)
@@ -309,6 +313,38 @@ func (l protectedList) index() (*Protection, error) {
 	}
 	p.Sets = b.Sets()
 	return p, nil
+}
+
+// FromLists returns what no list may block: what is exempt, and the addresses of registered phones.
+// A ban may block these: a password does not make its owner a friend for ever.
+func (p *Protection) FromLists(registered known.List) (*Protection, error) {
+	if len(registered.Phones) == 0 {
+		return p, nil
+	}
+	list := maps.Clone(p.list)
+	for prefix, reasons := range list {
+		list[prefix] = slices.Clone(reasons)
+	}
+	for addr, accounts := range registered.Addresses() {
+		list.addAddrs([]netip.Addr{addr}, phoneReason(accounts))
+	}
+	all, err := list.index()
+	if err != nil {
+		return nil, err
+	}
+	more := *p
+	more.Sets, more.index, more.list = all.Sets, all.index, all.list
+	return &more, nil
+}
+
+// phoneReason says why the address of registered phones is exempt from lists.
+func phoneReason(accounts []string) string {
+	const shown = 3
+	words := strings.Join(accounts[:min(len(accounts), shown)], ", ")
+	if more := len(accounts) - shown; more > 0 {
+		words += fmt.Sprintf(" and %d more", more)
+	}
+	return PhoneReason + " (" + words + ")"
 }
 
 // Covering returns the exempt prefixes that contain q, widest first, and then those

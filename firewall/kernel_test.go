@@ -18,7 +18,7 @@ import (
 func TestEveryConfiguration(t *testing.T) {
 	all := testrules.Configurations()
 	onEachBackend(t, func(h *host) {
-		h.sh("ipset create bad_guys hash:net; ipset create bad_guys6 hash:net family inet6; ipset create own_bans hash:net; ipset create own_bans6 hash:net family inet6")
+		h.sh("ipset create bad_guys hash:net; ipset create bad_guys6 hash:net family inet6; ipset create own_bans hash:net; ipset create own_bans6 hash:net family inet6; ipset create voip_known hash:ip; ipset create voip_known6 hash:ip family inet6")
 		fresh := make(map[string][2]string)
 		for name, s := range all {
 			h.empty()

@@ -11,17 +11,20 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/ruleset"
+	"github.com/voipbl/voipbl/state"
 )
 
 // The base rules refer to sets and a chain that fail2ban fills. Missing ones are created
 // and existing ones are left alone. They are removed with the base rules if voipbl
 // created them and nothing uses them.
 
-// EnsureBans creates the missing sets; the chain is created in the transaction of the rules.
-// What is created is recorded before it is used, since the process may be killed.
-func (r *Hold) EnsureBans(plans [2]*firewall.Plan) error {
-	before := problem.Digest(r.Record)
+// EnsureBans creates the missing sets, also those of registered phones, and fills these; the chain
+// is created in the transaction of the rules. What is created is recorded before it is used, since
+// the process may be killed.
+func (r *Hold) EnsureBans(ctx context.Context, plans [2]*firewall.Plan) error {
+	before, phones := problem.Digest(r.Record), false
 	for _, f := range cidr.Families {
 		name := ruleset.BanSetName(iptables.Family(f))
 		made, err := r.Sets.EnsureBanSet(name, f)
@@ -32,9 +35,24 @@ func (r *Hold) EnsureBans(plans [2]*firewall.Plan) error {
 			r.Record.Sets = append(r.Record.Sets, name)
 		}
 		r.Record.Chains[f] = r.Record.Chains[f] || len(plans[f].Made) > 0
+		if !r.Cfg.KnowsPhones() {
+			continue
+		}
+		name = r.Cfg.KnownSetName(int(f))
+		made, err = r.Sets.EnsureKnownSet(name, f)
+		if err != nil && !errors.As(err, new(*ipsetsync.ForeignKnownSetError)) {
+			return err // no rule names another program's set
+		}
+		phones = phones || made
+		if made && !slices.Contains(r.Record.Sets, name) {
+			r.Record.Sets = append(r.Record.Sets, name)
+		}
 	}
 	if problem.Digest(r.Record) != before {
 		r.WriteRecord() // if it cannot be kept, remember says so
+	}
+	if phones { // if it fails, the limits apply until the agent's next check, which reports it
+		known.Settle(ctx, r.Cfg, r.Sets, "voipbl", state.LookWait, false)
 	}
 	return nil
 }
@@ -43,7 +61,11 @@ func (r *Hold) EnsureBans(plans [2]*firewall.Plan) error {
 func (r *Hold) missingSets() ([]string, error) {
 	missing := []string{}
 	for _, f := range cidr.Families {
-		for _, name := range []string{r.Cfg.SetName(int(f)), r.Cfg.BanSetName(int(f)), ruleset.BanSetName(iptables.Family(f))} {
+		names := []string{r.Cfg.SetName(int(f)), r.Cfg.BanSetName(int(f)), ruleset.BanSetName(iptables.Family(f))}
+		if r.Cfg.KnowsPhones() {
+			names = append(names, r.Cfg.KnownSetName(int(f)))
+		}
+		for _, name := range names {
 			if _, err := r.Sets.Kind(name); errors.Is(err, ipsetsync.ErrNotFound) {
 				missing = append(missing, name)
 			} else if err != nil {
@@ -59,11 +81,16 @@ func (r *Hold) missingSets() ([]string, error) {
 func (r *Hold) AbsentBans(saved [2]*iptables.Saved) (chains [2]bool, sets []string, err error) {
 	for _, f := range cidr.Families {
 		chains[f] = saved[f].Unknown() == nil && !saved[f].HasChain("filter", iptables.SSHChain)
-		name := ruleset.BanSetName(iptables.Family(f))
-		if _, err := r.Sets.Kind(name); errors.Is(err, ipsetsync.ErrNotFound) {
-			sets = append(sets, name)
-		} else if err != nil {
-			return chains, nil, err
+		names := []string{ruleset.BanSetName(iptables.Family(f))}
+		if r.Cfg.KnowsPhones() {
+			names = append(names, r.Cfg.KnownSetName(int(f)))
+		}
+		for _, name := range names {
+			if _, err := r.Sets.Kind(name); errors.Is(err, ipsetsync.ErrNotFound) {
+				sets = append(sets, name)
+			} else if err != nil {
+				return chains, nil, err
+			}
 		}
 	}
 	return chains, sets, nil
@@ -97,6 +124,9 @@ func (r *Hold) DropBans(ctx context.Context) (d droppedBans, err error) {
 		gone, stays, err := r.Sets.RemoveBanSet(name)
 		if err != nil {
 			return d, err
+		}
+		if stays && slices.Contains([]string{r.Cfg.KnownSetName(0), r.Cfg.KnownSetName(1)}, name) {
+			continue // it has phones; a removal destroys it by its name
 		}
 		if stays {
 			d.Stay = append(d.Stay, name+" was made for fail2ban and is in use: it stays")

@@ -29,7 +29,7 @@ func (r *Hold) Commit(ctx context.Context, d *Decision, report *Report) (err err
 		return r.takeOut(ctx, d, report)
 	}
 	if HasBase(d.want) {
-		if err := r.EnsureBans(d.plans); err != nil {
+		if err := r.EnsureBans(ctx, d.plans); err != nil {
 			return err
 		}
 	}

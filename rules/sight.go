@@ -169,7 +169,7 @@ func (s *sight) plan(want ruleset.Wanted) [2]*firewall.Plan {
 // count too.
 func (s *sight) lacking(base bool) []string {
 	return slices.DeleteFunc(slices.Clone(s.missing), func(name string) bool {
-		return !base && (name == ruleset.BanSetName(iptables.IPv4) || name == ruleset.BanSetName(iptables.IPv6))
+		return !base && (name == ruleset.BanSetName(iptables.IPv4) || name == ruleset.BanSetName(iptables.IPv6) || slices.Contains(s.drop.KnownSets[:], name))
 	})
 }
 

@@ -43,6 +43,7 @@ func (b Base) Rules(f iptables.Family) []Rule {
 	return slices.Concat(
 		b.friends(f),
 		b.banned(f),
+		b.registered(f),
 		[]Rule{{For: "everything on this host itself", In: "lo", Target: "ACCEPT"}},
 		[]Rule{{For: "rtp: voice and video", Proto: "udp", Ports: []iptables.PortRange{b.RTP}, Target: "ACCEPT"}},
 		open(head, lan),

@@ -47,9 +47,11 @@ func (s Settings) Tables(f iptables.Family) []iptables.Table {
 	if s.Base == nil {
 		return []iptables.Table{drop}
 	}
+	b := *s.Base
+	b.Known = s.KnownSets
 	base := iptables.Table{
 		Name:   "filter",
-		Chains: s.Base.chains(f),
+		Chains: b.chains(f),
 		Hooks: []iptables.Hook{
 			{Chain: "INPUT", Last: true, Rule: Rule{For: "the base rules, which end in DROP", Target: iptables.BaseChain}.String()},
 			{Chain: "OUTPUT", Last: true, Rule: Rule{For: "everything may go out", Target: "ACCEPT"}.String()},

@@ -42,3 +42,20 @@ func (b Base) sshFrom(networks []netip.Prefix) []Rule {
 	}
 	return rules
 }
+
+// registered returns the rules that let registered phones in before the limits. They come after
+// those for fail2ban's bans: a ban is stronger than a password. Without a limit, so that an office
+// of many phones behind one address comes back at once after a power cut.
+func (b Base) registered(f iptables.Family) []Rule {
+	if b.Known[f] == "" || !b.SIPPublic {
+		return nil
+	}
+	var rules []Rule
+	for _, proto := range []string{"udp", "tcp"} {
+		rules = append(rules, Rule{
+			For: addition + "sip from a registered phone, without limits", Proto: proto, Ports: b.SIP,
+			Matches: []string{"-m set --match-set " + b.Known[f] + " src"}, Target: "ACCEPT",
+		})
+	}
+	return rules
+}

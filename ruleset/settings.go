@@ -43,8 +43,9 @@ func (s Settings) at(f iptables.Family) Place {
 // Settings are all that the rules depend on: the same settings give the same rules on every host.
 // They are plain data and can be kept as JSON.
 type Settings struct {
-	Sets         [2]string `json:"sets"`     // the addresses that lists block, by family
-	BanSets      [2]string `json:"ban_sets"` // this host's bans, likewise; empty for none
+	Sets         [2]string `json:"sets"`                // the addresses that lists block, by family
+	BanSets      [2]string `json:"ban_sets"`            // this host's bans, likewise; empty for none
+	KnownSets    [2]string `json:"known_sets,omitzero"` // registered phones, whom base rules do not limit; likewise
 	DropAt       Place     `json:"drop_at"`
 	NoRaw        [2]bool   `json:"no_raw,omitzero"`         // families without a usable raw table: AtPrerouting means AtInput there
 	IPv6Off      bool      `json:"ipv6_off,omitempty"`      // no rules of voipbl's for IPv6
@@ -61,6 +62,10 @@ type Base struct {
 	SIP           Ports              `json:"sip"`        // UDP and TCP, up to 15 where a range counts as two
 	RTP           iptables.PortRange `json:"rtp"`        // UDP
 	Services      []Service          `json:"services"`
+
+	// Known are the KnownSets of the Settings. They are not part of what an admin confirms: their
+	// members have proved a password.
+	Known [2]string `json:"-"`
 }
 
 // Service is one or several open ports with a name.

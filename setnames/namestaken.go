@@ -55,14 +55,14 @@ func NamesTaken(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 	taken := &NamesTakenError{}
 	for _, role := range []struct {
 		key, name string
-		bans      bool
-	}{{`"set:"`, cfg.Set, false}, {`"ban_set:"`, cfg.BanSet, true}} {
-		old := droppedNames(rules, role.bans)
+		use       use
+	}{{`"set:"`, cfg.Set, lists}, {`"ban_set:"`, cfg.BanSet, bans}} {
+		old := droppedNames(rules, role.use)
 		if len(old) == 0 || slices.Contains(old, role.name) {
 			continue
 		}
 		for _, set := range there {
-			if set.bans != role.bans {
+			if set.use != role.use {
 				continue
 			}
 			if why := set.taken(kernel, rules, ConfigsOf(cfg, AddNames(known, NamesOfRules(cfg, rules)...))); why != "" {
@@ -79,10 +79,10 @@ func NamesTaken(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 
 // droppedNames returns the IPv4 names of the sets of lists, or of bans, that our rules
 // drop.
-func droppedNames(rules *firewall.Users, bans bool) (names []string) {
+func droppedNames(rules *firewall.Users, of use) (names []string) {
 	for _, d := range rules.DropSets() {
 		name := d.List
-		if bans {
+		if of == bans {
 			name = d.Bans
 		}
 		if name != "" {
@@ -98,10 +98,12 @@ type foundSet struct {
 	header ipsetsync.Header
 }
 
-// setsThere returns the sets of the configuration that exist, without temporary ones.
+// setsThere returns the sets of the configuration that exist and whose members are dropped, without
+// temporary ones. One of registered phones that is somebody else's is no rule's, and takes nothing
+// out of force.
 func setsThere(cfg config.Config, header func(set string) (ipsetsync.Header, error)) (there []foundSet) {
 	for _, set := range ConfiguredSets(cfg) {
-		if !set.bans && set.Name != cfg.SetName(int(set.Family)) {
+		if set.use == phones || set.use == lists && set.Name != cfg.SetName(int(set.Family)) {
 			continue
 		}
 		if h, err := header(set.Name); err == nil {
@@ -113,7 +115,7 @@ func setsThere(cfg config.Config, header func(set string) (ipsetsync.Header, err
 
 // odd reports whether a set is not made the way voipbl makes it for this use.
 func (s foundSet) odd() bool {
-	return !ipsetsync.IsOurs(s.header, s.Family) || (ipsetsync.CheckBanSet(s.header, s.Family) == nil) != s.bans
+	return !s.use.fits(s.header, s.Family)
 }
 
 // taken returns why a set cannot be used as configured, or "" if it can. No rule of ours
@@ -122,12 +124,12 @@ func (s foundSet) odd() bool {
 func (s foundSet) taken(kernel *ipsetsync.Kernel, rules *firewall.Users, former []config.Config) string {
 	for _, cfg := range former {
 		for _, own := range ConfiguredSets(cfg) {
-			if own.Name == s.Name && (own.bans != s.bans || own.Family != s.Family) && own.Foreign(s.header) == "" {
-				return fmt.Sprintf("the set %s is one of voipbl's own, for %s addresses over %s", s.Name, map[bool]string{false: "blocked", true: "banned"}[own.bans], own.Family)
+			if own.Name == s.Name && (own.use != s.use || own.Family != s.Family) && own.Foreign(s.header) == "" {
+				return fmt.Sprintf("the set %s is one of voipbl's own, for %s over %s", s.Name, own.use.holds(), own.Family)
 			}
 		}
 	}
-	if s.bans {
+	if s.use == bans {
 		if err := ipsetsync.CheckBanSet(s.header, s.Family); err != nil {
 			return err.Error()
 		}

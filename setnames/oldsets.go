@@ -14,7 +14,32 @@ import (
 type NamedSet struct {
 	Name   string
 	Family cidr.Family
-	bans   bool
+	use    use
+}
+
+// use is what voipbl keeps in a set.
+type use int
+
+const (
+	lists  use = iota // blocked addresses
+	bans              // this host's own bans
+	phones            // registered phones
+)
+
+// fits reports whether a set is made the way voipbl makes it for this use.
+func (u use) fits(h ipsetsync.Header, f cidr.Family) bool {
+	switch u {
+	case bans:
+		return ipsetsync.CheckBanSet(h, f) == nil
+	case phones:
+		return ipsetsync.CheckKnownSet(h, f) == nil
+	}
+	return ipsetsync.IsOurs(h, f) && ipsetsync.CheckBanSet(h, f) != nil
+}
+
+// holds says what is in a set of this use.
+func (u use) holds() string {
+	return [...]string{"blocked addresses", "banned addresses", "registered phones"}[u]
 }
 
 // ConfiguredSets returns all sets that a configuration names, including the temporary
@@ -22,7 +47,7 @@ type NamedSet struct {
 func ConfiguredSets(cfg config.Config) (all []NamedSet) {
 	for _, f := range cidr.Families {
 		list := cfg.SetName(int(f))
-		all = append(all, NamedSet{list, f, false}, NamedSet{ipsetsync.TempName(list), f, false}, NamedSet{cfg.BanSetName(int(f)), f, true})
+		all = append(all, NamedSet{list, f, lists}, NamedSet{ipsetsync.TempName(list), f, lists}, NamedSet{cfg.BanSetName(int(f)), f, bans}, NamedSet{cfg.KnownSetName(int(f)), f, phones})
 	}
 	return all
 }
@@ -41,9 +66,9 @@ func SetsNotOf(new, old config.Config) []NamedSet {
 // voipbl's own sets may be destroyed.
 func (s NamedSet) Foreign(h ipsetsync.Header) string {
 	switch {
-	case !ipsetsync.IsOurs(h, s.Family):
+	case s.use != phones && !ipsetsync.IsOurs(h, s.Family):
 		return fmt.Sprintf("%s is a %s of %s, which is not ours", s.Name, h.Type, h.Family)
-	case s.bans && ipsetsync.CheckBanSet(h, s.Family) != nil:
+	case s.use != lists && !s.use.fits(h, s.Family):
 		return s.Name + " is a set that voipbl did not make"
 	}
 	return ""

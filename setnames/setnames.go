@@ -29,17 +29,18 @@ type setNames struct {
 	Names  []NamesPair `json:"names"`
 }
 
-// NamesPair is the two set names of one configuration.
+// NamesPair is the set names of one configuration.
 type NamesPair struct {
-	Set    string `json:"set"`
-	BanSet string `json:"ban_set"`
+	Set      string `json:"set"`
+	BanSet   string `json:"ban_set"`
+	KnownSet string `json:"known_set"`
 }
 
-func NamesOf(cfg config.Config) NamesPair { return NamesPair{cfg.Set, cfg.BanSet} }
+func NamesOf(cfg config.Config) NamesPair { return NamesPair{cfg.Set, cfg.BanSet, cfg.KnownSet} }
 
 // in returns the configuration with these names.
 func (p NamesPair) in(cfg config.Config) config.Config {
-	cfg.Set, cfg.BanSet = p.Set, p.BanSet
+	cfg.Set, cfg.BanSet, cfg.KnownSet = p.Set, p.BanSet, p.KnownSet
 	return cfg
 }
 
@@ -81,6 +82,11 @@ func namesIn(store *fetch.Store) (names []NamesPair, there bool, err error) {
 		return nil, false, errors.New("it cannot be told of what boot the names are")
 	case n.Kernel != now:
 		return nil, false, nil
+	}
+	for i := range n.Names {
+		if n.Names[i].KnownSet == "" { // a version that had no such set has written it
+			n.Names[i].KnownSet = config.Default().KnownSet
+		}
 	}
 	return n.Names, true, nil
 }
@@ -190,8 +196,11 @@ func OtherSets(kernel *ipsetsync.Kernel, known ...config.Config) (others []Named
 		return nil, err
 	}
 	for _, h := range all {
-		if list, bans := ipsetsync.LooksLikeList(h), ipsetsync.CheckBanSet(h, h.Family) == nil; list || bans {
-			others = append(others, NamedSet{h.Name, h.Family, bans})
+		for _, use := range []use{bans, phones, lists} {
+			if use.fits(h, h.Family) && (use != lists || ipsetsync.LooksLikeList(h)) {
+				others = append(others, NamedSet{h.Name, h.Family, use})
+				break
+			}
 		}
 	}
 	return others, nil

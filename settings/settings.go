@@ -14,20 +14,27 @@ import (
 
 // DropSettings returns the settings of the configured drop rules, without base rules. at
 // is where the drop rules are to be; "auto" is decided already. Sets that another
-// program has made are left out, because their members must not be dropped.
+// program has made are left out, because their members must be neither dropped nor let in.
 func DropSettings(cfg config.Config, kernel *ipsetsync.Kernel, at ruleset.Place) ruleset.Settings {
 	logTo := map[string]ruleset.LogTarget{
 		config.LogOff: ruleset.LogOff, config.LogKernel: ruleset.LogKernel, config.LogNetlink: ruleset.LogNetlink,
 	}
-	var bans [2]string
+	var bans, known [2]string
 	for _, f := range cidr.Families {
 		if h, err := kernel.Header(cfg.BanSetName(int(f))); err != nil || ipsetsync.CheckBanSet(h, f) == nil {
 			bans[f] = cfg.BanSetName(int(f))
+		}
+		if !cfg.KnowsPhones() {
+			continue
+		}
+		if h, err := kernel.Header(cfg.KnownSetName(int(f))); err != nil || ipsetsync.CheckKnownSet(h, f) == nil {
+			known[f] = cfg.KnownSetName(int(f))
 		}
 	}
 	return ruleset.Settings{
 		Sets:         listSets(cfg, kernel),
 		BanSets:      bans,
+		KnownSets:    known,
 		IPv6Off:      cfg.Firewall.IPv6 == config.IPv6Off,
 		DropAt:       at,
 		DropOutbound: cfg.Firewall.DropOutbound,

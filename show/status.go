@@ -111,6 +111,9 @@ func printAgent(on *screen.Screen, s *blocklist.Status, now time.Time) {
 	if s.Bans > 0 {
 		t.Row("bans", fmt.Sprintf("%s of this host: see \"voipbl bans\"", screen.Plural(s.Bans, "ban", "bans")))
 	}
+	if s.Phones > 0 {
+		t.Row("phones", fmt.Sprintf("%s: see \"voipbl phones\"", screen.Plural(s.Phones, "registered phone", "registered phones")))
+	}
 	if r := s.Reports; r != nil {
 		t.Row("reports", Reports(r, now))
 	}

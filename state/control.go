@@ -20,9 +20,9 @@ import (
 // The agent answers HTTP requests on a socket in the run folder, which only root can
 // reach. GET /status returns an AgentStatus, GET /rules the state of the rules as the
 // agent sees it, GET /config its configuration. POST /reload reloads the configuration,
-// and returns a Problem if it is refused. POST /bans changes the list of bans. POST
-// /allowed applies changes to the list of allowed hosts, and returns a Problem if that
-// fails.
+// and returns a Problem if it is refused. POST /bans changes the list of bans, POST
+// /phones the list of registered phones. POST /allowed applies changes to the list of
+// allowed hosts, and returns a Problem if that fails.
 const (
 	SocketFile  = "agent.sock"
 	StatusPath  = "/status"

@@ -35,6 +35,10 @@ const (
 	// AllowedLock is for writing the list of allowed hosts, for a moment.
 	AllowedLock = "allowed.lock"
 
+	// PhonesLock is for changing the list of registered phones and the sets made from it, for
+	// a moment.
+	PhonesLock = "phones.lock"
+
 	SendLock    = "send.lock"
 	ReportsLock = "reports.lock"
 

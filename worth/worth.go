@@ -19,6 +19,7 @@ import (
 	"github.com/voipbl/voipbl/internal/memory"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -117,6 +118,10 @@ func read(ctx context.Context, cfg config.Config, status *blocklist.Status, most
 		return r, nil
 	}
 	protected, err := exempt.GatherLast(ctx, cfg, store)
+	if err == nil {
+		registered, _ := known.Read(cfg) // status reports what cannot be read
+		protected, err = protected.FromLists(registered)
+	}
 	if err != nil {
 		return nil, err
 	}

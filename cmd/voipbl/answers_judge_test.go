@@ -219,7 +219,7 @@ func letInIsTold(a *hostAnswers) string {
 var ofTheState = []string{
 	advise.NotProtected, advise.StaleFeed, advise.FeedTrouble, advise.FrozenFeed, advise.UnresolvedName, advise.SetChanged,
 	advise.BanTrouble, advise.RulesNotAsSet, advise.RulesDrift, advise.PendingTrial, advise.AgentTrouble, advise.ConfigRefused,
-	advise.AllowTrouble, advise.FamilyTrouble,
+	advise.AllowTrouble, advise.PhoneTrouble, advise.FamilyTrouble,
 }
 
 func worriedTogether(a *hostAnswers) string {
@@ -269,6 +269,8 @@ var findingOf = []struct {
 	{regexp.MustCompile(`^the agent cannot put the lists in force`), []string{advise.AgentTrouble}},
 	{regexp.MustCompile(`^the base rules`), []string{advise.RulesNotAsSet}},
 	{regexp.MustCompile(`^feed \S+: `), []string{advise.FeedTrouble, advise.StaleFeed}},
+	{regexp.MustCompile(`^the list of registered phones cannot be read`), []string{advise.PhoneTrouble}},
+	{regexp.MustCompile(`^the set \S+ is not one that voipbl made for registered phones`), []string{advise.PhoneTrouble}},
 	{regexp.MustCompile(`^the rules cannot be read`), []string{advise.NotProtected}},
 	{regexp.MustCompile(`^ip6?tables-(nft|legacy): .*(no packet comes to them|leaves no packet for)`), []string{advise.ShadowedRule}},
 	{regexp.MustCompile(` drops (the answers to )?what the base rules let in: `), []string{advise.OtherFirewall}},

@@ -115,11 +115,11 @@ func (k kernelText) mixed(a, b kernelText) kernelText {
 }
 
 // settled leaves out sets that come and go by themselves and block nobody: those being built for a
-// swap, and empty ones made for fail2ban.
+// swap, and empty ones made for fail2ban or for registered phones.
 func (k kernelText) settled() kernelText {
 	s := maps.Clone(k)
 	maps.DeleteFunc(s, func(name, text string) bool {
-		unused := strings.HasPrefix(name, "set fail2ban") && !strings.Contains(text, "add ")
+		unused := (strings.HasPrefix(name, "set fail2ban") || strings.HasPrefix(name, "set voip_known")) && !strings.Contains(text, "add ")
 		return unused || strings.HasSuffix(name, "-next") || strings.HasPrefix(name, "chain ")
 	})
 	return s

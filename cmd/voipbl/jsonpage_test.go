@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/migrate"
 	"github.com/voipbl/voipbl/outbox"
 	"github.com/voipbl/voipbl/rules"
@@ -31,6 +32,8 @@ var printed = map[string]any{
 	"exempt":                       exempt.Exemption{},
 	"ban-unban":                    bans.Report{},
 	"bans":                         bans.Ban{},
+	"phones":                       known.Row{},
+	"post-phones":                  known.Answer{},
 	"allow-disallow":               blocklist.AllowReport{},
 	"allowed":                      blocklist.Allowed{},
 	"top":                          top.Report{},

@@ -121,7 +121,7 @@ func (a *app) addVerbs(root *cobra.Command) {
 		verbs     []*cobra.Command
 	}{
 		{"daily", "Daily use:", []*cobra.Command{
-			a.statusCommand(), a.checkCommand(), a.topCommand(), a.feedsCommand(), a.doctorCommand(), a.syncCommand(), a.banCommand(), a.unbanCommand(), a.bansCommand(),
+			a.statusCommand(), a.checkCommand(), a.topCommand(), a.feedsCommand(), a.doctorCommand(), a.syncCommand(), a.banCommand(), a.unbanCommand(), a.bansCommand(), a.phonesCommand(),
 			a.allowCommand(), a.disallowCommand(), a.allowedCommand(), a.exemptCommand(), a.reportCommand(),
 		}},
 		{"firewall", "Firewall:", []*cobra.Command{a.firewallCommand()}},

@@ -56,6 +56,7 @@ func TestScripts(t *testing.T) {
 
 			"asked":       asked,
 			"await-asked": awaitAsked,
+			"register":    register,
 		},
 		RequireExplicitExec: true,
 	})

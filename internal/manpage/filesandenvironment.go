@@ -16,7 +16,7 @@ type note struct {
 
 // Those who look at the state folder, and those who wait for other processes there.
 var (
-	withState = []string{"sync", "check", "exempt", "ban", "unban", "bans", "allow", "disallow", "allowed", "status", "top", "feeds", "run", "firewall", "report", "setup", "doctor"}
+	withState = []string{"sync", "check", "exempt", "ban", "unban", "bans", "phones", "allow", "disallow", "allowed", "status", "top", "feeds", "run", "firewall", "report", "setup", "doctor"}
 	withLocks = []string{"sync", "ban", "unban", "allow", "disallow", "status", "run", "reload", "firewall", "remove", "report", "setup", "doctor"}
 )
 
@@ -29,7 +29,7 @@ var files = []note{
 	{reference, "A commented configuration with every key and its default. Nothing reads it.", []string{"config", "setup"}},
 	{"/etc/voipbl/blocklist.d", "Lists of your own, one address, network or range to a line. What follows an address on its line is a comment.",
 		[]string{"sync", "check", "run", "setup"}},
-	{"/var/lib/voipbl", "What outlives a boot: the last good copy of each list, the bans, what is allowed by hand, the rules that were confirmed. The key state_dir names another folder.", withState},
+	{"/var/lib/voipbl", "What outlives a boot: the last good copy of each list, the bans, the registered phones, what is allowed by hand, the rules that were confirmed. The key state_dir names another folder.", withState},
 	{"/run/voipbl", "Locks, and the socket of a running agent. The key run_dir names another folder.", withLocks},
 	{"/etc/default/voipbl", "The environment of voipbl.service, such as HTTPS_PROXY. It need not be there.", []string{"run"}},
 	{"voipbl.service", "The agent, \"voipbl run\", as a unit of systemd(1).", []string{"run", "reload"}},
@@ -40,7 +40,7 @@ var environment = []note{
 	{"HTTPS_PROXY, HTTP_PROXY, NO_PROXY", "The proxy to ask servers through, and for which hosts to use none. The agent's stands in /etc/default/voipbl.", []string{"sync", "run", "report", "setup"}},
 	{"SSL_CERT_FILE, SSL_CERT_DIR", "The certificates of authorities to trust, instead of the system's.", []string{"sync", "run", "report", "setup"}},
 	{"NO_COLOR", "If it is not empty, nothing is coloured.", []string{"check", "exempt", "status", "firewall", "setup", "doctor"}},
-	{"TZ", "The time zone of times that are shown and of schedules, instead of the host's.", []string{"run", "status", "bans", "allow", "allowed"}},
+	{"TZ", "The time zone of times that are shown and of schedules, instead of the host's.", []string{"run", "status", "bans", "phones", "allow", "allowed"}},
 	{"GOMEMLIMIT", "How much memory to use before memory is reclaimed more often, such as 32MiB. The agent's default is 64MiB, and more for lists of more than 650,000 entries; other commands have none. Nothing fails above it.", nil},
 }
 

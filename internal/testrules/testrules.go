@@ -86,6 +86,7 @@ func Configurations() map[string]ruleset.Settings {
 		"base-ipv4-only": with(func(s *ruleset.Settings) {
 			s.Base.LocalNetworks, s.Base.Trunks = testvalue.Prefixes("192.168.1.0/24"), testvalue.Prefixes("203.0.113.10/32")
 		}),
+		"base-known":        with(func(s *ruleset.Settings) { s.KnownSets = [2]string{"voip_known", "voip_known6"} }),
 		"base-no-trunk":     with(func(s *ruleset.Settings) { s.Base.Trunks = nil }),
 		"base-sip-private":  with(func(s *ruleset.Settings) { s.Base.SIPPublic = false }),
 		"base-one-sip-port": with(func(s *ruleset.Settings) { s.Base.SIP = ruleset.Ports{{First: 5080, Last: 5080}} }),

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/known"
+	"github.com/voipbl/voipbl/screen"
+)
+
+func (a *app) phonesCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "phones",
+		Short: "List registered phones, which no list blocks",
+		Long: `List the phones that have proved a password to the PBX, as far as the agent has
+been told. No list blocks such an address until 7 days after its registration
+has ended, and base rules let its SIP in without limits until an hour after
+that end. A ban is stronger, and takes an address off this list.
+
+What watches the PBX tells the agent: see "POST /phones" in docs/json.md.
+"pbx: {trust_registered: false}" in the configuration turns all this off.
+
+Exit status: 0 listed, 2 error.`,
+		Example: "  voipbl phones\n  voipbl phones --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.usableConfig(cmd)
+			if err != nil {
+				return err
+			}
+			phones, unread := known.Rows(cfg)
+			switch {
+			case a.JSON:
+				a.PrintJSON(phones)
+			case unread == nil:
+				a.printPhones(cfg, phones, time.Now())
+			}
+			if unread != nil {
+				return &exit.Error{Code: exit.Usage, Err: unread.Err()}
+			}
+			return nil
+		},
+	}
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+func (a *app) printPhones(cfg config.Config, phones []known.Row, now time.Time) {
+	switch {
+	case !cfg.PBX.TrustRegistered:
+		fmt.Fprintln(a.Out, "phones are treated like everybody else (pbx.trust_registered: false)")
+		return
+	case len(phones) == 0:
+		fmt.Fprintln(a.Out, "no registered phone is known")
+		return
+	}
+	var t screen.Table
+	t.Row("address", "account", "by", "since", "until")
+	for _, p := range phones {
+		until := p.Until.Local().Format(time.DateTime)
+		if p.Until.Before(now) {
+			until = "ended " + screen.Ago(p.Until, now)
+		}
+		t.Row(p.Address.String(), screen.Shorten(screen.Clean(p.Account), 24), p.Transport, screen.Ago(p.Since, now), until)
+	}
+	t.Print(a.Out)
+}

@@ -1,0 +1,90 @@
+package known
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
+)
+
+// lockWait is how long a request waits for another process that changes the list.
+const lockWait = 2 * time.Second
+
+// Server answers requests about phones in the agent.
+type Server struct {
+	Cfg    func() config.Config // the configuration in force
+	Listed func()               // called if a list blocks a phone: the lists are to be applied
+}
+
+// Serve answers one request over HTTP.
+func (s *Server) Serve(w http.ResponseWriter, r *http.Request) {
+	var ask Request
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&ask); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if err := ask.check(); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	cfg := s.Cfg()
+	if !cfg.PBX.TrustRegistered {
+		http.Error(w, "pbx.trust_registered is false", http.StatusConflict)
+		return
+	}
+	a := answer(r.Context(), cfg, ask)
+	if a.Listed {
+		s.Listed()
+	}
+	state.Respond(w, a)
+}
+
+// answer carries a request out. First the list is written, since the next check of the kernel's
+// sets goes by it.
+func answer(ctx context.Context, cfg config.Config, r Request) Answer {
+	failed := func(err error) Answer { return Answer{Problem: problem.Line(err)} }
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return failed(err)
+	}
+	defer kernel.Close()
+	unlock, err := lock(ctx, cfg, "voipbl run", lockWait)
+	if err != nil {
+		return failed(err)
+	}
+	defer unlock()
+	b := read(cfg, state.Clock())
+	var unsure error
+	inSet := func(name func(family int) string, a netip.Addr) bool {
+		p := cidr.FromNetip(netip.PrefixFrom(a, a.BitLen()))
+		has, err := kernel.Has(name(int(p.Family())), p)
+		if err != nil {
+			unsure = err
+		}
+		return has
+	}
+	l, a := b.change(r, b.Written, func(addr netip.Addr) bool { return inSet(cfg.BanSetName, addr) })
+	if unsure != nil { // nobody who is banned may get in
+		return failed(unsure)
+	}
+	unkept, err := b.write(cfg, l)
+	if err != nil {
+		return failed(err)
+	}
+	for _, s := range r.Phones { // also of those known before: an apply may have begun before they were
+		a.Listed = a.Listed || l.Has(s.Addr) && inSet(cfg.SetName, s.Addr)
+	}
+	for _, err := range []error{unkept, unsure, fill(cfg, kernel, l)} {
+		if err != nil {
+			a.Problem = problem.Line(err)
+		}
+	}
+	return a
+}
