@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/hits"
 	"github.com/voipbl/voipbl/internal/memory"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -161,6 +162,8 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	if err := e.dropBansFirst(ctx, held); err != nil {
 		return err
 	}
+	settling, planned := hits.Begin(e.Store, e.counted(report.At, record, lives, plans)), len(plans)
+	defer func() { settling.Wait() }()
 	plans, err = e.execute(report, plans, &broken)
 	if err != nil {
 		return err
@@ -172,8 +175,13 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	}
 	brokenErr := report.noteBroken(broken)
 	e.remember(report, held.Run, record, plans)
-	noted := make(chan error, 1) // beside the rules, since it waits for the disk
+	if len(plans) < planned {
+		settling.Wait()
+		settling = hits.Begin(e.Store, e.counted(report.At, record, lives, plans))
+	}
+	noted, settled := make(chan error, 1), make(chan []string, 1) // beside the rules, since they wait for the disk
 	go func() { noted <- feeds.SetApplied(e.Store, e.feeds, report.At) }()
+	go func() { settled <- settling.End() }()
 	watch.Lap("kernel")
 	report.Outcome = RulesFailed // until the rules are applied
 	err = errors.Join(report.ensureRules(ctx, held, e), brokenErr)
@@ -181,6 +189,7 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	if notedErr := <-noted; notedErr != nil {
 		report.warn("%v", notedErr)
 	}
+	report.Warnings = append(report.Warnings, <-settled...)
 	if err != nil {
 		return err
 	}
@@ -190,6 +199,25 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 		report.Outcome = Stale
 	}
 	return nil
+}
+
+// counted is what the entries of the sets have counted, and what of that plans carry over.
+func (e *Enforcement) counted(now time.Time, before state.SetRecord, lives [2]*ipsetsync.Live, plans []*ipsetsync.Plan) hits.Sync {
+	var was, is [2][]ipsetsync.Count
+	for f, live := range lives {
+		if live != nil && ipsetsync.IsOurs(live.Header, cidr.Family(f)) {
+			was[f], is[f] = live.Counts, live.Counts
+		}
+	}
+	after := before
+	after.Note(plans)
+	for _, p := range plans {
+		is[p.Family] = p.Counts(lives[p.Family])
+	}
+	return hits.Sync{
+		Cfg: e.Cfg, Now: now, Was: hits.SetsOf(before), Is: hits.SetsOf(after),
+		Before: hits.Sorted(was[:]...), After: hits.Sorted(is[:]...),
+	}
 }
 
 // header returns the header of a set. It does not ask the kernel again for one of the lists,

@@ -1,6 +1,9 @@
 package feeds
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
@@ -23,6 +26,72 @@ func OnDisk(store *fetch.Store, name string, limits config.Limits) (cidr.Sets, e
 		return cidr.Sets{}, nil
 	}
 	return cidr.Sets{}, err
+}
+
+// inForcePrefix begins the file name of the copy that is in force while a newer one waits to be
+// applied. No feed's name begins like that.
+const inForcePrefix = "_was."
+
+// Replaced returns the names of the feeds of which a copy is in force that a newer one has replaced on
+// disk, sorted. One that cannot be known is missing.
+func Replaced(store *fetch.Store) (names []string) {
+	for _, name := range store.Named(inForcePrefix) {
+		names = append(names, strings.TrimPrefix(name, inForcePrefix))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// ForgetReplaced removes the copies of feeds that [Replaced] has returned, after the newer ones were
+// applied.
+func ForgetReplaced(store *fetch.Store, names []string) {
+	for _, name := range names {
+		store.Drop(inForcePrefix + name)
+	}
+}
+
+// Visit calls each with every prefix of a feed that is in force: of what stays of a lost copy, or of its
+// copy, even if a newer one has replaced that on disk. After an error, what it was called with must not
+// be used.
+func Visit(store *fetch.Store, name string, limits config.Limits, each func(cidr.Prefix)) error {
+	return visitFirst(store, limits, each, state.StandInPrefix+name, inForcePrefix+name, name)
+}
+
+// VisitNewest is [Visit] for what is in force once all copies are applied.
+func VisitNewest(store *fetch.Store, name string, limits config.Limits, each func(cidr.Prefix)) error {
+	return visitFirst(store, limits, each, state.StandInPrefix+name, name)
+}
+
+// visitFirst visits the first of some copies that exists.
+func visitFirst(store *fetch.Store, limits config.Limits, each func(cidr.Prefix), names ...string) error {
+	for _, name := range names {
+		if err := visit(store, name, PolicyOf(limits), each); !problem.IsAbsent(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+func visit(store *fetch.Store, file string, policy cidr.Policy, each func(cidr.Prefix)) error {
+	c, err := store.Open(file)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for _, in := range c.Parts() {
+		sc := cidr.NewScanner(in)
+		for sc.Scan() {
+			if sc.Reason() == cidr.Accepted && !policy.TooWide(sc.Prefixes()) {
+				for _, p := range sc.Prefixes() {
+					each(p)
+				}
+			}
+		}
+		if err := sc.Err(); err != nil {
+			return err
+		}
+	}
+	return c.Verify()
 }
 
 // readStandIn reads the stand-in for a feed's copy.

@@ -268,6 +268,7 @@ func (r *Reader) commit(f *Feed, staged *fetch.Staged, body content, meta fetch.
 		return
 	}
 	meta.Source, meta.FetchedAt = f.source, r.now
+	_ = r.store.Keep(f.Name, inForcePrefix+f.Name) // without it, packets count for the new list
 	if err := staged.Commit(body.meta(meta)); err != nil {
 		f.unkept(err)
 	}

@@ -207,6 +207,18 @@ func (p *Plan) Entries() cidr.Set { return p.entries.Set() }
 // OwnLengths returns the prefix lengths of the desired entries, in order.
 func (p *Plan) OwnLengths() []int { return cidr.WhichLengths(p.entries.Own()) }
 
+// Counts returns what the pieces have counted that the set holds after Execute, if before it was
+// live: the counts that the swap carries over.
+func (p *Plan) Counts(live *Live) []Count {
+	switch {
+	case live == nil:
+		return nil
+	case p.Unchanged():
+		return live.Counts
+	}
+	return p.counts
+}
+
 // Unchanged reports whether there is nothing to do.
 func (p *Plan) Unchanged() bool { return len(p.Build) == 0 }
 

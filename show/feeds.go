@@ -42,15 +42,19 @@ func Feeds(on *screen.Screen, s *blocklist.Status, r *worth.Report, now time.Tim
 	}
 }
 
-// printHits shows what the entries in the sets have stopped.
+// printHits shows what the lists have stopped.
 func printHits(on *screen.Screen, r *worth.Report) {
-	hits := screen.Table{Right: []int{1, 2, 3, 4}}
-	hits.Row("feed", "packets", "only here", "entries hit", "only here")
+	hits := screen.Table{Right: []int{1, 2, 4, 5}}
+	hits.Row("feed", "packets", "only here", "since", "entries hit", "only here")
 	known := false
 	for _, f := range r.Feeds {
 		if h := f.Hits; h != nil {
 			known = true
-			hits.Row(screen.Shorten(f.Status.Name, shownName), screen.Count(h.Packets), screen.Count(h.OnlyPackets), screen.Count(h.Entries), screen.Count(h.OnlyEntries))
+			since := "-"
+			if !h.Since.IsZero() {
+				since = h.Since.Local().Format(time.DateTime)
+			}
+			hits.Row(screen.Shorten(f.Status.Name, shownName), screen.Count(h.Packets), screen.Count(h.OnlyPackets), since, screen.Count(h.Entries), screen.Count(h.OnlyEntries))
 		}
 	}
 	if known {

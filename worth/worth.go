@@ -16,6 +16,8 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/hits"
 	"github.com/voipbl/voipbl/internal/memory"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -60,13 +62,13 @@ type Shared struct {
 	Prefixes int    `json:"prefixes"` // of this list that are in that one, whole or in part
 }
 
-// Hits is what the entries that are in the sets now have counted, as "voipbl top" shows them. An
-// entry counts for each list that has a part of it.
+// Hits is what a list has stopped. An entry counts for each list that has a part of it.
 type Hits struct {
-	Entries     int    `json:"entries"` // that have counted anything
-	Packets     uint64 `json:"packets"`
-	OnlyEntries int    `json:"only_entries"` // of these, entries of which no other list has a part
-	OnlyPackets uint64 `json:"only_packets"`
+	Since       time.Time `json:"since,omitzero"` // of the packets; zero if no sync has counted yet
+	Packets     uint64    `json:"packets"`
+	OnlyPackets uint64    `json:"only_packets"` // of entries of which no other list had a part
+	Entries     int       `json:"entries"`      // in the sets now that have counted anything
+	OnlyEntries int       `json:"only_entries"` // of these, entries of which no other list has a part
 }
 
 // memoryShare is the part of this host's memory that the lists may take while they are compared:
@@ -127,15 +129,39 @@ func read(ctx context.Context, cfg config.Config, status *blocklist.Status, most
 	}
 	r.compare(lists)
 	r.exempt(lists, protected)
-	counts, err := countsOf(status)
-	if err != nil {
-		r.Warnings = append(r.Warnings, "what the lists have stopped is not known: "+problem.Line(err))
-		return r, nil
-	}
-	for i, h := range hitsOf(lists, counts) {
-		r.Feeds[i].Hits = &h
+	if store != nil {
+		r.hits(cfg, status, store)
 	}
 	return r, nil
+}
+
+// hits notes what the lists have stopped.
+func (r *Report) hits(cfg config.Config, status *blocklist.Status, store *fetch.Store) {
+	unknown := func(err error) {
+		r.Warnings = append(r.Warnings, "what the lists have stopped is not known: "+problem.Line(err))
+	}
+	counts, err := countsOf(status)
+	if err != nil {
+		unknown(err)
+		return
+	}
+	book, err := hits.Read(store)
+	if err != nil {
+		unknown(err)
+	}
+	var names []string
+	for _, f := range r.Feeds {
+		names = append(names, f.Status.Name)
+	}
+	tallies, _ := hits.TallyOf(names, counts, func(name string, each func(cidr.Prefix)) error {
+		return feeds.Visit(store, name, cfg.Limits, each) // a damaged copy was named before
+	})
+	of := hits.SetsOf(state.LastRecord(cfg))
+	for i := range r.Feeds {
+		t := tallies[r.Feeds[i].Status.Name]
+		total, _ := book.Now(r.Feeds[i].Status.Name, of, t)
+		r.Feeds[i].Hits = &Hits{total.Since, total.Packets, total.Only, t.Entries, t.OnlyEntries}
+	}
 }
 
 // compare notes what only one list has, and what it shares with which.
@@ -171,44 +197,25 @@ func (r *Report) exempt(lists []cidr.Sets, protected *exempt.Protection) {
 	}
 }
 
-// countsOf returns what the entries in the sets of the lists have counted, as the lists have them.
-func countsOf(status *blocklist.Status) (all []ipsetsync.Count, err error) {
+// countsOf returns what the entries in the sets of the lists have counted, as the kernel has them.
+func countsOf(status *blocklist.Status) ([]ipsetsync.Count, error) {
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer kernel.Close()
+	var all []ipsetsync.Count
 	for _, f := range cidr.Families {
-		live, err := kernel.Dump(status.Sets[f].Name)
+		live, err := kernel.DumpUnsorted(status.Sets[f].Name)
 		if errors.Is(err, ipsetsync.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		if ipsetsync.IsOurs(live.Header, f) && live.Join() {
+		if ipsetsync.IsOurs(live.Header, f) {
 			all = append(all, live.Counts...)
 		}
 	}
-	return all, nil
-}
-
-// hitsOf attributes counts to lists.
-func hitsOf(lists []cidr.Sets, counts []ipsetsync.Count) []Hits {
-	hits := make([]Hits, len(lists))
-	for _, c := range counts {
-		owners, owner := 0, 0
-		for i := range lists {
-			if lists[i].Overlaps(c.Prefix) {
-				owners, owner = owners+1, i
-				hits[i].Entries++
-				hits[i].Packets += c.Packets
-			}
-		}
-		if owners == 1 {
-			hits[owner].OnlyEntries++
-			hits[owner].OnlyPackets += c.Packets
-		}
-	}
-	return hits
+	return hits.Sorted(all), nil
 }

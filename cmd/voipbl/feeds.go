@@ -17,10 +17,9 @@ func (a *app) feedsCommand() *cobra.Command {
 		Use:   "feeds",
 		Short: "Show what each feed is worth",
 		Long: `Show what each feed is worth: what only it has and what it shares with which
-other feed, how many packets its entries have stopped, and what of it is exempt
-and so not blocked, which is a false alarm of the feed. It compares the last
-good copies. Packets are those of the entries in the sets now, as in "voipbl
-top"; an entry that several feeds have counts for each of them.
+other feed, how many packets its entries have stopped since when, and what of it
+is exempt and so not blocked, which is a false alarm of the feed. It compares
+the last good copies. An entry that several feeds have counts for each of them.
 
 Exit status: 0 shown, 2 error.`,
 		Example: `  voipbl feeds
