@@ -49,21 +49,30 @@ type Asterisk struct {
 // Without root the test is skipped.
 func Start(t testing.TB, files map[string]string) *Asterisk {
 	t.Helper()
-	a := &Asterisk{t: t, logs: t.TempDir(), ended: make(chan struct{})}
+	a := &Asterisk{t: t, logs: t.TempDir()}
 	a.thread = testroot.Enter(t, recipe, map[string]string{a.logs: logDir}, func() error { return configure(files) })
+	t.Cleanup(a.Stop)
+	a.Restart()
+	return a
+}
+
+// Restart starts Asterisk again after [Asterisk.Stop], and returns when it has booted. It has the files
+// and the database that it had.
+func (a *Asterisk) Restart() {
+	a.t.Helper()
 	a.cmd = a.command(context.Background(), "-f", "-n")
 	a.cmd.Stdout, a.cmd.Stderr = &a.output, &a.output
 	a.cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	if err := a.thread.Do(a.cmd.Start); err != nil {
-		t.Fatal("start Asterisk: ", err)
+		a.t.Fatal("start Asterisk: ", err)
 	}
+	cmd, ended := a.cmd, make(chan struct{})
+	a.ended = ended
 	go func() {
-		_ = a.cmd.Wait() // it is killed
-		close(a.ended)
+		_ = cmd.Wait() // it is killed
+		close(ended)
 	}()
-	t.Cleanup(a.Stop)
 	a.awaitBoot()
-	return a
 }
 
 func configure(files map[string]string) error {
@@ -150,6 +159,9 @@ func (a *Asterisk) AwaitLog(name, text string) string {
 
 // Stop kills Asterisk, as does the end of the test.
 func (a *Asterisk) Stop() {
+	if a.ended == nil {
+		return // it has not started
+	}
 	_ = a.cmd.Process.Kill()
 	<-a.ended
 }

@@ -5,7 +5,8 @@
 // and decodes them first, so that one packet can add lines to the event, end it, and begin another. So
 // only what Asterisk alone can have written counts: lines that end in CR LF, the class of the
 // event in the second one, all fields in their order, none of them twice. The stranger who breaks
-// an event is still seen by the next one, which Asterisk makes of the same request.
+// an event is still seen by the next one, which Asterisk makes of the same request. Where strangers have
+// more room, nothing counts: see [Client].
 //
 // What it concludes, and why:
 //

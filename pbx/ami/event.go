@@ -67,6 +67,9 @@ func (m message) rest() []field {
 // service returns what an event is about: "PJSIP", "AMI", or "SIP". It is also that of a broken
 // message, since it stands before what a stranger can break.
 func (m message) service() string {
+	if !m.is("Event") || len(m.fields) < 2 || m.fields[1] != (field{"Privilege", "security,all"}) {
+		return ""
+	}
 	for i, f := range m.rest() {
 		if i == len(common) || f.key != common[i] {
 			break

@@ -66,7 +66,7 @@ func (s endless) Read(b []byte) (int, error) {
 // TestReaderIsBounded: what never ends takes no memory.
 func TestReaderIsBounded(t *testing.T) {
 	for _, s := range []endless{"x", "A: 1\r\n", "A: 1\n", "\r\n"} {
-		r := newReader(io.LimitReader(s, 20<<20))
+		r := newReader(io.LimitReader(s, 2<<20))
 		if _, err := r.next(); !errors.Is(err, io.EOF) {
 			t.Errorf("%q: %v", s, err)
 		}
@@ -105,6 +105,9 @@ func FuzzInjection(f *testing.F) {
 		seen := 0
 		for _, m := range messages(t, []byte(request(text))) {
 			e, is := m.security()
+			if service := m.service(); service != "" && service != "PJSIP" {
+				t.Errorf("%q makes the service %q", text, service)
+			}
 			if m.genuine() && !is {
 				t.Errorf("%q makes the event %q", text, m.fields)
 			}

@@ -88,7 +88,8 @@ func hasGeneral(text string) bool {
 }
 
 // manager: read has what Asterisk tells of phones and attackers, write what it answers about
-// registrations. No action that these allow changes anything (main/manager.c, res/res_pjsip).
+// registrations. Asterisk has nothing smaller: with write=reporting who knows the secret can also
+// take outbound registrations back (PJSIPUnregister), read variables of channels and rotate logs.
 const manager = `[` + User + `]
 secret = %s
 deny = 0.0.0.0/0.0.0.0

@@ -47,7 +47,7 @@ var packages = map[string]string{
 // real Asterisk, Kamailio or sshd.
 var forRoot = []string{
 	"TestAsteriskFlowOfChoice", "TestAsteriskNetwork", "TestAsteriskOffice", "TestAsteriskSpellings",
-	"TestConnectAsterisk", "TestHEPOfAsterisk", "TestHEPOfKamailio", "TestHEPOfKamailioAlike",
+	"TestConnectAsterisk", "TestAMIOfAsterisk", "TestHEPOfAsterisk", "TestHEPOfKamailio", "TestHEPOfKamailioAlike",
 	"TestIAXAuthDebug", "TestRealAsterisk",
 	"TestNamedSSHD", "TestSessionsOfContainers", "TestSessionsOfRealSSHD",
 	"TestLegsByPackets", "TestMaybeLoggedIn", "TestOpenStoreOfAnother", "TestReadWithoutPermission", "TestWithoutRights",

@@ -1,0 +1,340 @@
+package ami
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	authenticated = "udp 8.8.8.8:5060 authenticated 6001, proved"
+	asked         = "udp 8.8.8.8:5060 asked 6001"
+	lost          = "invalid AddrPort lost"
+)
+
+var challengeSent = securityEvent("ChallengeSent", "Challenge: ")
+
+// stays answers what the client asks from time to time, until it is gone.
+func (f *fake) stays() {
+	for f.answers("CoreHTTPenabled: No") != "" {
+	}
+}
+
+// waits does nothing until the client is gone.
+func (f *fake) waits() {
+	for f.asked() != nil {
+	}
+}
+
+func TestServers(t *testing.T) {
+	for name, c := range map[string]struct {
+		serve    func(*fake)
+		lasts    time.Duration
+		problem  string // is in Problem; "-" is none
+		contacts string
+		saw      []string
+	}{
+		"Asterisk":               {func(f *fake) { f.starts(nil); f.says(challengeSent); f.stays() }, time.Hour, "-", "", []string{asked}},
+		"nobody":                 {func(*fake) {}, time.Second / 2, "it has not greeted: EOF", "", nil},
+		"silence":                {func(f *fake) { f.waits() }, answerLimit + time.Second/2, "it has not greeted: read pipe: i/o timeout", "", nil},
+		"a web server":           {func(f *fake) { f.says("HTTP/1.1 400 Bad Request\r\n") }, time.Second / 2, "who greets is not Asterisk", "", nil},
+		"a greeting without end": {func(f *fake) { f.says("Asterisk Call Manager/" + strings.Repeat("1", 1<<20)) }, time.Second / 2, "who greets is not Asterisk", "", nil},
+		"a wrong secret": {func(f *fake) {
+			f.starts(map[string]string{"Login": "Response: Error\r\nMessage: Authentication failed\x1b"})
+		}, time.Second / 2, "login: Authentication failed?", "", nil},
+		"no answer": {func(f *fake) { f.says(greeting + "11\r\n"); f.waits() }, answerLimit + time.Second/2, "challenge: no answer in 10s", "", nil},
+		"answers to nobody": {func(f *fake) {
+			f.says(greeting + "11\r\n")
+			for f.asked() != nil {
+				f.says(lines("Response: Success", "ActionID: 1", "Challenge: 1") + lines("Response: Success", "Challenge: 1"))
+			}
+		}, answerLimit + time.Second/2, "challenge: no answer in 10s", "", nil},
+		"a flood before the login": {func(f *fake) {
+			f.says(greeting + "11\r\n")
+			f.asked()
+			for range 2000 {
+				f.says(challengeSent)
+			}
+			f.waits()
+		}, answerLimit + time.Second/2, "challenge: no answer in 10s", "", nil},
+		"open over HTTP": {func(f *fake) {
+			f.starts(map[string]string{"CoreSettings": "Response: Success\r\nCoreHTTPenabled: Yes"})
+		}, time.Second / 2, "webenabled = no", "", nil},
+		"nothing about HTTP": {func(f *fake) { f.starts(map[string]string{"CoreSettings": "Response: Success\r\nx: y"}) }, time.Second / 2, "does not say", "", nil},
+		"may not ask about HTTP": {func(f *fake) {
+			f.starts(map[string]string{"CoreSettings": "Response: Error\r\nMessage: Permission denied"})
+		}, time.Second / 2, "coresettings: Permission denied", "", nil},
+		"chan_sip": {func(f *fake) {
+			f.starts(map[string]string{"ListCommands": "Response: Success\r\nSIPpeers: List SIP peers.  (Priv: system,reporting,all)"})
+		}, time.Second / 2, "chan_sip is loaded", "", nil},
+		"chan_sip, loaded later": {func(f *fake) {
+			f.starts(nil)
+			f.says(strings.Replace(challengeSent, "PJSIP", "SIP", 1) + challengeSent)
+			f.waits()
+		}, time.Second / 2, "chan_sip is loaded", "", []string{lost}},
+		"chan_sip, and an event that a stranger has broken": {func(f *fake) {
+			f.starts(nil)
+			f.says(lines("Event: InvalidAccountID", "Privilege: security,all", "EventTV: 1", "Severity: x", "Service: SIP", "EventVersion: 1", "AccountID: a") + challengeSent)
+			f.waits()
+		}, time.Second / 2, "chan_sip is loaded", "", []string{lost}},
+		"opened over HTTP later": {func(f *fake) {
+			f.starts(nil)
+			f.answers("CoreHTTPenabled: No")
+			f.answers("CoreHTTPenabled: Yes")
+			f.says(challengeSent)
+			f.waits()
+		}, 2*beat + time.Second/2, "webenabled = no", "", []string{lost}},
+		"a reload opens it over HTTP": {func(f *fake) {
+			f.starts(nil)
+			f.says(lines("Event: Reload", "Privilege: system,all", "Module: All", "Status: 0"))
+			f.answers("CoreHTTPenabled: Yes")
+			f.waits()
+		}, time.Second / 2, "webenabled = no", "", []string{lost}},
+		"it hangs":                    {func(f *fake) { f.starts(nil); f.says(challengeSent); f.waits() }, silence + time.Second/2, "has said nothing for 1m0s", "", []string{asked, lost}},
+		"it hangs, and does not read": {func(f *fake) { f.starts(nil); f.says(challengeSent); <-f.over }, beat + writeLimit + time.Second/2, "i/o timeout", "", []string{asked, lost}},
+		"it ends":                     {func(f *fake) { f.starts(nil); f.says(challengeSent + "Event: Chal") }, time.Second / 2, "it has closed the connection", "", []string{asked, lost}},
+		"garbage": {func(f *fake) {
+			f.starts(nil)
+			f.says(strings.Repeat("\xff\x00\n", 1<<20) + "\r\n" + lines("") + lines("Event: x") + lines("x: Event") + challengeSent)
+			f.stays()
+		}, time.Minute, "-", "", []string{asked}},
+		"no contacts may be listed": {func(f *fake) {
+			f.starts(nil)
+			f.says(securityEvent("SuccessfulAuth", "UsingPassword: 1"))
+			for range 2 {
+				a := f.asked()
+				f.says(lines("Response: Error", "ActionID: "+a["ActionID"], "Message: no "+a["Action"]))
+			}
+			f.says(securityEvent("SuccessfulAuth", "UsingPassword: 1"))
+			for a := f.asked(); a["Action"] == "CoreSettings"; a = f.asked() {
+				f.says(lines("Response: Success", "ActionID: "+a["ActionID"], "CoreHTTPenabled: No"))
+			}
+		}, time.Hour, "-", "Asterisk lists no contacts: no PJSIPShowContacts", []string{authenticated, authenticated}},
+		"a list of contacts without end": {func(f *fake) {
+			f.starts(nil)
+			f.says(securityEvent("SuccessfulAuth", "UsingPassword: 1"))
+			for a := f.asked(); a != nil; a = f.asked() {
+				f.says(lines("Response: Success", "ActionID: "+a["ActionID"], "CoreHTTPenabled: No"))
+			}
+		}, settled + listingLimit + time.Second/2, "-", "Asterisk has not ended a list of contacts", []string{authenticated}},
+	} {
+		saw, h, _ := play(t, c.lasts, c.serve)
+		if diff := cmp.Diff(c.saw, saw); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if c.problem == "-" {
+			if h.Problem != "" || h.Since.IsZero() {
+				t.Errorf("%s: %+v", name, h)
+			}
+		} else if !strings.Contains(h.Problem, c.problem) || !h.Since.IsZero() {
+			t.Errorf("%s: problem %q, not %q; connected since %v", name, h.Problem, c.problem, h.Since)
+		}
+		if h.Contacts != c.contacts {
+			t.Errorf("%s: contacts: %q, not %q", name, h.Contacts, c.contacts)
+		}
+	}
+}
+
+// TestCounts: what is in Health.
+func TestCounts(t *testing.T) {
+	_, h, _ := play(t, time.Minute, func(f *fake) {
+		f.starts(nil)
+		f.says(lines("Event: FullyBooted", "Privilege: system,all", "Status: x"))
+		f.says(challengeSent + challengeSent + request("\r\nx: y") + request("\r\n\r\nEvent: x") + lines("Response: Error", "ActionID: 1"))
+		f.stays()
+	})
+	if h.Since.IsZero() || !h.Booted {
+		t.Errorf("%+v", h)
+	}
+	if h.Events != 5 || h.Dropped != 3 || h.Lost != 0 {
+		t.Errorf("%+v", h)
+	}
+}
+
+// TestReconnect: it waits longer each time, and begins anew after a connection that has lasted.
+func TestReconnect(t *testing.T) {
+	second := func(n ...int) (d []time.Duration) {
+		for _, s := range n {
+			d = append(d, time.Duration(s)*time.Second)
+		}
+		return d
+	}
+	_, _, dialled := play(t, 100*time.Second, func(*fake) {})
+	if diff := cmp.Diff(second(0, 1, 3, 7, 15, 31, 61, 91), dialled); diff != "" {
+		t.Error(diff)
+	}
+	n := 0
+	saw, h, dialled := play(t, 100*time.Second, func(f *fake) {
+		if n++; n == 4 {
+			f.starts(nil)
+			<-time.After(lasting)
+		}
+	})
+	if diff := cmp.Diff(second(0, 1, 3, 7, 18, 20, 24, 32, 48, 78), dialled); diff != "" {
+		t.Error(diff)
+	}
+	if h.Lost != 1 || len(saw) != 1 || saw[0] != lost {
+		t.Errorf("%+v, %q", h, saw)
+	}
+}
+
+// TestContacts: a contact is listed in either way, with the rests between two listings.
+func TestContacts(t *testing.T) {
+	end := time.Date(2000, 1, 1, 1, 0, 0, 0, time.UTC) // an hour after the bubble's begin
+	unix := strconv.FormatInt(end.Unix(), 10)
+	for name, way := range map[string]struct {
+		refused string
+		item    []string
+	}{
+		"the database": {"", []string{"Event: DBGetTreeResponse", "Key: /registrar/contact/x",
+			`Val: {"call_id":"c1","endpoint":"6001","expiration_time":"` + unix + `","via_addr":"9.9.9.9"}`}},
+		"the contacts": {"DBGetTree", []string{"Event: ContactList", "CallId: c1", "Endpoint: 6001", "ExpirationTime: " + unix, "ViaAddr: 9.9.9.9"}},
+	} {
+		var at []time.Duration
+		saw, h, _ := play(t, 8*time.Minute, func(f *fake) {
+			f.starts(nil)
+			began := time.Now()
+			f.says(securityEvent("SuccessfulAuth", "UsingPassword: 1"))
+			for {
+				a := f.asked()
+				id := "ActionID: " + a["ActionID"]
+				switch a["Action"] {
+				case "":
+					return
+				case "CoreSettings":
+					f.says(lines("Response: Success", id, "CoreHTTPenabled: No"))
+				case way.refused:
+					f.says(lines("Response: Error", id, "Message: Invalid/unknown command"))
+				default:
+					at = append(at, time.Since(began).Round(time.Second))
+					f.says(lines("Response: Success", id, "EventList: start"))
+					<-time.After(3 * time.Second)
+					f.says(lines(append(way.item, id)...))
+					f.says(lines(append(way.item, "ActionID: 1")...)) // not asked for
+					f.says(challengeSent)
+					f.says(lines("Event: Complete", id, "EventList: Complete", "ListItems: 1"))
+				}
+			}
+		})
+		if diff := cmp.Diff([]string{authenticated, "udp 8.8.8.8:5060 registered 6001 for 59m59s, proved", asked, asked}, saw); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if diff := cmp.Diff([]time.Duration{time.Second, (1 + 3 + 150) * time.Second}, at); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if h.Contacts != "" || h.Dropped != 2 {
+			t.Errorf("%s: %+v", name, h)
+		}
+	}
+}
+
+func TestContactOf(t *testing.T) {
+	want := contact{"6001", "c393798615-45.1.2.3", "", time.Unix(1795906450, 0)}
+	for _, c := range []struct {
+		file string
+		way  int
+	}{{"act-DBGetTree-registrar.ami", 0}, {"act-PJSIPShowContacts.ami", 1}} {
+		m := messages(t, capture(t, c.file))
+		if got, ok := ways[c.way].parse(m[1]); !ok || got != want || m[1].fields[0].value != ways[c.way].item {
+			t.Errorf("%s: %+v, %v", c.file, got, ok)
+		}
+	}
+	for _, val := range []string{"", "{", "[]", "null", `{"endpoint":6001}`, `{"call_id":"c","expiration_time":"x"}`, `{"endpoint":"6001","expiration_time":"1"}`} {
+		if c, ok := contactOfDB(message{fields: []field{{"Event", "x"}, {"Val", val}}}); ok {
+			t.Errorf("%s: %+v", val, c)
+		}
+	}
+}
+
+// TestCommandsOfAsterisk: a whole list of commands is read, and so are the settings.
+func TestCommandsOfAsterisk(t *testing.T) {
+	m := messages(t, capture(t, "act-ListCommands.ami"))
+	if len(m) != 1 || m[0].broken || m[0].get("PJSIPShowContacts") == "" || m[0].get("SIPpeers") != "" {
+		t.Errorf("%+v", m)
+	}
+	m = messages(t, capture(t, "act-CoreSettings.ami"))
+	if len(m) != 1 || m[0].broken || believable(m[0]) != nil {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	here, there := netip.MustParseAddrPort("[::1]:5038"), netip.MustParseAddrPort("192.0.2.1:5038")
+	for _, s := range []Settings{{}, {Address: there, User: "u", Secret: "s"}, {Address: here, User: "u"}, {Address: here, Secret: "s"}, {Address: here, User: "u\r\nx", Secret: "s"}} {
+		if _, err := New(s); err == nil || s.Secret != "" && strings.Contains(err.Error(), ": s") {
+			t.Errorf("%v: %v", s, err)
+		}
+	}
+	if _, err := New(Settings{Address: here, User: "u", Secret: "s"}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestBelieve: a program of another user, which listens where Asterisk should, is not believed.
+func TestBelieve(t *testing.T) {
+	for _, c := range []struct{ listen, dial string }{{"127.0.0.1:0", "127.0.0.1"}, {"[::1]:0", "::1"}, {"[::]:0", "127.0.0.1"}} {
+		l, err := net.Listen("tcp", c.listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := netip.AddrPortFrom(netip.MustParseAddr(c.dial), uint16(l.Addr().(*net.TCPAddr).Port))
+		ours := connect(t, l, at, os.Getuid())
+		other := ours
+		uid := os.Getuid()
+		if uid == 0 {
+			if err := (Settings{RunsAs: "12345"}).believe(ours); err != nil {
+				t.Errorf("%s: root's program: %v", c.listen, err)
+			}
+			uid = 65534
+			other = connect(t, l, at, uid)
+		}
+		if err := (Settings{RunsAs: strconv.Itoa(uid)}).believe(other); err != nil {
+			t.Errorf("%s: %v", c.listen, err)
+		}
+		for _, name := range []string{"12345", "bin", "no such user"} {
+			if err := (Settings{RunsAs: name}).believe(other); err == nil {
+				t.Errorf("%s: a program of the user %d is taken for one of %s", c.listen, uid, name)
+			}
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := other.(*net.TCPConn).CloseRead(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// connect connects with a listener whose end belongs to a user.
+func connect(t *testing.T, l net.Listener, to netip.AddrPort, uid int) net.Conn {
+	t.Helper()
+	accepted := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread is another user's
+		err := unix.Setfsuid(uid)
+		if err == nil {
+			var conn net.Conn
+			if conn, err = l.Accept(); err == nil {
+				t.Cleanup(func() { conn.Close() })
+			}
+		}
+		accepted <- err
+	}()
+	conn, err := net.Dial("tcp", to.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := <-accepted; err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}

@@ -1,0 +1,124 @@
+package ami
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/voipbl/voipbl/pbx"
+)
+
+// A listing costs Asterisk some microseconds a contact. So that it takes no more than 2 % of its
+// time, as many times the last one's duration pass between two.
+const (
+	listingRest   = 2 * time.Second
+	listingFactor = 50
+	listingLimit  = time.Minute // after which there will be no answer
+)
+
+// listing lists the contacts of registered phones, when somebody has proved a password.
+type listing struct {
+	session *session
+	timer   *time.Timer // when the next one is due, or the present one has taken too long
+	planned bool        // the timer runs
+	asked   string      // the ActionID of the present one
+	begun   time.Time
+	next    time.Time // when there may be another
+	way     int       // the place in ways of the one that this Asterisk allows
+}
+
+// ways are how contacts can be listed.
+var ways = []struct {
+	action string
+	fields []string
+	item   string
+	parse  func(message) (contact, bool)
+}{
+	{"DBGetTree", []string{"Family: registrar/contact"}, "DBGetTreeResponse", contactOfDB}, // needs write=reporting; Asterisk 18 and newer
+	{"PJSIPShowContacts", nil, "ContactList", contactOfList},                               // needs write=system
+}
+
+func newListing(s *session) listing {
+	l := listing{session: s, timer: time.NewTimer(time.Hour)}
+	l.timer.Stop()
+	return l
+}
+
+// plan plans the next listing, if there is a reason for one.
+func (l *listing) plan() {
+	if l.planned || l.way == len(ways) || !l.session.client.tracker.wantsContacts() {
+		return
+	}
+	l.planned = true
+	l.timer.Reset(max(settled, time.Until(l.next)))
+}
+
+// due asks for a listing. If one is not yet over, Asterisk hangs in it.
+func (l *listing) due() (err error) {
+	if l.asked != "" {
+		l.over("Asterisk has not ended a list of contacts")
+		return nil
+	}
+	l.begun = time.Now()
+	l.asked, err = l.session.ask(ways[l.way].action, ways[l.way].fields...)
+	l.timer.Reset(listingLimit)
+	return err
+}
+
+// over ends a listing, and plans the next. problem is why registrations are not known.
+func (l *listing) over(problem string) {
+	l.asked, l.planned = "", false
+	l.timer.Stop()
+	l.session.client.note(func(h *Health) { h.Contacts = problem })
+	now := time.Now()
+	l.next = now.Add(max(listingRest, listingFactor*now.Sub(l.begun)))
+	l.plan()
+}
+
+// take takes the answer, an item, or the end of a listing.
+func (l *listing) take(m message) error {
+	c := l.session.client
+	way := ways[l.way]
+	switch kind, name := m.fields[0].key, m.fields[0].value; {
+	case kind == "Response" && name != "Success":
+		l.asked = ""
+		if l.way++; l.way < len(ways) {
+			return l.due()
+		}
+		l.over("Asterisk lists no contacts: " + pbx.Text(m.get("Message")))
+	case kind == "Event" && name == way.item:
+		if contact, ok := way.parse(m); ok {
+			if o, ok := c.tracker.contact(contact, l.begun); ok {
+				c.see(o)
+			}
+		}
+	case m.get("EventList") == "Complete":
+		c.tracker.listed(l.begun, c.see)
+		l.over("")
+	}
+	return nil
+}
+
+// contactOfDB parses an item of DBGetTree: a contact as the registrar keeps it.
+func contactOfDB(m message) (contact, bool) {
+	var v struct {
+		Endpoint string `json:"endpoint"`
+		CallID   string `json:"call_id"`
+		Agent    string `json:"user_agent"`
+		Until    string `json:"expiration_time"`
+	}
+	if err := json.Unmarshal([]byte(m.get("Val")), &v); err != nil {
+		return contact{}, false
+	}
+	return newContact(v.Endpoint, v.CallID, v.Agent, v.Until)
+}
+
+// contactOfList parses an item of PJSIPShowContacts.
+func contactOfList(m message) (contact, bool) {
+	return newContact(m.get("Endpoint"), m.get("CallId"), m.get("UserAgent"), m.get("ExpirationTime"))
+}
+
+func newContact(account, session, agent, until string) (contact, bool) {
+	seconds, err := strconv.ParseInt(until, 10, 64)
+	return contact{account, session, agent, time.Unix(seconds, 0)}, err == nil && session != ""
+}
