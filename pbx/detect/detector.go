@@ -11,8 +11,9 @@ import (
 // Sizes of the tables.
 const (
 	maxProved   = 4 << 10
-	maxUnproved = 8 << 10
-	maxPast     = 8 << 10
+	maxUnproved = 4 << 10
+	maxPast     = 4 << 10
+	maxWrong    = 1 << 10 // sites where something is wrong
 )
 
 // inFlight is for how long after a ban its source may still be seen: packets that the PBX had before
@@ -41,11 +42,11 @@ type Detector struct {
 	now   moment
 	swept moment
 
-	proved   table[stranger]
-	unproved table[rate]
-	past     table[past]
-	sites    map[source]*site
-	phones   int // in all sites
+	proved   table[source, stranger]
+	unproved table[source, rate]
+	past     table[source, past]
+	phones   phones
+	wrong    table[source, wrong]
 
 	unprovedBans bucket // those of late
 	unprovedLast moment
@@ -57,8 +58,8 @@ func New(s Settings, friend func(netip.Addr) bool) *Detector {
 	return &Detector{
 		settings: s, friend: friend, traps: newTraps(s.Traps), seed: maphash.MakeSeed(),
 		now:    moment(lag), // so that no observation is before the beginning
-		proved: newTable[stranger](maxProved), unproved: newTable[rate](maxUnproved),
-		past: newTable[past](maxPast), sites: make(map[source]*site),
+		proved: newTable[source, stranger](maxProved), unproved: newTable[source, rate](maxUnproved),
+		past: newTable[source, past](maxPast), phones: newPhones(), wrong: newTable[source, wrong](maxWrong),
 	}
 }
 
@@ -88,20 +89,23 @@ func (d *Detector) See(now time.Time, o pbx.Observation) []Verdict {
 	}
 	switch o.What {
 	case pbx.Registered, pbx.Authenticated, pbx.Unregistered:
-		return d.right(e)
+		return append(d.right(e), d.trappedFriend(e)...)
 	case pbx.WrongPassword, pbx.UnknownAccount, pbx.Refused, pbx.Asked, pbx.Scanned, pbx.Malformed:
 	default:
 		return nil
 	}
-	if s := d.sites[e.source]; s != nil {
-		return d.wrongAtSite(s, e)
+	if d.phones.here.has(e.source) {
+		if e.Proved && counts(e.What) && e.What != pbx.Refused {
+			return d.wrongAtSite(e)
+		}
+		return d.trappedFriend(e)
 	}
 	d.asked(e)
 	trap := d.traps.caught(o)
 	if o.Proved && (trap != "" || counts(o.What)) {
 		return d.strange(e, trap)
 	}
-	return d.rated(e, trap != "")
+	return d.rated(e, trap)
 }
 
 // event is an observation, with what the detector makes of it.
@@ -200,6 +204,16 @@ func (d *Detector) spare(e event, reason string) []Verdict {
 	p.told = d.now
 	a := e.Source.Addr()
 	return []Verdict{Tell{Addr: a, Account: e.Account, Text: a.String() + " is not banned, but others would be for what it does: " + reason}}
+}
+
+// trappedFriend returns what an admin should know of a phone in a trap: a misdialled number, or a
+// stolen password.
+func (d *Detector) trappedFriend(e event) []Verdict {
+	trap := d.traps.caught(e.Observation)
+	if trap == "" || !e.Proved {
+		return nil
+	}
+	return d.spare(e, trap)
 }
 
 // bucket is a number that counts up, and runs down with time.

@@ -121,7 +121,7 @@ func TestScenarios(t *testing.T) {
 			for range 10 {
 				w.see(pbx.Observation{Source: attacker, What: pbx.Scanned, Agent: "friendly-scanner"})
 			}
-		}, "0 s: ban 203.0.113.66 for 10 min: 4 scans in 1 s, not proved"},
+		}, "0 s: ban 203.0.113.66 for 10 min: its program is friendly-scanner, a trap, not proved"},
 		"a number that is a trap": {func(w *world) {
 			w.see(pbx.Observation{Source: attacker, What: pbx.Asked, Method: "INVITE", Called: "00972595", Transport: "tls", Proved: true})
 		}, "0 s: ban 203.0.113.66 for 10 min: asked for 00972595, a trap, proved"},
@@ -308,7 +308,9 @@ func TestScenarios(t *testing.T) {
 		"an employee dials a number that is a trap": {func(w *world) {
 			w.phones(1)
 			w.see(pbx.Observation{Source: port(office, 0), What: pbx.Asked, Called: "00972595", Proved: true})
-		}, ""},
+			w.see(pbx.Observation{Source: port(office, 0), What: pbx.Authenticated, Account: "6000", Called: "00972595", Proved: true})
+			w.see(pbx.Observation{Source: port(office, 0), What: pbx.Asked, Called: "00972595"})
+		}, "0 s: 198.51.100.7 is not banned, but others would be for what it does: asked for 00972595, a trap"},
 		"a phone that is taken back and comes again after a week is a stranger": {func(w *world) {
 			w.phones(1)
 			w.proved(port(office, 0), pbx.Unregistered, "6000")

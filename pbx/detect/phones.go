@@ -11,9 +11,6 @@ import (
 )
 
 const (
-	maxPhones    = 8 << 10
-	maxOfAccount = 16
-
 	remember   = 7 * 24 * time.Hour // after a password was last proved
 	sweepEvery = time.Minute
 
@@ -42,37 +39,20 @@ type Phone struct {
 	Until     time.Time // when its registration ends, or has ended; without one, an hour after it was right last
 }
 
-// phone is a Phone by the detector's clock.
-type phone struct {
-	addr               netip.Addr
-	account, transport string
-	proved             bool
-	since, last, until moment
-	told               moment // when the admin was told of its account; 0 if never
-	wrong              bucket
-	wrongAt            moment
-}
-
-// site is a source where somebody has proved a password.
-type site struct {
-	phones  []phone
-	wrongAt moment
-	others  bucket // wrong passwords of other accounts
-	day     bucket // all wrong passwords
-	told    moment // 0 if never
-	tried   spread // other accounts
-	tally   tally
+// wrong is what is wrong at a site.
+type wrong struct {
+	last   moment
+	others bucket          // wrong passwords of other accounts than were right there
+	day    bucket          // all wrong passwords
+	told   moment          // 0 if never
+	tried  [manyOthers]try // other accounts
+	tally  tally
 }
 
 // sweep forgets the phones that have not proved their password for long.
 func (d *Detector) sweep() {
-	for key, s := range d.sites {
-		before := len(s.phones)
-		s.phones = slices.DeleteFunc(s.phones, func(p phone) bool { return d.now.since(p.last) >= remember })
-		d.phones -= before - len(s.phones)
-		if len(s.phones) == 0 {
-			delete(d.sites, key)
-		}
+	for i := d.phones.oldest; i >= 0 && d.now.since(d.phones.rows[i].value.last) >= remember; i = d.phones.oldest {
+		d.phones.forget(i)
 	}
 }
 
@@ -93,15 +73,16 @@ func (d *Detector) right(e event) []Verdict {
 	return d.know(p, e.What)
 }
 
-// Restore says which phones were known before a restart.
-func (d *Detector) Restore(now time.Time, phones []Phone) {
+// Restore says which phones were known before a restart. It is to be called first.
+func (d *Detector) Restore(now time.Time, known []Phone) {
 	d.tick(now)
-	for _, p := range phones {
+	known = slices.SortedFunc(slices.Values(known), func(a, b Phone) int { return a.Until.Compare(b.Until) })
+	for _, p := range known {
 		a := p.Addr.Unmap().WithZone("")
-		until := d.now.add(min(max(-remember, p.Until.Sub(now)), longest))
 		if !possible(a) || p.Account == "" || now.Sub(p.Until) >= remember {
 			continue
 		}
+		until := d.now.add(min(p.Until.Sub(now), longest))
 		since := d.now.add(-min(max(0, now.Sub(p.Since)), remember))
 		d.know(phone{addr: a, account: pbx.Text(p.Account), transport: p.Transport, proved: p.Proved, since: since, last: min(until, d.now), until: until}, pbx.Registered)
 	}
@@ -109,13 +90,7 @@ func (d *Detector) Restore(now time.Time, phones []Phone) {
 
 // know takes a phone in.
 func (d *Detector) know(p phone, what pbx.What) []Verdict {
-	key := sourceOf(p.addr)
-	s := d.sites[key]
-	if s == nil {
-		s = &site{}
-	}
-	if i := slices.IndexFunc(s.phones, func(o phone) bool { return o.addr == p.addr && o.account == p.account }); i >= 0 {
-		old := &s.phones[i]
+	if old := d.phones.find(p.addr, p.account); old != nil {
 		ended := old.until <= d.now
 		old.last, old.transport, old.proved = max(old.last, p.last), p.transport, old.proved || p.proved
 		if what == pbx.Authenticated {
@@ -128,64 +103,26 @@ func (d *Detector) know(p phone, what pbx.What) []Verdict {
 		}
 		return nil
 	}
-	networks, told := d.makeRoom(p)
-	if d.phones >= maxPhones {
-		return nil
+	networks := []netip.Prefix{wide(p.addr)}
+	for i := range d.phones.same.all(d.phones.hash(p.account)) {
+		o := d.phones.rows[i].value
+		p.told = max(p.told, o.told)
+		if w := wide(o.addr); d.now.since(o.last) < 24*time.Hour && !slices.Contains(networks, w) {
+			networks = append(networks, w)
+		}
 	}
-	d.sites[key] = s
 	var out []Verdict
 	if p.until > d.now {
 		out = append(out, Trust{d.phone(p)})
 	}
-	if networks >= manyNetworks && (told == 0 || d.now.since(told) >= 24*time.Hour) {
-		told = d.now
-		out = append(out, Tell{Addr: p.addr, Account: p.account, Text: fmt.Sprintf("account %s has proved its password from %d networks in a day, the last time from %s: is it stolen?", p.account, networks, p.addr)})
+	if len(networks) >= manyNetworks && (p.told == 0 || d.now.since(p.told) >= 24*time.Hour) {
+		p.told = d.now
+		out = append(out, Tell{Addr: p.addr, Account: p.account, Text: fmt.Sprintf("account %s has proved its password from %d networks in a day, the last time from %s: is it stolen?", p.account, len(networks), p.addr)})
 	}
-	p.told = told
-	s.phones = append(s.phones, p)
-	d.phones++
+	if !d.phones.add(p) {
+		return nil
+	}
 	return out
-}
-
-// makeRoom removes a phone in favour of a new one, if its account or all have too many. A phone whose
-// address is not proved makes no room among others. It returns from how many networks the account
-// has proved its password within a day, with the new one, and when that was told.
-func (d *Detector) makeRoom(p phone) (networks int, told moment) {
-	type found struct {
-		key  source
-		at   int
-		last moment
-	}
-	var first, own found // those that were right longest ago, of all and of the account
-	ofAccount := 0
-	seen := []netip.Prefix{wide(p.addr)}
-	for key, s := range d.sites {
-		for i := range s.phones {
-			o := &s.phones[i]
-			here := found{key, i, o.last}
-			if first.key == (source{}) || o.last < first.last {
-				first = here
-			}
-			if o.account != p.account {
-				continue
-			}
-			if ofAccount == 0 || o.last < own.last {
-				own = here
-			}
-			ofAccount++
-			told = max(told, o.told)
-			if w := wide(o.addr); d.now.since(o.last) < 24*time.Hour && !slices.Contains(seen, w) {
-				seen = append(seen, w)
-			}
-		}
-	}
-	switch {
-	case ofAccount >= maxOfAccount:
-		d.drop(own.key, own.at)
-	case d.phones >= maxPhones && p.proved:
-		d.drop(first.key, first.at)
-	}
-	return len(seen), told
 }
 
 // wide returns the network that is likely to be one provider's.
@@ -198,15 +135,6 @@ func wide(a netip.Addr) netip.Prefix {
 	return w
 }
 
-func (d *Detector) drop(key source, i int) {
-	s := d.sites[key]
-	s.phones = slices.Delete(s.phones, i, i+1)
-	d.phones--
-	if len(s.phones) == 0 {
-		delete(d.sites, key)
-	}
-}
-
 // phone returns a phone by the wall clock.
 func (d *Detector) phone(p phone) Phone {
 	at := func(m moment) time.Time { return d.wall.Round(0).Add(m.since(d.now)) }
@@ -217,60 +145,57 @@ func (d *Detector) phone(p phone) Phone {
 // has ended in the last seven days.
 func (d *Detector) Phones(now time.Time) []Phone {
 	d.tick(now)
-	phones := make([]Phone, 0, d.phones)
-	for _, s := range d.sites {
-		for _, p := range s.phones {
-			phones = append(phones, d.phone(p))
-		}
+	phones := make([]Phone, 0, len(d.phones.places))
+	for i := d.phones.oldest; i >= 0; i = d.phones.rows[i].newer {
+		phones = append(phones, d.phone(d.phones.rows[i].value))
 	}
 	slices.SortFunc(phones, func(a, b Phone) int { return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Account, b.Account)) })
 	return phones
 }
 
-// wrongAtSite takes in what a source does where somebody has proved a password.
-func (d *Detector) wrongAtSite(s *site, e event) []Verdict {
-	if !e.Proved || e.What != pbx.WrongPassword && e.What != pbx.UnknownAccount {
-		return nil
+// wrongAtSite takes in that a proved password or account was wrong where others were right.
+func (d *Detector) wrongAtSite(e event) []Verdict {
+	w, right := d.wrong.get(e.source), d.phones.accounts(e.source, crowd)
+	passed := e.at.since(w.last)
+	w.last = max(w.last, e.at)
+	w.others.add(0, passed, othersPer*float64(min(right, manyRight)))
+	w.day.add(1, passed, toldAt*dayPer)
+	if w.day == 1 { // all that was before has run out
+		w.tally = tally{}
 	}
-	right := s.accounts()
-	passed := e.at.since(s.wrongAt)
-	s.wrongAt = max(s.wrongAt, e.at)
-	s.others.add(0, passed, othersPer*float64(min(right, manyRight)))
-	s.day.add(1, passed, toldAt*dayPer)
-	if s.day == 1 { // all that was before has run out
-		s.tally = tally{}
-	}
-	s.tally.add(e.What, e.at)
+	w.tally.add(e.What, e.at)
 	excess := false
-	if own := slices.IndexFunc(s.phones, func(p phone) bool { return p.account == e.Account }); own >= 0 {
-		p := &s.phones[own]
-		p.wrong.add(1, e.at.since(p.wrongAt), ownPer)
-		p.wrongAt = max(p.wrongAt, e.at)
-		excess = p.wrong.full(ownMost)
+	own := d.phones.of(e.Account, e.source)
+	if own != nil {
+		own.wrong.add(1, e.at.since(own.wrongAt), ownPer)
+		own.wrongAt = max(own.wrongAt, e.at)
+		excess = own.wrong.full(ownMost)
 	} else {
-		s.others++
-		s.tried.add(e.account, e.at)
-		excess = s.others.full(othersMost) || s.tried.n(e.at) >= max(fewAccounts, min(right, manyOthers))
+		w.others++
+		if e.Account != "" {
+			spread(w.tried[:]).add(e.account, e.at)
+		}
+		excess = w.others.full(othersMost) || spread(w.tried[:]).n(e.at) >= max(fewAccounts, min(right, manyOthers))
 	}
-	evidence := s.tally.evidence(s.tried.n(e.at))
+	evidence := w.tally.evidence(spread(w.tried[:]).n(e.at))
 	addr := e.Source.Addr()
 	if !excess {
-		if s.day.full(toldAt) && (s.told == 0 || e.at.since(s.told) >= 24*time.Hour) {
-			s.told = e.at
+		if w.day.full(toldAt) && (w.told == 0 || e.at.since(w.told) >= 24*time.Hour) {
+			w.told = e.at
 			return []Verdict{Tell{Addr: addr, Account: e.Account, Text: fmt.Sprintf("%s from %s, where %s; the last one for account %s", evidence, addr, proved(right), e.Account)}}
 		}
 		return nil
 	}
 	reason := evidence.String() + ", where " + proved(right)
 	if right >= crowd || d.friend(addr) {
-		s.others, s.tried = 0, spread{}
-		for i := range s.phones {
-			s.phones[i].wrong = 0
+		w.others, w.tried = 0, [manyOthers]try{}
+		if own != nil {
+			own.wrong = 0
 		}
 		return d.spare(e, reason)
 	}
-	d.phones -= len(s.phones)
-	delete(d.sites, e.source)
+	d.phones.forgetAll(e.source)
+	d.wrong.remove(e.source)
 	who := guesser
 	if right >= officeAccounts {
 		who = anOffice
@@ -286,18 +211,4 @@ func proved(right int) string {
 		return fmt.Sprintf("%d accounts or more are right", right)
 	}
 	return fmt.Sprintf("%d accounts are right", right)
-}
-
-// accounts returns how many accounts have proved their password at a site; it counts no more than
-// a crowd.
-func (s *site) accounts() int {
-	var found [crowd]string
-	n := 0
-	for i := range s.phones {
-		if n < crowd && !slices.Contains(found[:n], s.phones[i].account) {
-			found[n] = s.phones[i].account
-			n++
-		}
-	}
-	return n
 }

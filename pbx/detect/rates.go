@@ -14,18 +14,18 @@ type rate struct {
 	failures, requests bucket
 	tally              tally
 	forged             bool   // not all of it is proved
-	banned             moment // 0 if not
+	ignored            moment // since when it does not count for a while; 0 if it does
 }
 
 // rated takes in what counts by its rate only.
-func (d *Detector) rated(e event, trap bool) []Verdict {
+func (d *Detector) rated(e event, trap string) []Verdict {
 	r := d.unproved.get(e.source)
-	if r.banned != 0 && e.at.since(r.banned) < inFlight {
+	if r.ignored != 0 && e.at.since(r.ignored) < inFlight {
 		return nil
 	}
 	failures, requests := 0.0, 1.0
 	switch {
-	case trap:
+	case trap != "":
 		failures, requests = trapped, 0
 	case e.What == pbx.WrongPassword || e.What == pbx.UnknownAccount:
 		failures, requests = 1, 0
@@ -37,27 +37,40 @@ func (d *Detector) rated(e event, trap bool) []Verdict {
 	if r.failures == bucket(failures) && r.requests == bucket(requests) { // all that was before has run out
 		r.tally, r.forged = tally{}, false
 	}
-	r.forged = r.forged || !e.Proved
 	r.tally.add(e.What, e.at)
+	r.forged = r.forged || !e.Proved
 	if !r.failures.full(d.settings.Failures) && !r.requests.full(d.settings.Requests) {
 		return nil
 	}
-	evidence, forged := r.tally.evidence(0), r.forged
 	if d.friend(e.Source.Addr()) {
-		*r = rate{}
+		*r = rate{ignored: d.now}
 		return nil
 	}
-	passed = d.now.since(d.unprovedLast)
-	d.unprovedLast = d.now
-	d.unprovedBans.add(0, passed, float64(d.settings.UnprovedMax)/60)
-	if float64(d.unprovedBans)+1 > float64(d.settings.UnprovedMax) {
+	if !d.mayRate() {
 		return nil
+	}
+	evidence, reason := r.tally.evidence(0), trap
+	if reason == "" {
+		reason = evidence.String()
+	}
+	if r.forged {
+		reason += ", not proved"
+	} else {
+		reason += ", proved"
+	}
+	b := Ban{Addr: e.Source.Addr(), For: d.settings.UnprovedFor, Reason: reason, Proved: !r.forged, Evidence: evidence}
+	*r = rate{ignored: d.now}
+	return []Verdict{b}
+}
+
+// mayRate takes one of the bans that there may be in a minute.
+func (d *Detector) mayRate() bool {
+	most := float64(d.settings.UnprovedMax)
+	d.unprovedBans.add(0, d.now.since(d.unprovedLast), most/60)
+	d.unprovedLast = d.now
+	if float64(d.unprovedBans)+1 > most {
+		return false
 	}
 	d.unprovedBans++
-	*r = rate{banned: d.now}
-	b := Ban{Addr: e.Source.Addr(), For: d.settings.UnprovedFor, Reason: evidence.String() + ", proved", Proved: !forged, Evidence: evidence}
-	if forged {
-		b.Reason = evidence.String() + ", not proved"
-	}
-	return []Verdict{b}
+	return true
 }

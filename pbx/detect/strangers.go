@@ -29,7 +29,7 @@ type stranger struct {
 	last              moment // when the buckets were filled last
 	atOnce, hour, day bucket
 	tally             tally
-	tried             spread
+	tried             [accounts]try
 	burst             bool // more came at once than a phone would send
 
 	// The last wrong password or unknown account.
@@ -59,7 +59,7 @@ func (d *Detector) strange(e event, trap string) []Verdict {
 	if enough := s.count(e, d.settings, d.returns(e.source)); trap == "" && !enough {
 		return nil
 	}
-	evidence := s.tally.evidence(s.tried.n(e.at))
+	evidence := s.tally.evidence(spread(s.tried[:]).n(e.at))
 	if trap == "" {
 		reason = evidence.String()
 	}
@@ -113,45 +113,50 @@ func (s *stranger) count(e event, limits Settings, returns bool) bool {
 		return s.burst
 	}
 	if e.Account != "" {
-		s.tried.add(e.account, e.at)
+		spread(s.tried[:]).add(e.account, e.at)
 	}
 
 	anotherAttempt := s.what == pbx.WrongPassword && e.What == pbx.WrongPassword && e.at.since(s.at) < soon &&
 		(s.account == e.account && s.asked || s.account != e.account && s.port == e.Source.Port())
 	s.what, s.at, s.account, s.method, s.port, s.asked = e.What, e.at, e.account, e.Method, e.Source.Port(), false
 	s.burst = anotherAttempt || s.atOnce.full(atOnce)
-	return s.burst || s.hour.full(hour) || s.day.full(day) || s.tried.n(e.at) >= most
+	return s.burst || s.hour.full(hour) || s.day.full(day) || spread(s.tried[:]).n(e.at) >= most
 }
 
 // half is what is enough of those who were banned before.
 func half(n int) int { return max(2, n/2) }
 
-// spread is which accounts were tried within a day, ten at most.
-type spread [10]struct {
-	account uint32
-	at      moment
+// spread is which accounts were tried within a day. It has a fixed number of places.
+type spread []try
+
+type try struct {
+	account, second uint32 // second is 0 in a place that is free
 }
 
-func (s *spread) add(account uint32, at moment) {
+func (s spread) add(account uint32, at moment) {
+	second := seconds(at)
 	oldest := 0
 	for i := range s {
-		if s[i].account == account && s[i].at != 0 {
-			s[i].at = max(s[i].at, at)
+		if s[i].account == account && s[i].second != 0 {
+			s[i].second = max(s[i].second, second)
 			return
 		}
-		if s[i].at < s[oldest].at {
+		if s[i].second < s[oldest].second {
 			oldest = i
 		}
 	}
-	s[oldest].account, s[oldest].at = account, at
+	s[oldest].account, s[oldest].second = account, second
 }
 
-func (s *spread) n(now moment) int {
+func (s spread) n(now moment) int {
 	n := 0
 	for i := range s {
-		if s[i].at != 0 && now.since(s[i].at) < 24*time.Hour {
+		if s[i].second != 0 && s[i].second+24*60*60 > seconds(now) {
 			n++
 		}
 	}
 	return n
 }
+
+// seconds are not 0, and enough for a century.
+func seconds(m moment) uint32 { return uint32(m/moment(time.Second)) + 1 }

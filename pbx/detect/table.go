@@ -1,24 +1,20 @@
 package detect
 
-import "net/netip"
+import (
+	"encoding/binary"
+	"net/netip"
+)
 
-// source is who is counted as one: an IPv4 address, or an IPv6 network /64.
-type source struct {
-	bits uint64
-	six  bool
-}
+// source is who is counted as one: an IPv6 network /64, or an IPv4 address, which stands where IPv6
+// has multicast, and so no source (see possible).
+type source uint64
 
 func sourceOf(a netip.Addr) source {
 	b := a.As16()
-	s := source{six: !a.Is4()}
-	from := b[:8]
-	if !s.six {
-		from = b[8:]
+	if a.Is4() {
+		return 0xff<<56 | source(binary.BigEndian.Uint32(b[12:]))
 	}
-	for _, c := range from {
-		s.bits = s.bits<<8 | uint64(c)
-	}
-	return s
+	return source(binary.BigEndian.Uint64(b[:8]))
 }
 
 // prefixOf returns the network that counts as one source.
@@ -29,39 +25,39 @@ func prefixOf(a netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(a, 64).Masked()
 }
 
-// table has a value for each of a bounded number of sources. When it is full, a new one takes
-// the place of that which was used longest ago.
-type table[V any] struct {
+// table has a value for each of a bounded number of keys. When it is full, a new one takes the
+// place of that which was used longest ago.
+type table[K ~uint64, V any] struct {
 	most   int
-	places map[source]int32
-	rows   []row[V]
+	places map[K]int32
+	rows   []row[K, V]
 	newest int32 // -1 if there is none
 	oldest int32
 	free   int32 // a row that was removed, -1 if there is none; older is the next one
 }
 
-type row[V any] struct {
+type row[K ~uint64, V any] struct {
 	value        V
-	key          source
+	key          K
 	newer, older int32
 }
 
-func newTable[V any](most int) table[V] {
-	return table[V]{most: most, places: make(map[source]int32), newest: -1, oldest: -1, free: -1}
+func newTable[K ~uint64, V any](most int) table[K, V] {
+	return table[K, V]{most: most, places: make(map[K]int32), newest: -1, oldest: -1, free: -1}
 }
 
-// peek returns the value of a source without using it; nil if there is none. It is good until the
+// peek returns the value of a key without using it; nil if there is none. It is good until the
 // next call of get.
-func (t *table[V]) peek(s source) *V {
-	if i, ok := t.places[s]; ok {
+func (t *table[K, V]) peek(key K) *V {
+	if i, ok := t.places[key]; ok {
 		return &t.rows[i].value
 	}
 	return nil
 }
 
-// get returns the value of a source, a new one if there is none. It is good until the next call.
-func (t *table[V]) get(s source) *V {
-	i, ok := t.places[s]
+// get returns the value of a key, a new one if there is none. It is good until the next call.
+func (t *table[K, V]) get(key K) *V {
+	i, ok := t.places[key]
 	switch {
 	case ok:
 		t.unlink(i)
@@ -70,33 +66,36 @@ func (t *table[V]) get(s source) *V {
 		t.free = t.rows[i].older
 	case len(t.rows) < t.most:
 		i = int32(len(t.rows))
-		t.rows = append(t.rows, row[V]{})
+		if len(t.rows) == cap(t.rows) { // append would make more room than is ever used
+			t.rows = append(make([]row[K, V], 0, min(max(32, 2*len(t.rows)), t.most)), t.rows...)
+		}
+		t.rows = append(t.rows, row[K, V]{})
 	default:
 		i = t.oldest
 		t.unlink(i)
 		delete(t.places, t.rows[i].key)
 	}
 	if !ok {
-		t.rows[i] = row[V]{key: s}
-		t.places[s] = i
+		t.rows[i] = row[K, V]{key: key}
+		t.places[key] = i
 	}
 	t.link(i)
 	return &t.rows[i].value
 }
 
-func (t *table[V]) remove(s source) {
-	i, ok := t.places[s]
+func (t *table[K, V]) remove(key K) {
+	i, ok := t.places[key]
 	if !ok {
 		return
 	}
 	t.unlink(i)
-	delete(t.places, s)
-	t.rows[i] = row[V]{older: t.free}
+	delete(t.places, key)
+	t.rows[i] = row[K, V]{older: t.free}
 	t.free = i
 }
 
 // link makes a row the newest one.
-func (t *table[V]) link(i int32) {
+func (t *table[K, V]) link(i int32) {
 	t.rows[i].newer, t.rows[i].older = -1, t.newest
 	if t.newest >= 0 {
 		t.rows[t.newest].newer = i
@@ -106,7 +105,7 @@ func (t *table[V]) link(i int32) {
 	t.newest = i
 }
 
-func (t *table[V]) unlink(i int32) {
+func (t *table[K, V]) unlink(i int32) {
 	newer, older := t.rows[i].newer, t.rows[i].older
 	if newer >= 0 {
 		t.rows[newer].older = older

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/voipbl/voipbl/pbx"
 )
@@ -19,7 +20,7 @@ var (
 
 // world is a PBX and a kernel that carries bans out. Time passes only by wait.
 type world struct {
-	t      testing.TB
+	t      rapid.TB
 	d      *Detector
 	start  time.Time
 	now    time.Time
@@ -30,9 +31,9 @@ type world struct {
 	told   []string
 }
 
-func newWorld(t testing.TB) *world { return newWorldWith(t, Defaults()) }
+func newWorld(t rapid.TB) *world { return newWorldWith(t, Defaults()) }
 
-func newWorldWith(t testing.TB, s Settings) *world {
+func newWorldWith(t rapid.TB, s Settings) *world {
 	if err := s.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -116,8 +117,8 @@ func (w *world) phones(n int) {
 	for i := range n {
 		w.register(port(office, i), fmt.Sprint(6000+i), time.Hour)
 	}
-	if w.d.phones != n || len(w.bans) != 0 {
-		w.t.Fatalf("%d phones, bans %v", w.d.phones, w.bans)
+	if len(w.d.phones.places) != n || len(w.bans) != 0 {
+		w.t.Fatalf("%d phones, bans %v", len(w.d.phones.places), w.bans)
 	}
 	w.told = nil
 }

@@ -9,6 +9,7 @@ var rooms = []room{
 	{name: "config", slow: "TestLargeFileIsQuick|TestTooMuch|TestTooMany|TestRoundTrip"},
 	{name: "dns"},
 	{name: "lockout"},
+	{name: "pbx/detect", slow: "TestBounded|TestSpoofed"},
 	{name: "advise"},
 	{
 		name:  "firewall",
