@@ -13,6 +13,8 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"github.com/voipbl/voipbl/internal/keptsocket"
+	"github.com/voipbl/voipbl/internal/procself"
 	"github.com/voipbl/voipbl/iptables"
 )
 
@@ -108,9 +110,21 @@ var knownBoot atomic.Pointer[string]
 // systemd uses.
 const bootEnv = "VOIPBL_BOOT_ID"
 
-// netnsCookie returns a number that no other network namespace of this boot has or will have
-// (SO_NETNS_COOKIE, socket(7)).
+// netnsCookie returns a number that no other network namespace of this boot has or will have. It is
+// asked for once.
 func netnsCookie() (uint64, error) {
+	if known := knownCookie.Load(); known != 0 && procself.OneNamespace() {
+		return known, nil
+	}
+	cookie, err := askCookie()
+	knownCookie.Store(cookie)
+	return cookie, err
+}
+
+var knownCookie atomic.Uint64 // 0 if it is not known: the kernel begins with 1
+
+// askCookie is netnsCookie by a new socket (SO_NETNS_COOKIE, socket(7)).
+func askCookie() (uint64, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return 0, err
@@ -146,19 +160,31 @@ const (
 	nftBuffer = 32 << 10 // for an answer; the kernel's pieces of a listing are no longer
 )
 
-// nftAsk sends a request without arguments and passes the attributes of each answer on. flags say
-// how the answers end: NLM_F_ACK or NLM_F_DUMP. The socket does not belong to Go's poller, which
-// would cost several times as much as the question.
-func nftAsk(message, flags int, family byte, attribute func(typ uint16, value []byte)) error {
+// nftSockets do not belong to Go's poller, which would cost several times as much as the question.
+var nftSockets = keptsocket.Kept[int]{Open: openNFT, Close: closeSocket}
+
+func openNFT() (int, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 	if err != nil {
-		return err
+		return -1, err
 	}
-	defer unix.Close(fd)
 	wait := unix.NsecToTimeval(nftWait.Nanoseconds())
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait); err != nil {
-		return err
+		unix.Close(fd)
+		return -1, err
 	}
+	return fd, nil
+}
+
+func closeSocket(fd int) { unix.Close(fd) }
+
+// nftAsk sends a request without arguments and passes the attributes of each answer on. flags say
+// how the answers end: NLM_F_ACK or NLM_F_DUMP.
+func nftAsk(message, flags int, family byte, attribute func(typ uint16, value []byte)) error {
+	return nftSockets.Use(func(fd int) error { return nftAskBy(fd, message, flags, family, attribute) })
+}
+
+func nftAskBy(fd, message, flags int, family byte, attribute func(typ uint16, value []byte)) error {
 	req := nl.NewNetlinkRequest(nfnlSubsysNFTables<<8|message, flags)
 	req.AddRawData(append([]byte{family}, make([]byte, nfgenmsgLength-1)...)) // NFNETLINK_V0
 	if err := unix.Sendto(fd, req.Serialize(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
@@ -182,6 +208,8 @@ func nftAsk(message, flags int, family byte, attribute func(typ uint16, value []
 		}
 		for _, m := range msgs {
 			switch {
+			case m.Header.Seq != req.Seq: // the answer to an earlier one
+				continue
 			case m.Header.Flags&unix.NLM_F_DUMP_INTR != 0:
 				return nl.ErrDumpInterrupted
 			case m.Header.Type == unix.NLMSG_ERROR && len(m.Data) >= 4:

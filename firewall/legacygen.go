@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/voipbl/voipbl/internal/keptsocket"
 	"github.com/voipbl/voipbl/iptables"
 )
 
@@ -61,11 +62,20 @@ type ip6tEntry struct {
 }
 
 // entryForm has the offsets and lengths within an entry that are needed here.
-type entryForm struct{ domain, level, next, counters, length int }
+type entryForm struct {
+	sockets                       *keptsocket.Kept[int]
+	level, next, counters, length int
+}
 
 var entryForms = [2]entryForm{
-	{unix.AF_INET, unix.SOL_IP, int(unsafe.Offsetof(iptEntry{}.nextOffset)), int(unsafe.Offsetof(iptEntry{}.packets)), int(unsafe.Sizeof(iptEntry{}))},
-	{unix.AF_INET6, unix.SOL_IPV6, int(unsafe.Offsetof(ip6tEntry{}.nextOffset)), int(unsafe.Offsetof(ip6tEntry{}.packets)), int(unsafe.Sizeof(ip6tEntry{}))},
+	{legacySockets(unix.AF_INET), unix.SOL_IP, int(unsafe.Offsetof(iptEntry{}.nextOffset)), int(unsafe.Offsetof(iptEntry{}.packets)), int(unsafe.Sizeof(iptEntry{}))},
+	{legacySockets(unix.AF_INET6), unix.SOL_IPV6, int(unsafe.Offsetof(ip6tEntry{}.nextOffset)), int(unsafe.Offsetof(ip6tEntry{}.packets)), int(unsafe.Sizeof(ip6tEntry{}))},
+}
+
+// legacySockets are of a type that answers such questions, and receives no packet meanwhile.
+func legacySockets(domain int) *keptsocket.Kept[int] {
+	open := func() (int, error) { return unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0) }
+	return &keptsocket.Kept[int]{Open: open, Close: closeSocket}
 }
 
 // countersLength is the length of struct xt_counters.
@@ -85,18 +95,17 @@ func legacyGeneration() (string, error) {
 		if len(names) == 0 {
 			continue
 		}
-		sock, err := unix.Socket(entryForms[f].domain, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
-		if err != nil {
-			return "", err
-		}
-		for _, name := range strings.Fields(string(names)) {
-			rules, tableErr := legacyTable(sock, entryForms[f], name)
-			if err = errors.Join(err, tableErr); err == nil {
+		err = entryForms[f].sockets.Use(func(sock int) error {
+			for _, name := range strings.Fields(string(names)) {
+				rules, err := legacyTable(sock, entryForms[f], name)
+				if err != nil {
+					return err
+				}
 				fmt.Fprintf(sum, "%d %s %d\n", f, name, len(rules))
 				sum.Write(rules)
 			}
-		}
-		unix.Close(sock)
+			return nil
+		})
 		if err != nil {
 			return "", err
 		}

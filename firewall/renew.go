@@ -5,8 +5,6 @@ import (
 	"slices"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/nft"
 )
@@ -67,12 +65,12 @@ func legacyCounts(_ context.Context, chains []nft.ChainName) (map[nft.ChainName]
 	counts := make(map[nft.ChainName][]nft.Count)
 	for _, c := range chains {
 		form := entryForms[slices.Index(nftFamilies[:], c.Family)]
-		sock, err := unix.Socket(form.domain, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
-		if err != nil {
-			return nil, err
-		}
-		info, rules, err := legacyEntries(sock, form, c.Table)
-		unix.Close(sock)
+		var info iptGetinfo
+		var rules []byte
+		err := form.sockets.Use(func(sock int) (err error) {
+			info, rules, err = legacyEntries(sock, form, c.Table)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}

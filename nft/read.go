@@ -10,6 +10,8 @@ import (
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/internal/keptsocket"
 )
 
 // Options say what to read besides the rules.
@@ -68,17 +70,28 @@ func Read(ctx context.Context, o Options) (*Ruleset, error) {
 // settled reads until nothing has changed during the reading, and returns the generation that was
 // read. It does not read a kernel without nf_tables.
 func settled(ctx context.Context, o Options, read func(*kernel) error) (generation uint32, err error) {
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
-	if err != nil {
-		return 0, readError(err)
+	dialled := false
+	err = sockets.Use(func(conn *netlink.Conn) (err error) {
+		dialled = true
+		generation, err = settledBy(ctx, &kernel{conn, o}, read)
+		return err
+	})
+	if err != nil && !dialled {
+		err = readError(err)
 	}
-	defer conn.Close()
-	if deadline, ok := ctx.Deadline(); ok {
-		if err := conn.SetDeadline(deadline); err != nil {
-			return 0, failed(err)
-		}
+	return generation, err
+}
+
+var sockets = keptsocket.Kept[*netlink.Conn]{
+	Open:  func() (*netlink.Conn, error) { return netlink.Dial(unix.NETLINK_NETFILTER, nil) },
+	Close: func(conn *netlink.Conn) { conn.Close() },
+}
+
+func settledBy(ctx context.Context, k *kernel, read func(*kernel) error) (generation uint32, err error) {
+	deadline, _ := ctx.Deadline() // none is the zero time, which takes away that of the last time
+	if err := k.SetDeadline(deadline); err != nil {
+		return 0, failed(err)
 	}
-	k := &kernel{conn, o}
 	for range tries {
 		if err := ctx.Err(); err != nil {
 			return 0, err

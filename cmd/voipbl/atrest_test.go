@@ -39,7 +39,7 @@ func TestAtRest(t *testing.T) {
 	if again-wakes > 8 {
 		t.Errorf("it has woken up %d times for one check", again-wakes)
 	}
-	callLimits{25, 0, 0, 0, 10, 10, 20, 0, 0, 0}.hold(t, "a check", cmd, before)
+	callLimits{25, 0, 0, 0, 0, 10, 20, 0, 0, 0}.hold(t, "a check", cmd, before)
 }
 
 // TestAtRestLarge: of a large set an agent at rest reads neither the entries nor the header at each

@@ -48,9 +48,9 @@ func TestSyncCalls(t *testing.T) {
 		before string
 		most   callLimits // some more than there are; of files without those of other processes
 	}{
-		{"changed", "", callLimits{150, 14, 11, 7, 42, 61, 135, 4, 4, 20}},
-		{"unchanged", "", callLimits{150, 8, 3, 2, 42, 49, 120, 4, 4, 20}},
-		{"cold", "remove", callLimits{175, 12, 11, 6, 70, 96, 205, 8, 6, 66}},
+		{"changed", "", callLimits{150, 14, 11, 7, 13, 61, 135, 4, 4, 20}},
+		{"unchanged", "", callLimits{150, 8, 3, 2, 13, 49, 120, 4, 4, 20}},
+		{"cold", "remove", callLimits{175, 12, 11, 6, 13, 96, 205, 8, 6, 66}},
 	} {
 		if c.before != "" {
 			h.must("old", c.before)

@@ -8,8 +8,10 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
-	"github.com/voipbl/voipbl/internal/testskip"
 	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/internal/procself"
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 // Enter moves the calling test into a new network namespace in which only the
@@ -32,6 +34,7 @@ func Unshare() error {
 	// Never unlocked, so the thread ends with the goroutine and nothing
 	// else ever runs in the namespace.
 	runtime.LockOSThread()
+	procself.Mixed()
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("new network namespace: %w", err)
 	}
