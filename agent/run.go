@@ -79,8 +79,14 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 	d.watchFiles(ctx, time.Now())
 	d.host = host.Addresses()
 	banned := bans.NewServer(func() config.Config { return *d.shared.Load() }, d.book)
-	var asked *control
-	if err := start.try(ctx, func() (err error) { asked, err = d.listen(banned); return err }, isLasting); err != nil {
+	phones := d.phones()
+	var asked, pbx *control
+	if err := start.try(ctx, func() (err error) { asked, err = d.listen(banned, phones); return err }, isLasting); err != nil {
+		d.files.close()
+		return err
+	}
+	if err := start.try(ctx, func() (err error) { pbx, err = d.listenToPBX(banned, phones); return err }, isLasting); err != nil {
+		asked.close()
 		d.files.close()
 		return err
 	}
@@ -90,6 +96,7 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 	cfg := d.cfg
 	beside, running := startParts(besides,
 		part{"the agent's socket", asked.run},
+		part{"the socket for what watches the PBX", pbx.run},
 		part{"bans", banned.Run},
 		part{"fetching", func(ctx context.Context, ready func()) error { d.fetcher.run(ctx, cfg, ready); return nil }},
 		part{"reports", func(ctx context.Context, ready func()) error { d.reports.run(ctx, ready); return nil }},

@@ -2,12 +2,9 @@ package agent
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"github.com/voipbl/voipbl/bans"
@@ -16,7 +13,6 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/state"
-	"golang.org/x/sys/unix"
 )
 
 // agentState is an AgentStatus that several goroutines write and read.
@@ -46,23 +42,11 @@ type control struct {
 	folder   *os.File
 }
 
-// listen creates the socket, on which run answers. The caller holds the agent's lock, so an
-// existing socket was left by a killed agent.
-func (d *daemon) listen(banned *bans.Server) (*control, error) {
-	folder, err := os.Open(d.cfg.RunDir)
+// listen creates the socket for root, on which run answers.
+func (d *daemon) listen(banned *bans.Server, phones *known.Server) (*control, error) {
+	listener, folder, err := d.listenAt(state.SocketFile)
 	if err != nil {
-		return nil, &state.RunDirError{Err: err}
-	}
-	if err := os.Remove(filepath.Join(d.cfg.RunDir, state.SocketFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		folder.Close()
-		return nil, &state.RunDirError{Err: err}
-	}
-	old := unix.Umask(0o177) // so that from the start only this user can connect
-	listener, err := net.Listen("unix", state.SocketPath(folder))
-	unix.Umask(old)
-	if err != nil {
-		folder.Close()
-		return nil, &state.RunDirError{Err: err}
+		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+state.StatusPath, func(w http.ResponseWriter, _ *http.Request) { state.Respond(w, d.snapshot()) })
@@ -74,18 +58,28 @@ func (d *daemon) listen(banned *bans.Server) (*control, error) {
 		state.Respond(w, ask(r.Context(), d.asks, state.ParseMayLose(r.URL.Query())))
 	})
 	mux.HandleFunc("POST "+bans.Path, banned.Serve)
-	phones := &known.Server{Cfg: func() config.Config { return *d.shared.Load() }, Listed: func() {
-		select {
-		case d.listed <- struct{}{}:
-		default: // the loop is about to do it
-		}
-	}}
 	mux.HandleFunc("POST "+known.Path, phones.Serve)
 	mux.HandleFunc("POST "+state.AllowedPath, func(w http.ResponseWriter, r *http.Request) {
 		state.Respond(w, ask(r.Context(), d.allows, state.LoseNothing))
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: state.RequestWait, IdleTimeout: state.RequestWait}
 	return &control{server, limited(listener, mostAsks), folder}, nil
+}
+
+// phones returns the server for registered phones.
+func (d *daemon) phones() *known.Server {
+	return &known.Server{Cfg: func() config.Config { return *d.shared.Load() }, Listed: func() {
+		select {
+		case d.listed <- struct{}{}:
+		default: // the loop is about to do it
+		}
+	}}
+}
+
+// close ends a server that does not run.
+func (c *control) close() {
+	c.listener.Close()
+	c.folder.Close()
 }
 
 // run answers until ctx ends. Whoever has connected before waits no longer.

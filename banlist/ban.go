@@ -28,6 +28,9 @@ type Ban struct {
 	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: no end
 	Reason string    `json:"reason,omitempty"`
 
+	// Evidence says what the banned address did, if voipbl has seen that itself.
+	Evidence string `json:"evidence,omitempty"`
+
 	For  time.Duration `json:"-"` // how long it was made for; 0: no end
 	Ends time.Duration `json:"-"` // when it ends, in [Clock.Up] of this boot
 }
@@ -40,6 +43,14 @@ func New(prefix netip.Prefix, reason string, last time.Duration, now Clock) Ban 
 		b.Until = now.Wall.Add(last).UTC().Truncate(time.Second)
 	}
 	return b
+}
+
+// Why returns the reason of a ban with its evidence.
+func (b Ban) Why() string {
+	if b.Evidence == "" {
+		return b.Reason
+	}
+	return b.Reason + ": " + b.Evidence
 }
 
 // Possible reports whether the journal can have a line for a ban of p.

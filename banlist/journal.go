@@ -16,7 +16,9 @@ import (
 // line is a line of the journal. Its fields are separated by blanks and its times are
 // numbers, which are read ten times as fast as JSON:
 //
-//	ban PREFIX ADDRESS AT FOR UNTIL ENDS BOOT UP WALL SUM "REASON"
+//	ban PREFIX ADDRESS AT FOR UNTIL ENDS BOOT UP WALL SUM "REASON" "EVIDENCE"
+//
+// EVIDENCE is there only if there is some.
 //
 // Each line has the clocks of its time, so that it can be read after a boot and after
 // the wall clock was set. SUM is a checksum of the rest of the line: a digit changed by
@@ -26,6 +28,7 @@ type line struct {
 	op              string // opBan or opUnban
 	prefix, address netip.Prefix
 	reason          string
+	evidence        string
 
 	// For opBan: when the ban was made, for how many milliseconds, and when it ends by
 	// the wall clock (Unix milliseconds) and in milliseconds since the boot.
@@ -44,7 +47,7 @@ const (
 // AppendBan appends to b the line that adds a ban.
 func AppendBan(b []byte, ban Ban, now Clock) []byte {
 	l := newLine(opBan, ban, now)
-	l.at, l.last = ban.At.UnixMilli(), ban.For.Milliseconds()
+	l.at, l.last, l.evidence = ban.At.UnixMilli(), ban.For.Milliseconds(), ban.Evidence
 	if ban.For != 0 {
 		l.ends, l.until = ban.Ends.Milliseconds(), now.Wall.Add(ban.Ends-now.Up).UnixMilli()
 	}
@@ -90,9 +93,12 @@ func (l *line) append(b []byte) []byte {
 		b = strconv.AppendInt(append(b, ' '), n, 10)
 	}
 	b = append(b, ' ')
-	reason := strconv.AppendQuote(nil, l.reason)
-	b = fmt.Appendf(b, "%08x ", sumOf(b[start:], reason))
-	return append(append(b, reason...), '\n')
+	texts := strconv.AppendQuote(nil, l.reason)
+	if l.evidence != "" {
+		texts = strconv.AppendQuote(append(texts, ' '), l.evidence)
+	}
+	b = fmt.Appendf(b, "%08x ", sumOf(b[start:], texts))
+	return append(append(b, texts...), '\n')
 }
 
 // Encode returns a new journal with only the current bans, and those that are gone.
@@ -212,8 +218,15 @@ func parseLine(row []byte) (*line, error) {
 			note(errSum)
 		}
 	}
-	reason, err := strconv.Unquote(rest)
-	l.reason = reason
+	reason, err := strconv.QuotedPrefix(rest)
+	note(err)
+	if evidence, some := strings.CutPrefix(rest[len(reason):], " "); some {
+		l.evidence, err = strconv.Unquote(evidence)
+		note(err)
+	} else if len(reason) < len(rest) {
+		note(strconv.ErrSyntax)
+	}
+	l.reason, err = strconv.Unquote(reason)
 	note(err)
 	switch {
 	case first != nil:
@@ -234,7 +247,7 @@ func (l *line) clock() Clock {
 }
 
 func (l *line) ban() Ban {
-	b := Ban{Prefix: l.prefix, Address: l.address, At: time.UnixMilli(l.at).UTC(), Reason: l.reason, For: time.Duration(l.last) * time.Millisecond}
+	b := Ban{Prefix: l.prefix, Address: l.address, At: time.UnixMilli(l.at).UTC(), Reason: l.reason, Evidence: strings.Clone(l.evidence), For: time.Duration(l.last) * time.Millisecond}
 	if l.last != 0 {
 		b.Until = time.UnixMilli(l.until).UTC().Truncate(time.Second)
 	}

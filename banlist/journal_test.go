@@ -100,7 +100,7 @@ func TestSpellings(t *testing.T) {
 // TestChangedJournal: any changed byte is noticed or does not change the list.
 func TestChangedJournal(t *testing.T) {
 	then := at(0)
-	lines := journal(then, New(prefix("192.0.2.1"), "", 0, then), New(prefix("192.0.2.2"), "x", time.Hour, then))
+	lines := journal(then, New(prefix("192.0.2.1"), "", 0, then), New(prefix("192.0.2.2"), "x", time.Hour, then), with(New(prefix("192.0.2.3"), "y", time.Hour, then), `5 "wrong" passwords`))
 	lines = AppendUnban(lines, New(prefix("192.0.2.1"), "", 0, then), then)
 	for i := range lines {
 		for bit := range 8 {
@@ -111,6 +111,29 @@ func TestChangedJournal(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestEvidence: what a banned address did is kept, and belongs to no other ban.
+func TestEvidence(t *testing.T) {
+	then := at(0)
+	seen := func(text string) Ban { return with(New(prefix("192.0.2.1"), "seen", time.Hour, then), text) }
+	lines := journal(then, seen("first"), New(prefix("192.0.2.2"), "seen", 0, then), seen(`3 "wrong" passwords`))
+	table := Decode(lines, then).Table
+	var why []string
+	for _, b := range table.Bans(then) {
+		why = append(why, b.Why())
+	}
+	if got := strings.Join(why, ", "); got != `seen: 3 "wrong" passwords, seen` || table.Count("seen") != 2 || table.Count("other") != 0 {
+		t.Errorf("%s", got)
+	}
+	if got := Decode(table.Encode(then), then).Table.Bans(then); !slices.Equal(got, table.Bans(then)) {
+		t.Errorf("written again: %v", got)
+	}
+}
+
+func with(b Ban, evidence string) Ban {
+	b.Evidence = evidence
+	return b
 }
 
 // TestClockLeaps: however the clocks are set, a ban of an hour is not lost and does not

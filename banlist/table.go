@@ -141,6 +141,16 @@ func (t *Table) WithReason(reason string) []Ban {
 	return found
 }
 
+// Count returns how many bans have a reason, including those that are over and not yet removed.
+func (t *Table) Count(reason string) (n int) {
+	for _, e := range t.bans {
+		if e.Reason == reason {
+			n++
+		}
+	}
+	return n
+}
+
 // Expire removes the bans that are over, and returns them.
 func (t *Table) Expire(now Clock) (over []Ban) {
 	for len(t.ends) > 0 && t.ends[0].over(now) {

@@ -42,6 +42,7 @@ type Server struct {
 // banAsk is one request, and where its answer goes.
 type banAsk struct {
 	request banRequest
+	seen    *seenBans       // what a SeenServer was asked for, instead of request
 	answer  chan *banAnswer // gets nil if the agent could not settle it
 }
 
@@ -113,6 +114,9 @@ func (s *Server) answers(ctx context.Context, batch []banAsk) ([]banAnswer, erro
 	defer unlock()
 	var requests []banRequest
 	for _, ask := range batch {
+		if ask.seen != nil {
+			ask.request = ask.seen.admit(cfg, exempt, s.book.table)
+		}
 		requests = append(requests, ask.request)
 	}
 	now := state.Clock()
@@ -213,7 +217,7 @@ func (r banRequest) check() error {
 
 // Serve answers one request over HTTP.
 func (s *Server) Serve(w http.ResponseWriter, r *http.Request) {
-	ask := banAsk{answer: make(chan *banAnswer, 1)}
+	var ask banAsk
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBanBody)).Decode(&ask.request); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
@@ -222,14 +226,23 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	if a, ok := s.ask(r.Context(), ask); ok {
+		state.Respond(w, a)
+	}
+}
+
+// ask waits until a request is settled, unless ctx ends first.
+func (s *Server) ask(ctx context.Context, ask banAsk) (a *banAnswer, ok bool) {
+	ask.answer = make(chan *banAnswer, 1)
 	select {
 	case s.asks <- ask:
-	case <-r.Context().Done():
-		return
+	case <-ctx.Done():
+		return nil, false
 	}
 	select {
 	case a := <-ask.answer:
-		state.Respond(w, a)
-	case <-r.Context().Done():
+		return a, true
+	case <-ctx.Done():
+		return nil, false
 	}
 }

@@ -36,6 +36,8 @@ type banWish struct {
 	Address netip.Prefix  `json:"address,omitzero"` // see [Ban]
 	Reason  string        `json:"reason,omitempty"`
 	For     time.Duration `json:"for,omitempty"`
+
+	evidence string // see [Ban]; only of bans of a SeenServer
 }
 
 // banRemoval says which bans to remove.
@@ -72,7 +74,7 @@ func (b *Book) settle(kernel *ipsetsync.Kernel, requests []banRequest, exempt ci
 		a.Changed = []Ban{}
 		for _, w := range r.Add {
 			ban := banlist.New(w.Prefix, w.Reason, w.For, now)
-			ban.Address = w.Address
+			ban.Address, ban.Evidence = w.Address, w.evidence
 			evicted, ok := b.table.Add(ban)
 			for _, e := range evicted {
 				lines = banlist.AppendUnban(lines, e, now)

@@ -56,7 +56,7 @@ type Answer struct {
 	Listed  bool      `json:"listed"`            // a list blocks one of these; that ends with the next apply, which is under way
 }
 
-// Refusal is a phone that was not taken, and why.
+// Refusal is an address that was not taken, and why.
 type Refusal struct {
 	Addr netip.Addr `json:"addr"`
 	Why  string     `json:"why"`

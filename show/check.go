@@ -67,7 +67,7 @@ func Check(on *screen.Screen, r blocklist.CheckReport) {
 		fmt.Fprintf(on.Out, "  kept from a lost copy of feed %s since %s, until %s at the latest\n", k.Feed, k.Since.Local().Format(time.DateTime), k.Until.Local().Format(time.DateTime))
 	}
 	for _, b := range r.Bans {
-		fmt.Fprintf(on.Out, "  banned here: %s%s%s\n", screen.Prefix(b.Prefix), Until(b), Reason(b.Reason))
+		fmt.Fprintf(on.Out, "  banned here: %s%s%s\n", screen.Prefix(b.Prefix), Until(b), Reason(b.Why()))
 	}
 	if r.BanSet != "" {
 		left := "without an end"

@@ -33,10 +33,10 @@ const (
 	RequestWait = 10 * time.Second
 )
 
-// SocketPath returns a path of the socket through an open folder: the path of a socket
+// SocketPath returns a path of a socket through its open folder: the path of a socket
 // is limited to 107 characters (unix(7)), that of a folder is not.
-func SocketPath(folder *os.File) string {
-	return fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), SocketFile)
+func SocketPath(folder *os.File, file string) string {
+	return fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), file)
 }
 
 func Respond(w http.ResponseWriter, v any) {
@@ -140,6 +140,29 @@ func Tell(ctx context.Context, cfg config.Config, wait time.Duration, method, pa
 	return exchange(ctx, cfg, who, wait, method, path, what, v)
 }
 
+// request sends a request to a socket in a folder.
+func request(ctx context.Context, folder *os.File, file, method, path string, what any) (*http.Response, error) {
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", SocketPath(folder, file))
+		},
+	}}
+	var body io.Reader
+	if what != nil {
+		text, err := json.Marshal(what)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(text)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	return client.Do(r)
+}
+
 // exchange sends one request and reads the answer.
 func exchange(ctx context.Context, cfg config.Config, who string, wait time.Duration, method, path string, what, v any) error {
 	ctx, cancel := context.WithTimeout(ctx, wait)
@@ -149,25 +172,7 @@ func exchange(ctx context.Context, cfg config.Config, who string, wait time.Dura
 		return &RunDirError{err}
 	}
 	defer folder.Close()
-	client := http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", SocketPath(folder))
-		},
-	}}
-	var body io.Reader
-	if what != nil {
-		text, err := json.Marshal(what)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(text)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, body)
-	if err != nil {
-		return err
-	}
-	response, err := client.Do(request)
+	response, err := request(ctx, folder, SocketFile, method, path, what)
 	if err != nil {
 		return &SilentAgentError{who, wait, heldBy(cfg.RunDir, pidOf(who)), err}
 	}

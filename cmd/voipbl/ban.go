@@ -297,7 +297,7 @@ func (a *app) printBans(bans []bans.Ban, now time.Time) {
 		room = min(room, max(10, left))
 	}
 	for i, b := range bans {
-		t.Rows[i+1] = append(t.Rows[i+1], screen.Shorten(screen.Clean(b.Reason), room))
+		t.Rows[i+1] = append(t.Rows[i+1], screen.Shorten(screen.Clean(b.Why()), room))
 	}
 	t.Print(a.Out)
 }

@@ -71,7 +71,7 @@ func (a *app) completeBans(cmd *cobra.Command, args []string, _ string) ([]cobra
 	var words []cobra.Completion
 	for _, b := range bans {
 		if address := screen.Prefix(b.Prefix); !given[address] {
-			about := strings.TrimSpace(show.Until(b) + show.Reason(b.Reason))
+			about := strings.TrimSpace(show.Until(b) + show.Reason(b.Why()))
 			words = append(words, cobra.CompletionWithDesc(address, strings.TrimPrefix(about, ": ")))
 		}
 	}

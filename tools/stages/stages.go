@@ -50,7 +50,7 @@ var forRoot = []string{
 	"TestConnectAsterisk", "TestAMIOfAsterisk", "TestHEPOfAsterisk", "TestHEPOfKamailio", "TestHEPOfKamailioAlike",
 	"TestIAXAuthDebug", "TestRealAsterisk",
 	"TestNamedSSHD", "TestSessionsOfContainers", "TestSessionsOfRealSSHD",
-	"TestLegsByPackets", "TestMaybeLoggedIn", "TestOpenStoreOfAnother", "TestReadWithoutPermission", "TestWithoutRights",
+	"TestLegsByPackets", "TestMaybeLoggedIn", "TestOpenStoreOfAnother", "TestPBXSocketGroup", "TestReadWithoutPermission", "TestWithoutRights",
 	"TestReadHuge", "TestStepsByKernel",
 	"TestPromtoolChecksAlerts", "TestPromtoolReadsQueries", "TestPromtoolTestsAlerts", // apt-get
 	"TestReadLies", // starts its own program hundreds of times, which is slow with the race detector

@@ -1,0 +1,212 @@
+package bans
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/voipbl/voipbl/banlist"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/internal/quota"
+	"github.com/voipbl/voipbl/known"
+	"github.com/voipbl/voipbl/state"
+)
+
+// This file is the agent's server for bans that the process watching the PBX asks for. That process
+// reads what strangers send, so it may be in the hands of one of them. It can ban single addresses
+// for a limited time, so many a minute, and nothing that is exempt. It cannot take bans back.
+
+// SeenPath is the agent's path for such bans, on the socket of that process (see [state.PBXSocket]):
+// POST a [SeenRequest], get a [SeenAnswer].
+const SeenPath = "/ban"
+
+// SeenReason is the reason of all these bans. The evidence says more.
+const SeenReason = "seen by voipbl"
+
+const (
+	// seenAMinute is how many addresses may be banned in a minute, and at once after a quiet
+	// minute. Ten attackers at once need ten, and a host under attack bans a few an hour. A
+	// process gone mad gets so far until somebody looks at "voipbl bans".
+	seenAMinute = 200
+
+	// mostSeen leaves room in the list for the bans of an admin and of fail2ban, of which a full
+	// list would evict those that end first.
+	mostSeen = banlist.Most / 2
+
+	// longestSeen is the longest ban: nothing that a process gone mad has done lasts longer.
+	longestSeen = 30 * 24 * time.Hour
+
+	// mostInRequest is how many bans one request may ask for.
+	mostInRequest = 100
+
+	// mostEvidence is the most bytes of the evidence.
+	mostEvidence = 120
+
+	// maxSeenBody is the most bytes of a request.
+	maxSeenBody = 64 << 10
+)
+
+// SeenRequest asks the agent for bans.
+type SeenRequest struct {
+	Bans []Seen `json:"bans"`
+}
+
+// Seen is an address to be banned for what it did to the PBX.
+type Seen struct {
+	Addr     netip.Addr    `json:"addr"` // over IPv6, the network around it is banned: bans.ipv6_prefix
+	For      time.Duration `json:"for"`
+	Evidence string        `json:"evidence"` // what it did, in words for "voipbl bans"
+}
+
+// SeenAnswer is the result of a SeenRequest.
+type SeenAnswer struct {
+	Banned  int              `json:"banned"`
+	Refused []known.Refusal  `json:"refused,omitempty"` // addresses that were not banned
+	Problem *problem.Problem `json:"problem,omitempty"` // why bans may not be in force, or are lost at a boot
+}
+
+// check returns an error if a request is none that voipbl makes.
+func (r SeenRequest) check() error {
+	if len(r.Bans) == 0 || len(r.Bans) > mostInRequest {
+		return fmt.Errorf("%d bans are not 1 to %d", len(r.Bans), mostInRequest)
+	}
+	for _, s := range r.Bans {
+		switch {
+		case !s.Addr.IsValid() || s.Addr.Zone() != "" || s.Addr.Is4In6():
+			return fmt.Errorf("%q is no address", s.Addr)
+		case s.For < time.Second || s.For > longestSeen:
+			return fmt.Errorf("%s is not between a second and %s", s.For, longestSeen)
+		case s.Evidence == "" || len(s.Evidence) > mostEvidence || !utf8.ValidString(s.Evidence) || strings.ContainsFunc(s.Evidence, isOdd):
+			return fmt.Errorf("the evidence against %s is not 1 to %d bytes of printable text", s.Addr, mostEvidence)
+		}
+	}
+	return nil
+}
+
+// isOdd reports whether a letter has no place in a line that a person reads.
+func isOdd(r rune) bool { return !unicode.IsPrint(r) }
+
+// seenBans are the bans of a request, and what becomes of them.
+type seenBans struct {
+	bans    []Seen
+	refused []known.Refusal
+}
+
+// admit returns the request for those bans that may be.
+func (s *seenBans) admit(cfg config.Config, protected *exempt.Protection, table *banlist.Table) (r banRequest) {
+	full := table != nil && table.Len() >= mostSeen && table.Count(SeenReason) >= mostSeen
+	for _, b := range s.bans {
+		one := netip.PrefixFrom(b.Addr, b.Addr.BitLen())
+		if full {
+			s.refuse(b.Addr, fmt.Sprintf("%d of these bans are in force, and no more may be", mostSeen))
+			continue
+		}
+		if err := mayBan(cfg, one, protected); err != nil {
+			s.refuse(b.Addr, err.Why)
+			continue
+		}
+		w := banWish{Prefix: one, Reason: SeenReason, For: b.For, evidence: b.Evidence}
+		if wide := exempt.Widened(one, max(cfg.Bans.IPv6Prefix, cfg.Limits.Widest6)); wide != one {
+			w.Prefix, w.Address = wide, one
+		}
+		r.Add = append(r.Add, w)
+	}
+	return r
+}
+
+func (s *seenBans) refuse(addr netip.Addr, why string) {
+	s.refused = append(s.refused, known.Refusal{Addr: addr, Why: why})
+}
+
+// SeenServer answers requests of the process that watches the PBX.
+type SeenServer struct {
+	server  *Server
+	tooMany func() // called when it asks for too many bans
+
+	mu    sync.Mutex
+	quota quota.Quota
+}
+
+// NewSeenServer returns a server whose bans are carried out by s. It calls tooMany when the process
+// asks for more bans than it may.
+func NewSeenServer(s *Server, tooMany func()) *SeenServer {
+	return &SeenServer{server: s, tooMany: tooMany, quota: quota.Quota{Most: seenAMinute, Per: time.Minute}}
+}
+
+// Serve answers one request over HTTP.
+func (s *SeenServer) Serve(w http.ResponseWriter, r *http.Request) {
+	var request SeenRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxSeenBody)).Decode(&request); err != nil {
+		http.Error(w, "not understood", http.StatusBadRequest)
+		return
+	}
+	if err := request.check(); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if a, ok := s.ban(r.Context(), s.allowed(request.Bans, time.Now())); ok {
+		state.Respond(w, a)
+	}
+}
+
+// allowed takes as many bans from the front as may be made now.
+func (s *SeenServer) allowed(bans []Seen, now time.Time) *seenBans {
+	s.mu.Lock()
+	n := s.quota.Take(len(bans), now)
+	s.mu.Unlock()
+	some := &seenBans{bans: bans[:n]}
+	for _, b := range bans[n:] {
+		some.refuse(b.Addr, fmt.Sprintf("more than %d bans a minute", seenAMinute))
+	}
+	if n < len(bans) {
+		s.tooMany()
+	}
+	return some
+}
+
+// ban carries out bans. If ctx ends before, ok is false.
+func (s *SeenServer) ban(ctx context.Context, seen *seenBans) (a SeenAnswer, ok bool) {
+	if len(seen.bans) == 0 {
+		return SeenAnswer{Refused: seen.refused}, true
+	}
+	settled, ok := s.server.ask(ctx, banAsk{seen: seen})
+	if !ok {
+		return a, false
+	}
+	// Phones go off the list also if the process has not waited for the answer.
+	return seen.answer(context.WithoutCancel(ctx), s.server.cfg(), settled), true
+}
+
+// answer takes phones that are now banned off the list of those, since a ban is stronger than a
+// password, and returns what has become of the bans.
+func (s *seenBans) answer(ctx context.Context, cfg config.Config, settled *banAnswer) (a SeenAnswer) {
+	a.Refused = s.refused
+	if settled == nil {
+		a.Problem = &problem.Problem{Error: "the agent could not settle the bans"}
+		return a
+	}
+	a.Banned, a.Problem = len(settled.Changed), settled.Unkept
+	if settled.Kernel != nil {
+		a.Problem = settled.Kernel
+	}
+	for _, p := range settled.Refused {
+		a.Refused = append(a.Refused, known.Refusal{Addr: p.Addr(), Why: "the list of bans is full of bans without an end"})
+	}
+	var banned []netip.Prefix
+	for _, b := range settled.Changed {
+		banned = append(banned, b.Prefix)
+	}
+	if _, err := known.Forget(ctx, cfg, banned, state.LookWait); err != nil && a.Problem == nil {
+		a.Problem = problem.Of(err)
+	}
+	return a
+}
