@@ -29,17 +29,20 @@ func TestAnswered(t *testing.T) {
 				"one account, two answers to each challenge":   {"awwawwawwawwaww", 1, 1},
 				"many accounts, two answers to each challenge": {"awwawwawwawwaww", 20, 0},
 			} {
-				t.Run(fmt.Sprintf("%d of %s at %d", attackers, name, rate.perSecond), func(t *testing.T) {
+				for _, transport := range []string{"udp", "tcp"} {
 					w := newWorld(t)
 					w.phones(20)
 					w.latent = 20 * time.Millisecond
 					answered := make([]int, attackers)
 					try := 0
 					for _, packet := range program.packets {
-						account := fmt.Sprint(7000 + try%program.accounts)
+						o := pbx.Observation{What: pbx.WrongPassword, Proved: true, Transport: transport, Method: "REGISTER", Account: fmt.Sprint(7000 + try%program.accounts)}
+						if packet == 'a' {
+							o.What, o.Proved = pbx.Asked, transport == "tcp"
+						}
 						for i := range attackers {
-							from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 5060)
-							if packet == 'a' && w.what(from, pbx.Asked, account) || packet == 'w' && w.wrong(from, account) {
+							o.Source = netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 5060)
+							if w.see(o) {
 								answered[i]++
 							}
 							w.wait(time.Second / time.Duration(rate.perSecond*attackers))
@@ -49,9 +52,9 @@ func TestAnswered(t *testing.T) {
 						}
 					}
 					if n := slices.Max(answered); n > rate.most+program.more || len(w.bans) != attackers {
-						t.Errorf("%d answered, want %d at most; %d bans", n, rate.most+program.more, len(w.bans))
+						t.Errorf("%d of %s at %d a second over %s: %d answered, want %d at most; %d bans", attackers, name, rate.perSecond, transport, n, rate.most+program.more, len(w.bans))
 					}
-				})
+				}
 			}
 		}
 	}
@@ -105,6 +108,26 @@ func TestSpoofed(t *testing.T) {
 			if !slices.ContainsFunc(w.d.Phones(w.now), func(p Phone) bool { return p.Addr == f.from.Addr() && p.Until.After(w.now) }) {
 				t.Errorf("%s, %s: not trusted any more: %v", name, what, w.d.Phones(w.now))
 			}
+		}
+	}
+}
+
+// TestUnprovedBans: how many there are.
+func TestUnprovedBans(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		wait time.Duration
+		want int
+	}{{0, 60}, {time.Second - 1, 0}, {1, 1}, {0, 0}, {time.Hour, 60}, {30 * time.Second, 30}} {
+		w.wait(c.wait)
+		before := len(w.bans)
+		for i := range 100 {
+			for range 10 {
+				w.what(netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, byte(before), byte(i)}), 5060), pbx.WrongPassword, "")
+			}
+		}
+		if n := len(w.bans) - before; n != c.want {
+			t.Errorf("after %s: %d bans, want %d", c.wait, n, c.want)
 		}
 	}
 }

@@ -57,7 +57,7 @@ type Detector struct {
 func New(s Settings, friend func(netip.Addr) bool) *Detector {
 	return &Detector{
 		settings: s, friend: friend, traps: newTraps(s.Traps), seed: maphash.MakeSeed(),
-		now:    moment(lag), // so that no observation is before the beginning
+		now:    moment(2 * lag), // so that no observation is at 0
 		proved: newTable[source, stranger](maxProved), unproved: newTable[source, rate](maxUnproved),
 		past: newTable[source, past](maxPast), phones: newPhones(), wrong: newTable[source, wrong](maxWrong),
 	}
@@ -176,7 +176,7 @@ func (d *Detector) ban(e event, reason string, evidence Evidence, w who) Ban {
 		p.times = 0
 	}
 	// Whoever is here while the ban should last was let in by somebody, or the ban failed.
-	if p.times > 0 && d.now < p.until {
+	if d.now < p.until {
 		p.times--
 	}
 	times := d.settings.BanTimes

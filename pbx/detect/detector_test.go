@@ -60,8 +60,17 @@ func TestScenarios(t *testing.T) {
 				w.wrong(attacker, "6001")
 				w.wait(10 * time.Minute)
 			}
-			if n := len(w.bans); n < 30 || w.bans[n-1].For != 24*time.Hour {
-				w.t.Errorf("%d bans, the last one %v", n, w.bans[n-1])
+			for i, b := range w.bans {
+				want := 24 * time.Hour
+				if i < patient {
+					want = time.Hour
+				}
+				if i > 0 && b.For != want {
+					w.t.Errorf("ban %d is %v", i, b)
+				}
+			}
+			if n := len(w.bans); n < 30 {
+				w.t.Errorf("%d bans", n)
 			}
 			w.told = w.told[:2]
 		}, "4 h: ban 203.0.113.66 for 10 min: 23 wrong passwords in 4 h, proved\n" +
@@ -238,6 +247,40 @@ func TestScenarios(t *testing.T) {
 				w.wait(5 * time.Second)
 			}
 		}, ""},
+		"a phone over TCP, which two sources of observations see": {func(w *world) {
+			w.phones(1)
+			for range 2000 {
+				for range 2 {
+					o := tcp(pbx.WrongPassword, "6000")
+					o.Source = port(office, 1)
+					w.see(o)
+					w.wait(time.Millisecond)
+				}
+				w.wait(5 * time.Second)
+			}
+			for i := range w.told {
+				w.told[i] = "told"
+			}
+		}, "told"},
+		"a phone of a small office whose account is mistyped": {func(w *world) {
+			w.phones(1)
+			for range 100 {
+				o := tcp(pbx.UnknownAccount, "7000")
+				o.Source = port(office, 1)
+				w.see(o)
+				w.see(o)
+				o.What, o.Account = pbx.WrongPassword, ""
+				w.see(o)
+				w.wait(5 * time.Second)
+			}
+		}, ""},
+		"who looks for accounts from an office": {func(w *world) {
+			w.phones(5)
+			for i := range 20 {
+				w.proved(port(office, 99), pbx.UnknownAccount, fmt.Sprint(i))
+			}
+		}, "0 s: no more trust in 198.51.100.7: 5 unknown accounts for 5 accounts in 1 s, where 5 accounts are right\n" +
+			"0 s: ban 198.51.100.7 for 10 min: 5 unknown accounts for 5 accounts in 1 s, where 5 accounts are right, proved"},
 		"all passwords of an office are changed": {func(w *world) {
 			w.phones(20)
 			for range 4 {

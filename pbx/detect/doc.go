@@ -17,7 +17,7 @@
 //     hours. Less than 20 a day is not banned: a password that falls to that has no strength.
 //   - Four accounts in a day.
 //   - A trap, at once: a number, an account or a program that no phone uses.
-//   - Six refusals in five seconds. FreeSWITCH refuses wrong passwords, but Asterisk also refuses
+//   - Half a dozen refusals in five seconds. FreeSWITCH refuses wrong passwords, but Asterisk also refuses
 //     phones with the right one, when the account has too many.
 //
 // The first ban lasts ten minutes, the next an hour, a day, a week. Whoever has been banned needs half as
@@ -41,8 +41,9 @@
 //     try again every five seconds, for as long as it likes. It is in excess after 30 attempts that are
 //     faster than that. If all passwords of an office are changed at once, all its phones do this.
 //   - Other accounts may be wrong as often as phones would be: together one in five seconds for each
-//     account that has proved its password there (for five at most), with 20 at once. And they may be
-//     four in a day, or as many as have proved theirs, up to ten.
+//     account that has proved its password there (for five at most), with 20 at once. And there may be
+//     three of them in a day, or fewer than have proved theirs, up to nine. That also holds for accounts
+//     that do not exist; otherwise these do not count, since there is no password to be guessed.
 //
 // Who exceeds this guesses: a computer in that office, a neighbour behind the same NAT, or somebody
 // who has stolen one password and wants more. All phones of the source lose their trust and it is
@@ -65,5 +66,5 @@
 // entry takes the place of the one that was used longest ago, of the same table. So invented
 // sources push each other out, never those that are proved. An attacker who has many IPv6 networks
 // can push out what other proved ones have done so far, but not their bans.
-// Nothing is kept over a restart, except what [Detector.Restore] is given.
+// All of them together take 4 MB at most. Nothing is kept over a restart, except what [Detector.Restore] is given.
 package detect

@@ -83,12 +83,12 @@ func (p *phones) accounts(s source, most int) int {
 // makes room, and else the one of all. A phone whose address is not proved takes no other's place but
 // that of its account. It returns false if there was no room.
 func (p *phones) add(q phone) bool {
-	own, n := int32(-1), 0
+	own, n := int32(0), 0
 	for i := range p.same.all(p.hash(q.account)) {
-		n++
-		if own < 0 || p.rows[i].value.last < p.rows[own].value.last {
+		if n == 0 || p.rows[i].value.last < p.rows[own].value.last {
 			own = i
 		}
+		n++
 	}
 	switch {
 	case n >= maxOfAccount:
@@ -144,7 +144,7 @@ func (c *chain[K]) all(k K) iter.Seq[int32] {
 
 func (c *chain[K]) add(k K, row int32) {
 	for int(row) >= len(c.next) {
-		c.next = append(c.next, -1)
+		c.next = append(c.next, 0)
 	}
 	c.next[row] = -1
 	if first, ok := c.first[k]; ok {

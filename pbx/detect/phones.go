@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/pbx"
@@ -33,10 +34,10 @@ const (
 type Phone struct {
 	Addr      netip.Addr
 	Account   string
-	Transport string
+	Transport string    // as in [pbx.Observation]
 	Proved    bool      // the address too: see [pbx.Observation]
 	Since     time.Time // the first time
-	Until     time.Time // when its registration ends, or has ended; without one, an hour after it was right last
+	Until     time.Time // when its registration ends, or has ended: not before Since; without one, an hour after it was right last
 }
 
 // wrong is what is wrong at a site.
@@ -47,6 +48,7 @@ type wrong struct {
 	told   moment          // 0 if never
 	tried  [manyOthers]try // other accounts
 	tally  tally
+	one    attempt
 }
 
 // sweep forgets the phones that have not proved their password for long.
@@ -62,10 +64,10 @@ func (d *Detector) right(e event) []Verdict {
 		return nil
 	}
 	p := phone{addr: e.Source.Addr(), account: e.Account, transport: e.Transport, proved: e.Proved, since: e.at, last: e.at}
-	switch e.What {
-	case pbx.Registered:
+	switch {
+	case e.What == pbx.Registered && !e.Until.IsZero():
 		p.until = e.at.add(min(max(0, e.Until.Sub(e.At)), longest))
-	case pbx.Unregistered:
+	case e.What == pbx.Unregistered:
 		p.until = e.at
 	default:
 		p.until = e.at.add(authenticatedFor)
@@ -84,15 +86,16 @@ func (d *Detector) Restore(now time.Time, known []Phone) {
 		}
 		until := d.now.add(min(p.Until.Sub(now), longest))
 		since := d.now.add(-min(max(0, now.Sub(p.Since)), remember))
-		d.know(phone{addr: a, account: pbx.Text(p.Account), transport: p.Transport, proved: p.Proved, since: since, last: min(until, d.now), until: until}, pbx.Registered)
+		d.know(phone{addr: a, account: p.Account, transport: p.Transport, proved: p.Proved, since: since, last: min(until, d.now), until: until}, pbx.Registered)
 	}
 }
 
 // know takes a phone in.
 func (d *Detector) know(p phone, what pbx.What) []Verdict {
+	p.account = pbx.Text(p.account)
 	if old := d.phones.find(p.addr, p.account); old != nil {
 		ended := old.until <= d.now
-		old.last, old.transport, old.proved = max(old.last, p.last), p.transport, old.proved || p.proved
+		old.last, old.transport, old.proved = max(old.last, p.last), transport(p.transport), old.proved || p.proved
 		if what == pbx.Authenticated {
 			old.until = max(old.until, p.until)
 		} else {
@@ -103,6 +106,7 @@ func (d *Detector) know(p phone, what pbx.What) []Verdict {
 		}
 		return nil
 	}
+	p.account, p.transport = strings.Clone(p.account), transport(p.transport) // without the message around them
 	networks := []netip.Prefix{wide(p.addr)}
 	for i := range d.phones.same.all(d.phones.hash(p.account)) {
 		o := d.phones.rows[i].value
@@ -125,6 +129,16 @@ func (d *Detector) know(p phone, what pbx.What) []Verdict {
 	return out
 }
 
+// transport returns one of those that an observation can have.
+func transport(s string) string {
+	for _, known := range []string{"tcp", "tls", "ws", "wss"} {
+		if s == known {
+			return known
+		}
+	}
+	return "udp"
+}
+
 // wide returns the network that is likely to be one provider's.
 func wide(a netip.Addr) netip.Prefix {
 	bits := 16
@@ -138,7 +152,7 @@ func wide(a netip.Addr) netip.Prefix {
 // phone returns a phone by the wall clock.
 func (d *Detector) phone(p phone) Phone {
 	at := func(m moment) time.Time { return d.wall.Round(0).Add(m.since(d.now)) }
-	return Phone{Addr: p.addr, Account: p.account, Transport: p.transport, Proved: p.proved, Since: at(p.since), Until: at(p.until)}
+	return Phone{Addr: p.addr, Account: p.account, Transport: p.transport, Proved: p.proved, Since: at(min(p.since, p.until)), Until: at(p.until)}
 }
 
 // Phones returns all phones that are known, by address and account: also those whose registration
@@ -156,28 +170,37 @@ func (d *Detector) Phones(now time.Time) []Phone {
 // wrongAtSite takes in that a proved password or account was wrong where others were right.
 func (d *Detector) wrongAtSite(e event) []Verdict {
 	w, right := d.wrong.get(e.source), d.phones.accounts(e.source, crowd)
+	if w.one.repeated(e) {
+		return nil
+	}
+	w.one = e.attempt()
+	n := 0.0 // an account that does not exist has no password to guess
+	if e.What == pbx.WrongPassword && e.Account != "" {
+		n = 1
+	}
 	passed := e.at.since(w.last)
 	w.last = max(w.last, e.at)
 	w.others.add(0, passed, othersPer*float64(min(right, manyRight)))
-	w.day.add(1, passed, toldAt*dayPer)
-	if w.day == 1 { // all that was before has run out
+	w.day.add(n, passed, toldAt*dayPer)
+	tried := spread(w.tried[:])
+	if w.day == bucket(n) && tried.n(e.at) == 0 { // all that was before has run out
 		w.tally = tally{}
 	}
 	w.tally.add(e.What, e.at)
 	excess := false
 	own := d.phones.of(e.Account, e.source)
 	if own != nil {
-		own.wrong.add(1, e.at.since(own.wrongAt), ownPer)
+		own.wrong.add(n, e.at.since(own.wrongAt), ownPer)
 		own.wrongAt = max(own.wrongAt, e.at)
 		excess = own.wrong.full(ownMost)
 	} else {
-		w.others++
+		w.others += bucket(n)
 		if e.Account != "" {
-			spread(w.tried[:]).add(e.account, e.at)
+			tried.add(e.account, e.at)
 		}
-		excess = w.others.full(othersMost) || spread(w.tried[:]).n(e.at) >= max(fewAccounts, min(right, manyOthers))
+		excess = w.others.full(othersMost) || tried.n(e.at) >= max(fewAccounts, min(right, manyOthers))
 	}
-	evidence := w.tally.evidence(spread(w.tried[:]).n(e.at))
+	evidence := w.tally.evidence(tried.n(e.at))
 	addr := e.Source.Addr()
 	if !excess {
 		if w.day.full(toldAt) && (w.told == 0 || e.at.since(w.told) >= 24*time.Hour) {

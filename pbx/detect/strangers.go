@@ -20,7 +20,6 @@ const (
 	atOncePer = 0.1         // a second: three within five seconds
 	hourPer   = 1.0 / 3600  // times Settings.InHour
 	dayPer    = 1.0 / 86400 // times Settings.InDay
-	phonePace = time.Hour   // the longest ban of what may be a phone
 	accounts  = 4           // of strangers, in a day
 )
 
@@ -32,19 +31,35 @@ type stranger struct {
 	tried             [accounts]try
 	burst             bool // more came at once than a phone would send
 
-	// The last wrong password or unknown account.
+	one    attempt
+	method uint32 // hash of that of the attempt
+	asked  bool   // it was challenged again since
+}
+
+// attempt is the last one: a wrong password, or an account that is unknown.
+type attempt struct {
 	what    pbx.What
 	at      moment
 	account uint32
-	method  string
 	port    uint16
-	asked   bool // it was challenged again since
+}
+
+func (e event) attempt() attempt { return attempt{e.What, e.at, e.account, e.Source.Port()} }
+
+// repeated reports whether an observation is of the same attempt.
+func (a attempt) repeated(e event) bool {
+	if a.what != e.What || a.account != e.account {
+		return false
+	}
+	passed := max(e.at.since(a.at), a.at.since(e.at))
+	return e.What == pbx.UnknownAccount && passed < sameAttempt ||
+		e.Transport != "udp" && a.port == e.Source.Port() && passed < twice
 }
 
 // asked notes that a stranger has begun a new attempt. That is not proved, but it is only asked for
 // where wrong passwords are.
 func (d *Detector) asked(e event) {
-	if s := d.proved.peek(e.source); s != nil && e.What == pbx.Asked && e.account == s.account && e.Method == s.method {
+	if s := d.proved.peek(e.source); s != nil && e.What == pbx.Asked && e.account == s.one.account && d.hash(e.Method) == s.method {
 		s.asked = true
 	}
 }
@@ -52,11 +67,11 @@ func (d *Detector) asked(e event) {
 // strange takes in what is proved of a stranger.
 func (d *Detector) strange(e event, trap string) []Verdict {
 	s := d.proved.get(e.source)
-	if s.repeated(e) {
+	if s.one.repeated(e) {
 		return nil
 	}
 	reason := trap
-	if enough := s.count(e, d.settings, d.returns(e.source)); trap == "" && !enough {
+	if enough := s.count(e, d.hash(e.Method), d.settings, d.returns(e.source)); trap == "" && !enough {
 		return nil
 	}
 	evidence := s.tally.evidence(spread(s.tried[:]).n(e.at))
@@ -74,18 +89,8 @@ func (d *Detector) strange(e event, trap string) []Verdict {
 	return []Verdict{d.ban(e, reason, evidence, who)}
 }
 
-// repeated reports whether an observation is of an attempt that has been counted.
-func (s *stranger) repeated(e event) bool {
-	if s.what != e.What || s.account != e.account || s.at == 0 {
-		return false
-	}
-	passed := max(e.at.since(s.at), s.at.since(e.at))
-	return e.What == pbx.UnknownAccount && passed < sameAttempt ||
-		e.Transport != "udp" && s.port == e.Source.Port() && passed < twice
-}
-
 // count counts what is proved, and returns whether that is enough for a ban.
-func (s *stranger) count(e event, limits Settings, returns bool) bool {
+func (s *stranger) count(e event, method uint32, limits Settings, returns bool) bool {
 	atOnce, hour, day := limits.AtOnce, limits.InHour, limits.InDay
 	most := accounts
 	if returns {
@@ -104,7 +109,8 @@ func (s *stranger) count(e event, limits Settings, returns bool) bool {
 	s.atOnce.add(n, passed, atOncePer)
 	s.hour.add(slow, passed, hourPer*float64(hour))
 	s.day.add(slow, passed, dayPer*float64(day))
-	if s.day == bucket(slow) && s.atOnce == bucket(n) { // all that was before has run out
+	tried := spread(s.tried[:])
+	if s.day == bucket(slow) && s.atOnce == bucket(n) && tried.n(e.at) == 0 { // all that was before has run out
 		s.tally = tally{}
 	}
 	s.tally.add(e.What, e.at)
@@ -113,14 +119,15 @@ func (s *stranger) count(e event, limits Settings, returns bool) bool {
 		return s.burst
 	}
 	if e.Account != "" {
-		spread(s.tried[:]).add(e.account, e.at)
+		tried.add(e.account, e.at)
 	}
 
-	anotherAttempt := s.what == pbx.WrongPassword && e.What == pbx.WrongPassword && e.at.since(s.at) < soon &&
-		(s.account == e.account && s.asked || s.account != e.account && s.port == e.Source.Port())
-	s.what, s.at, s.account, s.method, s.port, s.asked = e.What, e.at, e.account, e.Method, e.Source.Port(), false
+	one, asked := s.one, s.asked
+	s.one, s.method, s.asked = e.attempt(), method, false
+	anotherAttempt := one.what == pbx.WrongPassword && e.What == pbx.WrongPassword && e.at.since(one.at) < soon &&
+		(one.account == e.account && asked || one.account != e.account && one.port == e.Source.Port())
 	s.burst = anotherAttempt || s.atOnce.full(atOnce)
-	return s.burst || s.hour.full(hour) || s.day.full(day) || spread(s.tried[:]).n(e.at) >= most
+	return s.burst || s.hour.full(hour) || s.day.full(day) || tried.n(e.at) >= most
 }
 
 // half is what is enough of those who were banned before.
@@ -158,5 +165,5 @@ func (s spread) n(now moment) int {
 	return n
 }
 
-// seconds are not 0, and enough for a century.
-func seconds(m moment) uint32 { return uint32(m/moment(time.Second)) + 1 }
+// seconds are not 0, since no moment is before the detector's first one, and enough for a century.
+func seconds(m moment) uint32 { return uint32(m / moment(time.Second)) }

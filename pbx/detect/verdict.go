@@ -112,10 +112,11 @@ func (t *tally) evidence(accounts int) Evidence {
 func (e Evidence) String() string {
 	var parts []string
 	for _, k := range tallied {
-		switch n := e.Counts[k.what]; {
-		case n == 1:
+		switch n := e.Counts[k.what]; n {
+		case 0:
+		case 1:
 			parts = append(parts, "1 "+k.one)
-		case n > 1:
+		default:
 			parts = append(parts, fmt.Sprintf("%d %s", n, k.more))
 		}
 	}
