@@ -1,5 +1,5 @@
 // Package ami makes observations of the events of Asterisk's manager interface (AMI), in the form
-// that Asterisk 22 with chan_pjsip has been seen to write them.
+// that Asterisk 16 and 22 with chan_pjsip have been seen to write them.
 //
 // Strangers write into these events. Asterisk copies up to 36 letters of a From into InvalidAccountID
 // and decodes them first, so that one packet can add lines to the event, end it, and begin another. So
@@ -23,6 +23,6 @@
 //   - WrongPassword and UnknownAccount are also those of who logs in to the manager interface itself.
 //
 // Never seen: what is not SIP; the method, the program and the number called; a call to a number that
-// does not exist; a stranger whose Call-ID is not UTF-8, of whom Asterisk 22 writes no event at all.
+// does not exist; a stranger whose Call-ID is not UTF-8, of whom Asterisk writes no event at all.
 // Package hep sees all that.
 package ami

@@ -73,7 +73,7 @@ func capture(t testing.TB, name string) []byte {
 	return b
 }
 
-// TestCaptures has what an Asterisk 22 has sent.
+// TestCaptures has what an Asterisk 22 has sent, and an Asterisk 16.28.
 func TestCaptures(t *testing.T) {
 	rest := map[string]bool{}
 	files, err := filepath.Glob("testdata/*.ami")
@@ -216,5 +216,48 @@ var captures = []struct {
 	{"18-nat-phone", []string{
 		"udp 45.1.2.4:27211 asked 6003",
 		"udp 45.1.2.4:27211 authenticated 6003, proved",
+	}},
+	{"asterisk16-endpoint-acl-denied", []string{
+		"udp 127.0.0.2:5070 refused 6005",
+		"udp 127.0.0.2:5070 refused 6005",
+	}},
+	{"asterisk16-injection-remoteaddress", []string{
+		"dropped",
+		"udp 127.0.0.2:5070 unknown account",
+	}},
+	{"asterisk16-injection-whole-event", []string{
+		"dropped",
+		"dropped",
+		"udp 127.0.0.2:5070 unknown account",
+	}},
+	{"asterisk16-invite-right-unknown-extension", []string{
+		"udp 127.0.0.2:5070 asked 6002",
+		"udp 127.0.0.2:5070 authenticated 6002, proved",
+	}},
+	{"asterisk16-ipv6-wrong-password", []string{
+		"udp [::1]:5070 asked 6001",
+		"udp [::1]:5070 wrong password 6001",
+	}},
+	{"asterisk16-register-right", []string{
+		"udp 127.0.0.2:5070 asked 6002",
+		"udp 127.0.0.2:5070 authenticated 6002, proved",
+	}},
+	{"asterisk16-second-phone-where-one-may", []string{
+		"udp 127.0.0.2:5070 asked 6001",
+		"udp 127.0.0.2:5070 authenticated 6001, proved",
+		"udp 127.0.0.2:5070 asked 6001",
+		"udp 127.0.0.2:5070 authenticated 6001, proved",
+	}},
+	{"asterisk16-tcp-wrong-password", []string{
+		"tcp 127.0.0.2:5071 asked 6001, proved",
+		"tcp 127.0.0.2:5071 wrong password 6001, proved",
+	}},
+	{"asterisk16-unknown-user-auth", []string{
+		"udp 127.0.0.2:5070 unknown account 9999",
+		"udp 127.0.0.2:5070 unknown account 9999",
+	}},
+	{"asterisk16-wrong-password", []string{
+		"udp 127.0.0.2:5070 asked 6001",
+		"udp 127.0.0.2:5070 wrong password 6001",
 	}},
 }

@@ -16,7 +16,9 @@ const (
 	listingLimit  = time.Minute // after which there will be no answer
 )
 
-// listing lists the contacts of registered phones, when somebody has proved a password.
+// listing lists the contacts of registered phones, when somebody has proved a password. It asks for
+// them in Asterisk's database, since PJSIPShowContacts needs write=system, with which one can load modules.
+// Where contacts are kept elsewhere (sorcery.conf), none are found.
 type listing struct {
 	session *session
 	timer   *time.Timer // when the next one is due, or the present one has taken too long
@@ -24,18 +26,7 @@ type listing struct {
 	asked   string      // the ActionID of the present one
 	begun   time.Time
 	next    time.Time // when there may be another
-	way     int       // the place in ways of the one that this Asterisk allows
-}
-
-// ways are how contacts can be listed.
-var ways = []struct {
-	action string
-	fields []string
-	item   string
-	parse  func(message) (contact, bool)
-}{
-	{"DBGetTree", []string{"Family: registrar/contact"}, "DBGetTreeResponse", contactOfDB}, // needs write=reporting; Asterisk 18 and newer
-	{"PJSIPShowContacts", nil, "ContactList", contactOfList},                               // needs write=system
+	refused bool      // Asterisk lists no contacts
 }
 
 func newListing(s *session) listing {
@@ -46,7 +37,7 @@ func newListing(s *session) listing {
 
 // plan plans the next listing, if there is a reason for one.
 func (l *listing) plan() {
-	if l.planned || l.way == len(ways) || !l.session.client.tracker.wantsContacts() {
+	if l.planned || l.refused || !l.session.client.tracker.wantsContacts() {
 		return
 	}
 	l.planned = true
@@ -60,7 +51,7 @@ func (l *listing) due() (err error) {
 		return nil
 	}
 	l.begun = time.Now()
-	l.asked, err = l.session.ask(ways[l.way].action, ways[l.way].fields...)
+	l.asked, err = l.session.ask("DBGetTree", "Family: registrar/contact")
 	l.timer.Reset(listingLimit)
 	return err
 }
@@ -78,16 +69,12 @@ func (l *listing) over(problem string) {
 // take takes the answer, an item, or the end of a listing.
 func (l *listing) take(m message) error {
 	c := l.session.client
-	way := ways[l.way]
 	switch kind, name := m.fields[0].key, m.fields[0].value; {
 	case kind == "Response" && name != "Success":
-		l.asked = ""
-		if l.way++; l.way < len(ways) {
-			return l.due()
-		}
+		l.refused = true
 		l.over("Asterisk lists no contacts: " + pbx.Text(m.get("Message")))
-	case kind == "Event" && name == way.item:
-		if contact, ok := way.parse(m); ok {
+	case kind == "Event" && name == "DBGetTreeResponse":
+		if contact, ok := contactOf(m); ok {
 			if o, ok := c.tracker.contact(contact, l.begun); ok {
 				c.see(o)
 			}
@@ -99,8 +86,8 @@ func (l *listing) take(m message) error {
 	return nil
 }
 
-// contactOfDB parses an item of DBGetTree: a contact as the registrar keeps it.
-func contactOfDB(m message) (contact, bool) {
+// contactOf parses an item of a listing: a contact as the registrar keeps it.
+func contactOf(m message) (contact, bool) {
 	var v struct {
 		Endpoint string `json:"endpoint"`
 		CallID   string `json:"call_id"`
@@ -110,15 +97,6 @@ func contactOfDB(m message) (contact, bool) {
 	if err := json.Unmarshal([]byte(m.get("Val")), &v); err != nil {
 		return contact{}, false
 	}
-	return newContact(v.Endpoint, v.CallID, v.Agent, v.Until)
-}
-
-// contactOfList parses an item of PJSIPShowContacts.
-func contactOfList(m message) (contact, bool) {
-	return newContact(m.get("Endpoint"), m.get("CallId"), m.get("UserAgent"), m.get("ExpirationTime"))
-}
-
-func newContact(account, session, agent, until string) (contact, bool) {
-	seconds, err := strconv.ParseInt(until, 10, 64)
-	return contact{account, session, agent, time.Unix(seconds, 0)}, err == nil && session != ""
+	seconds, err := strconv.ParseInt(v.Until, 10, 64)
+	return contact{v.Endpoint, v.CallID, v.Agent, time.Unix(seconds, 0)}, err == nil && v.CallID != ""
 }
