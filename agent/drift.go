@@ -82,6 +82,9 @@ type drift struct {
 	lookedAt  time.Time     // when rules were last read because of news
 	newsPause time.Duration // see minNewsPause
 
+	settled time.Time         // when what each list has stopped was last written down
+	stopped []ipsetsync.Count // what entries had counted at a full check, to be written down
+
 	counted   uint64 // packets counted at the last full check
 	countedAt time.Time
 }
@@ -153,6 +156,7 @@ func (d *daemon) remembered(e *blocklist.Enforcement, report *blocklist.SyncRepo
 	d.rulesSeen(report.Rules)
 	d.record = e.After // not read from the file, which may not be writable
 	d.entries, d.inKernel = 0, 0
+	d.settled = time.Now()
 	for _, s := range report.Sets {
 		d.entries += s.After
 		d.inKernel += s.KernelAfter
@@ -180,6 +184,7 @@ func (d *daemon) lookAtSets(ctx context.Context, through bool) {
 	}
 	found := d.setsDiffer(kernel, through)
 	if found == "" {
+		d.settleStopped(ctx)
 		return
 	}
 	// Another voipbl process may have written the sets, and be about to note that.
@@ -200,7 +205,8 @@ func (d *daemon) lookAtSets(ctx context.Context, through bool) {
 
 // setsDiffer says what is wrong with the sets; "" if nothing is.
 func (d *daemon) setsDiffer(kernel *ipsetsync.Kernel, through bool) string {
-	packets := uint64(0)
+	packets, settle := uint64(0), through && d.settleDue(time.Now())
+	d.stopped = nil
 	for _, f := range cidr.Families {
 		print := d.record.Sets[f]
 		if !d.record.Knows(d.cfg, f) {
@@ -216,7 +222,11 @@ func (d *daemon) setsDiffer(kernel *ipsetsync.Kernel, through bool) string {
 				continue
 			}
 		}
-		c, err := kernel.Content(print.Name)
+		read := kernel.Content
+		if settle {
+			read = d.readCounts(kernel)
+		}
+		c, err := read(print.Name)
 		if err != nil {
 			return print.Glance(ipsetsync.Header{}, err)
 		}

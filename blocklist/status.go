@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/hits"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -69,6 +70,9 @@ type Status struct {
 
 	Agent      *state.AgentStatus `json:"agent,omitempty"`       // if one is running
 	AgentError *problem.Problem   `json:"agent_error,omitempty"` // an agent does not answer, or has died
+
+	// Stopped has what each list had stopped when that was last written down, for the metrics.
+	Stopped map[string]*hits.List `json:"-"`
 
 	bansUnkept bool
 	bansLost   *problem.Problem // bans of an older version that were lost

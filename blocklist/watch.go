@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/hits"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/settings"
@@ -101,6 +102,11 @@ func (w *Watch) status(ctx context.Context, cfg config.Config, version string, n
 	cfg = s.findNames(ctx, cfg, w.kernel)
 	if err := s.look(ctx, cfg, now, store, exempt.LastTrunks(ctx, cfg, store), w.kernel, w); err != nil {
 		return nil, err
+	}
+	if store != nil {
+		if book, err := hits.Read(store); err == nil { // a damaged one begins anew with the next sync, which says so
+			s.Stopped = book.Feeds
+		}
 	}
 	s.Bans = book.Active()
 	s.judgeProtected()

@@ -139,9 +139,9 @@ type Sync struct {
 	Before, After []ipsetsync.Count // what their entries had counted at the swap, sorted
 }
 
-// settleEvery is how often the totals are settled at syncs that change nothing: so much may be lost at a
+// Every is how often the totals are settled while nothing changes the sets: so much may be lost at a
 // reboot.
-const settleEvery = time.Hour
+const Every = time.Hour
 
 // Settling settles the totals of the lists for a sync.
 type Settling struct {
@@ -150,6 +150,7 @@ type Settling struct {
 	read     chan struct{} // closed when all that follows is known
 	book     *Book
 	damaged  error // why the book begins anew
+	between  bool  // no sync is made
 	idle     bool  // nothing is to be settled
 	replaced []string
 	before   map[string]Tally
@@ -166,6 +167,17 @@ func Begin(store *fetch.Store, s Sync) *Settling {
 		g.attribute()
 	}()
 	return g
+}
+
+// Between settles between two syncs: counts, which need not be sorted, are what the entries of sets have
+// counted; see [SetsOf]. It does nothing if the last time was less than Every ago, or if a sync is near,
+// since a list was replaced or the configuration has others. The caller holds the lock for the sets.
+func Between(store *fetch.Store, cfg config.Config, now time.Time, sets string, counts []ipsetsync.Count) (warnings []string) {
+	counts = Sorted(counts)
+	g := &Settling{sync: Sync{Cfg: cfg, Now: now, Was: sets, Is: sets, Before: counts, After: counts}, store: store, read: make(chan struct{}), between: true}
+	g.attribute()
+	close(g.read)
+	return g.End()
 }
 
 // Wait waits until nothing more is read.
@@ -187,7 +199,10 @@ func (g *Settling) attribute() {
 	slices.Sort(had)
 	g.replaced = feeds.Replaced(g.store)
 	same := slices.Equal(listed, had) && len(g.replaced) == 0
-	g.idle = same && s.Was == s.Is && g.book.Of == s.Was && s.Now.Sub(g.book.At).Abs() < settleEvery
+	g.idle = same && s.Was == s.Is && g.book.Of == s.Was && s.Now.Sub(g.book.At).Abs() < Every
+	if g.between && !same {
+		g.idle = true
+	}
 	if !g.idle {
 		g.before, g.after, g.errs = s.tallies(g.store, had, listed, g.replaced)
 	}

@@ -4,6 +4,6 @@
 // and those of the others are lost. So before each swap the growth since the last one is added to
 // the totals of the lists that had the entry. The totals are a small file of the state folder.
 //
-// It stands on feeds for the lists' copies. blocklist settles at each sync, and worth shows the
-// totals.
+// It stands on feeds for the lists' copies. blocklist settles at each sync, the agent every hour, and
+// worth and metrics show the totals.
 package hits

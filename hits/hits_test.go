@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/ipsetsync"
 )
 
@@ -315,6 +317,77 @@ func TestReplaced(t *testing.T) {
 			t.Error(got)
 		}
 		store.Close()
+	}
+}
+
+// TestBetween: between two syncs, what was counted is written down once in a while, and no packet counts
+// twice. Nothing is while a newer list waits: the next sync does it, with the lists that were in force.
+func TestBetween(t *testing.T) {
+	store, err := fetch.OpenStore(filepath.Join(t.TempDir(), "state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	write := func(name, text string) {
+		staged, err := store.Stage(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(staged, text)
+		if err := staged.Commit(fetch.Meta{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a", "5.5.5.5\n7.7.7.7\n")
+	write("b", "7.7.7.7\n")
+	both, one := testvalue.Config(t, "feeds: [{name: a, path: /a}, {name: b, path: /b}]\n"), testvalue.Config(t, "feeds: [{name: a, path: /a}]\n")
+	counts := func(five, seven uint64) (all []ipsetsync.Count) {
+		for text, n := range map[string]uint64{"5.5.5.5": five, "7.7.7.7": seven} {
+			if n > 0 {
+				c := ipsetsync.Count{Prefix: cidr.MustParsePrefix(text), Packets: n}
+				all = append(all, c, c) // as the kernel lists an entry that it moves
+			}
+		}
+		return all
+	}
+	now := time.Unix(1e9, 0)
+	sync := func(cfg config.Config, was, is string, c []ipsetsync.Count) {
+		c = Sorted(c)
+		g := Begin(store, Sync{Cfg: cfg, Now: now, Was: was, Is: is, Before: c, After: c})
+		if warnings := g.End(); len(warnings) > 0 {
+			t.Error(warnings)
+		}
+	}
+	sync(both, "", "x", nil)
+	sets := "x"
+	for i, step := range []struct {
+		after       time.Duration
+		cfg         config.Config
+		five, seven uint64
+		do          func()
+		want        string
+	}{
+		{0, both, 2, 3, func() {}, "5 2, 3 0"}, // nothing was ever counted
+		{Every - time.Second, both, 4, 3, func() {}, "5 2, 3 0"},
+		{time.Second, both, 4, 4, func() {}, "8 4, 4 0"},
+		{Every, both, 4, 4, func() {}, "8 4, 4 0"},
+		{Every, one, 9, 9, func() {}, "8 4, 4 0"},
+		{Every, both, 5, 9, func() { store.Keep("b", "_was.b"); write("b", "5.5.5.5\n") }, "8 4, 4 0"},
+		{0, both, 5, 9, func() { sync(both, "x", "y", counts(5, 9)); sets = "y" }, "14 5, 9 0"},
+		{Every, both, 6, 10, func() { sets = "z" }, "14 5, 9 0"}, // these are not the sets of the last sync
+	} {
+		now = now.Add(step.after)
+		step.do()
+		if warnings := Between(store, step.cfg, now, sets, counts(step.five, step.seven)); len(warnings) > 0 {
+			t.Error(warnings)
+		}
+		b, err := Read(store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%d %d, %d %d", b.Feeds["a"].Packets, b.Feeds["a"].Only, b.Feeds["b"].Packets, b.Feeds["b"].Only); got != step.want {
+			t.Errorf("step %d: %s, not %s", i, got, step.want)
+		}
 	}
 }
 

@@ -31,7 +31,17 @@ func digest(ps iter.Seq[cidr.Prefix]) (sum uint64) {
 }
 
 // Content reads a set and returns its summary.
-func (k *Kernel) Content(name string) (*Content, error) {
+func (k *Kernel) Content(name string) (*Content, error) { return k.content(name, nil) }
+
+// ContentAndCounts is [Kernel.Content], and returns what entries have counted, in no order. One that the
+// kernel moves meanwhile may be there twice.
+func (k *Kernel) ContentAndCounts(name string) (c *Content, counts []Count, err error) {
+	c, err = k.content(name, &counts)
+	return c, counts, err
+}
+
+// content reads a set. If counts is not nil, it sets it to what entries have counted.
+func (k *Kernel) content(name string, counts *[]Count) (*Content, error) {
 	var c Content
 	var sample sampler
 	visit := func(e entry) {
@@ -40,13 +50,20 @@ func (k *Kernel) Content(name string) (*Content, error) {
 		c.Lengths[e.count.Prefix.Bits()]++
 		c.Packets += e.count.Packets
 		c.Bytes += e.count.Bytes
+		if counts != nil && e.count.Packets > 0 {
+			*counts = append(*counts, e.count)
+		}
 		if e.nomatch {
 			c.NoMatch++
 			return
 		}
 		sample.add(e.count.Prefix, hash)
 	}
-	again := func() { c, sample = Content{}, sampler{} }
+	again := func() {
+		if c, sample = (Content{}), (sampler{}); counts != nil {
+			*counts = nil
+		}
+	}
 	live, err := k.list("list", name, listRequest(name), listing{entries: true, visit: visit, again: again})
 	if err != nil {
 		k.note(name, Header{}, err)

@@ -81,6 +81,8 @@ var (
 	metricHeld      = metric("feed_held", "1 if a new list of a feed waits to be believed.", "feed")
 	metricChanged   = metric("feed_content_changed_timestamp_seconds", "When what a feed from the network lists last changed.", "feed")
 	metricFrozen    = metric("feed_frozen", "1 if a feed's source answers, and its list has not changed for longer than frozen_after says.", "feed")
+	metricStopped   = metric("feed_stopped_packets_total", "Packets that entries of a feed have stopped, as last written down: at a change of the sets, and every hour.", "feed")
+	metricOnly      = metric("feed_only_stopped_packets_total", "Those of entries of which no other feed had a part.", "feed")
 	metricBans      = metric("bans", "Bans of this host that are in force.")
 	metricRepairs   = metric("repairs_total", "Changes of others to our rules and sets that were undone.", "what")
 	metricTrial     = metric("rules_on_trial", "1 if base rules wait for a confirmation.")
@@ -132,6 +134,10 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		gauge(metricStale, one(f.Stale), f.Name)
 		gauge(metricHeld, one(f.Held != nil), f.Name)
 		gauge(metricFrozen, one(f.Frozen), f.Name)
+		if l := s.Stopped[f.Name]; l != nil {
+			counter(metricStopped, float64(l.Packets), f.Name)
+			counter(metricOnly, float64(l.Only), f.Name)
+		}
 		if !f.ContentChanged.IsZero() {
 			gauge(metricChanged, unixSeconds(f.ContentChanged), f.Name)
 		}

@@ -118,16 +118,17 @@ func TestMetrics(t *testing.T) {
 		`voipbl_feed_stale{feed="far"}`:                   0,
 		`voipbl_feed_held{feed="far"}`:                    0,
 		`voipbl_feed_frozen{feed="far"}`:                  0,
-		`voipbl_bans`:                                     0,
-		`voipbl_repairs_total{what="rules"}`:              1,
-		`voipbl_repairs_total{what="sets"}`:               0,
-		`voipbl_applies_total{result="failed"}`:           0,
-		`voipbl_rules_on_trial`:                           0,
-		`voipbl_rules_obstacles{kind="unreached"}`:        0,
-		`voipbl_base_rules`:                               0,
-		`voipbl_config_ok`:                                1,
-		`voipbl_dropped_packets_total{set="voip_bl"}`:     2,
-		`voipbl_dropped_bytes_total{set="voip_bl"}`:       2 * 29, // a byte after the headers of IP and UDP
+		`voipbl_feed_stopped_packets_total{feed="far"}`:   0,
+		`voipbl_bans`:                                 0,
+		`voipbl_repairs_total{what="rules"}`:          1,
+		`voipbl_repairs_total{what="sets"}`:           0,
+		`voipbl_applies_total{result="failed"}`:       0,
+		`voipbl_rules_on_trial`:                       0,
+		`voipbl_rules_obstacles{kind="unreached"}`:    0,
+		`voipbl_base_rules`:                           0,
+		`voipbl_config_ok`:                            1,
+		`voipbl_dropped_packets_total{set="voip_bl"}`: 2,
+		`voipbl_dropped_bytes_total{set="voip_bl"}`:   2 * 29, // a byte after the headers of IP and UDP
 	} {
 		if v, ok := got[name]; !ok || v != want {
 			t.Errorf("%s is %v (%v), want %v", name, v, ok, want)
@@ -187,4 +188,12 @@ func TestMetrics(t *testing.T) {
 	if took := time.Since(begun); took < 5*time.Second {
 		t.Errorf("seen after %s", took)
 	}
+
+	// What each list has stopped is written down when a list changes.
+	writeFile(t, filepath.Join(h.dir, "list"), "5.5.5.5\n5.5.9.9\n6.6.6.6\n")
+	h.eventually("what the lists have stopped is told", 40*time.Second, func() bool {
+		got = r.scrape()
+		return got[`voipbl_feed_stopped_packets_total{feed="mine"}`] == 1 && got[`voipbl_feed_only_stopped_packets_total{feed="mine"}`] == 1 &&
+			got[`voipbl_feed_stopped_packets_total{feed="far"}`] == 1 && got[`voipbl_feed_only_stopped_packets_total{feed="far"}`] == 1
+	})
 }
