@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/impact"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/state"
 )
@@ -92,6 +93,7 @@ func (d *daemon) logApply(r *blocklist.SyncReport, why string) {
 	if rules := r.Rules; rules != nil && rules.Written && !rules.Repaired {
 		d.log.Info("rules written", "changes", len(rules.Changes), "base", rules.Base, "drop", rules.DropAt, "drop_why", rules.DropWhy, "why", why)
 	}
+	d.logImpact(r.Impact)
 	warnings := slices.Clone(r.Warnings)
 	for _, f := range r.Feeds {
 		first := f.State == feeds.Missing && f.Problem != nil && f.Problem.Reason == string(fetch.ReasonAbsent) // its first fetch is about to begin
@@ -108,6 +110,24 @@ func (d *daemon) logApply(r *blocklist.SyncReport, why string) {
 	}
 	d.warn("apply", warnings)
 	d.warn("rejects", rejectWords(r.Feeds))
+}
+
+// toldCutOff is how many addresses are logged that are cut off.
+const toldCutOff = 5
+
+// logImpact logs whom the lists have cut off while this host talked with them.
+func (d *daemon) logImpact(r *impact.Report) {
+	if !r.Any() {
+		return
+	}
+	var words []string
+	for _, c := range r.Addresses[:min(len(r.Addresses), toldCutOff)] {
+		words = append(words, c.Words())
+	}
+	if more := r.MoreWords(toldCutOff); more != "" {
+		words = append(words, more)
+	}
+	d.log.Warn("the lists cut off addresses that this host talks with", "addresses", strings.Join(words, "; "), "if_a_friend", r.Addresses[0].Remedy())
 }
 
 // toldRejects is how many of a feed's rejected lines are logged.

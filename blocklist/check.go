@@ -152,31 +152,19 @@ func ParseQuery(s string) (netip.Prefix, error) {
 
 // checkFeed finds the lines of a feed's last good copy that name a query.
 func checkFeed(cfg config.Config, store *fetch.Store, name string, queries []netip.Prefix, reports []CheckReport) error {
-	c, err := store.Open(name)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
 	policy := feeds.PolicyOf(cfg.Limits)
-	for part, in := range c.Parts() {
-		sc := cidr.NewScanner(in)
-		for sc.Scan() {
-			for _, p := range sc.Prefixes() {
-				for i, q := range queries {
-					if !p.Overlaps(cidr.FromNetip(q)) || len(reports[i].Listed) == maxListings {
-						continue
-					}
-					l := Listing{Feed: name, File: part.Name, Line: sc.Line(), Text: string(sc.Text()), Prefix: p.String()}
-					if policy.TooWide(sc.Prefixes()) {
-						l.Reject = cidr.TooWide.String()
-					}
-					reports[i].Listed = append(reports[i].Listed, l)
+	return eachLine(store, name, func(part fetch.Part, sc *cidr.Scanner) {
+		for _, p := range sc.Prefixes() {
+			for i, q := range queries {
+				if !p.Overlaps(cidr.FromNetip(q)) || len(reports[i].Listed) == maxListings {
+					continue
 				}
+				l := Listing{Feed: name, File: part.Name, Line: sc.Line(), Text: string(sc.Text()), Prefix: p.String()}
+				if policy.TooWide(sc.Prefixes()) {
+					l.Reject = cidr.TooWide.String()
+				}
+				reports[i].Listed = append(reports[i].Listed, l)
 			}
 		}
-		if err := sc.Err(); err != nil {
-			return err
-		}
-	}
-	return c.Verify()
+	})
 }

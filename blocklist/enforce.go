@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/hits"
+	"github.com/voipbl/voipbl/impact"
 	"github.com/voipbl/voipbl/internal/memory"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -74,6 +75,7 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	memory.Follow(record.Own())
 	live := feeds.StartDump(e.Cfg, e.Kernel)
 	processes := logins.LookEarly()
+	talking := e.lookEarly(nil, record.Own() == 0)
 	if !e.setsOnly {
 		e.Fw.Begin(ctx) // the tools list the rules while the lists are read
 	}
@@ -89,6 +91,7 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 			e.lists[f] = &h
 		}
 	}
+	talking = e.lookEarly(talking, slices.Contains(e.lists[:], nil))
 	if err := setnames.NamesTaken(ctx, e.Cfg, e.Kernel, e.header); err != nil {
 		return err
 	}
@@ -149,10 +152,12 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 		}
 		report.Sets = append(report.Sets, r)
 	}
+	report.noteImpact(e.Cfg, plans, lives, talking)
 	watch.Lap("plan")
 	held.Trunks = protected.Trunks
 	if e.dryRun {
 		report.Outcome = DryRun
+		report.findLines(e.Cfg, e.Store)
 		if err := report.noteBroken(broken); err != nil || e.setsOnly {
 			return err
 		}
@@ -174,6 +179,8 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 		report.warn("bans of exempt addresses by fail2ban cannot be taken back: %v", err)
 	}
 	brokenErr := report.noteBroken(broken)
+	report.Impact.Done(plans)
+	report.findLines(e.Cfg, e.Store)
 	e.remember(report, held.Run, record, plans)
 	if len(plans) < planned {
 		settling.Wait()
@@ -241,6 +248,7 @@ func (e *Enforcement) remember(report *SyncReport, run *fetch.Store, before stat
 	e.After = before
 	e.After.Note(plans)
 	e.After.NoteTroubles(report.Families)
+	e.After.CutOff = impact.Remember(before.CutOff, report.Impact, report.At, plans)
 	if run == nil {
 		return // rules.Open has logged why
 	}

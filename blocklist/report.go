@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/impact"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/iptables"
@@ -63,6 +64,10 @@ type SyncReport struct {
 
 	// DropLog is why the lines of log_drops may not appear.
 	DropLog *problem.Problem `json:"drop_log,omitempty"`
+
+	// Impact is whom the lists cut off, or would, while this host talks with them. It is nil if
+	// they block no more than before.
+	Impact *impact.Report `json:"impact,omitempty"`
 
 	Sets     []SetReport      `json:"sets"`
 	Rules    *rules.Report    `json:"rules,omitempty"`

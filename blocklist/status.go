@@ -16,6 +16,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/hits"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/impact"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/known"
@@ -38,6 +39,10 @@ type Status struct {
 	Kept      []feeds.Kept   `json:"kept,omitempty"` // entries in force of feeds whose last good copy is lost
 	Bans      int            `json:"bans"`           // of this host
 	Phones    int            `json:"phones"`         // registered phones that are known
+
+	// CutOff are those whom the lists have cut off in the last day while this host talked with
+	// them, the latest first. Exempt ones are left out, since they are blocked no more.
+	CutOff []impact.Past `json:"cut_off,omitempty"`
 
 	// Unprotected are names of allow and trunks that have never been resolved.
 	Unprotected []string `json:"unprotected,omitempty"`
@@ -165,6 +170,9 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	if err := s.look(ctx, cfg, now, store, protected.Trunks, kernel, wholeSets{kernel}); err != nil {
 		return nil, err
 	}
+	s.CutOff = slices.DeleteFunc(s.CutOff, func(c impact.Past) bool {
+		return protected.Exempts(netip.PrefixFrom(c.Address, c.Address.BitLen()))
+	})
 	if s.ExemptBanned, err = reach.FindExemptBans(ctx, cfg, kernel, protected, s.Rules.Kernel); err != nil {
 		return nil, err
 	}
@@ -241,6 +249,7 @@ func (s *Status) look(ctx context.Context, cfg config.Config, now time.Time, sto
 	s.Rules.Remedies(s.Mended)
 	record := state.LastRecord(cfg)
 	s.Families = slices.Concat(record.Families(), s.Rules.Families)
+	s.CutOff = impact.Recent(record.CutOff, now)
 	for _, f := range cidr.Families {
 		set, err := sets.list(cfg.SetName(int(f)), f, record.Sets[f])
 		if err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {

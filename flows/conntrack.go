@@ -3,7 +3,6 @@ package flows
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -36,49 +35,37 @@ const (
 	protoInfoState = 1 // CTA_PROTOINFO_TCP_STATE
 )
 
-// mostFlows is how many flows are looked at: four times the kernel's default for the largest hosts
-// (nf_conntrack_core.c).
-const mostFlows = 1 << 20
-
 var errMalformed = errors.New("the kernel's list of flows is malformed")
 
-// eachTracked lists the flows that the kernel tracks. It asks for none where none is tracked: a
+// askTracked is [Ask] for the flows that the kernel tracks. It asks for none where none is tracked: a
 // request would load the kernel's module for it, and the kernel would walk through an empty table.
-func eachTracked(see func(Flow)) (tracked int, err error) {
+func askTracked() (listing, int, error) {
 	text, err := os.ReadFile(countFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
+		return listing{}, 0, nil
 	}
+	tracked := 0
 	if err == nil {
 		tracked, err = strconv.Atoi(strings.TrimSpace(string(text)))
 	}
 	if err != nil || tracked == 0 {
-		return tracked, err
+		return listing{}, tracked, err
 	}
 	req := nl.NewNetlinkRequest(nl.IPCTNL_MSG_CT_GET|netlink.ConntrackTable<<8, unix.NLM_F_DUMP)
 	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC, Version: nl.NFNETLINK_V0})
 	req.AddData(nl.NewRtAttr(nl.CTA_STATUS, nl.BEUint32Attr(statusAssured)))
 	req.AddData(nl.NewRtAttr(statusMask, nl.BEUint32Attr(statusAssured)))
-	looked := 0
-	var malformed error
-	err = req.ExecuteIter(unix.NETLINK_NETFILTER, 0, func(msg []byte) bool {
-		if looked++; looked > mostFlows {
-			malformed = fmt.Errorf("only %d flows were looked at", mostFlows)
-			return false
-		}
-		f, assured, err := parseTracked(msg)
-		switch {
-		case err != nil:
-			malformed = err
-		case assured:
-			f.each(see)
-		}
-		return true
-	})
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
-		return tracked, fmt.Errorf("list tracked flows: %w", err)
+	l, err := open("list tracked flows", unix.NETLINK_NETFILTER, parseMessage, req)
+	return l, tracked, err
+}
+
+// parseMessage calls see with the ends of a flow that counts.
+func parseMessage(msg []byte, see func(Flow)) error {
+	f, counts, err := parseTracked(msg)
+	if err == nil && counts {
+		f.each(see)
 	}
-	return tracked, malformed
+	return err
 }
 
 // trackedFlow is a flow as the kernel tracks it: the ends of its packets, and of their answers, which

@@ -4,7 +4,10 @@
 // off.
 package flows
 
-import "net/netip"
+import (
+	"cmp"
+	"net/netip"
+)
 
 // Flow is what an address and this host, or a host behind it, send each other. UDP counts only if both
 // have sent, and go on doing so (since Linux 5.12 for two seconds); TCP if the connection is
@@ -17,18 +20,62 @@ type Flow struct {
 	PeerPort uint16
 }
 
-// Seen says how much of all flows Each has seen.
+// Seen says how much of all flows was seen.
 type Seen struct {
 	Tracked int   // flows that the kernel tracks, in any state; 0 if it tracks none
 	Err     error // why not all flows are known
 }
 
-// Each calls see with each flow of the network namespace, once for each of its ends, in no order. A
-// flow that both sources know is seen twice. see must not use netlink.
-func Each(see func(Flow)) Seen {
-	tracked, err := eachTracked(see)
-	if errTCP := eachTCP(see); err == nil {
-		err = errTCP
+// Ask prepares a look at all flows of the network namespace, and returns how to look, once. Only Ask
+// must be called in that namespace. see is called with each flow, once for each of its ends, in no
+// order; with one that both sources know twice.
+func Ask() (look func(see func(Flow)) Seen) {
+	tracked, n, err := askTracked()
+	own, errTCP := askTCP()
+	return func(see func(Flow)) Seen {
+		return Seen{n, cmp.Or(err, errTCP, tracked.read(see), own.read(see))}
 	}
-	return Seen{tracked, err}
+}
+
+// Early is a look at who talks with this host, which may be made while the caller does something else.
+type Early struct {
+	done  chan struct{}
+	ports Ports
+	all   Talkers
+	seen  Seen
+}
+
+// Begin begins a look.
+func Begin(ports Ports) *Early {
+	e := &Early{done: make(chan struct{}), ports: ports}
+	look := Ask()
+	go e.take(look)
+	return e
+}
+
+// Now looks at once.
+func Now(ports Ports) *Early {
+	e := &Early{done: make(chan struct{}), ports: ports}
+	e.take(Ask())
+	return e
+}
+
+func (e *Early) take(look func(see func(Flow)) Seen) {
+	defer close(e.done)
+	e.seen = look(func(f Flow) { e.all.Add(f, e.ports.Use(f)) })
+}
+
+// Among returns who of some addresses talks with this host.
+func (e *Early) Among(these func(netip.Addr) bool) (Talkers, Seen) {
+	<-e.done
+	if !e.all.Full {
+		return e.all.only(these), e.seen
+	}
+	var all Talkers // again, since there are more than were kept
+	seen := Ask()(func(f Flow) {
+		if use := e.ports.Use(f); use != "" && these(f.Peer) {
+			all.Add(f, use)
+		}
+	})
+	return all, seen
 }

@@ -26,7 +26,7 @@ var ports = Ports{SIP: []portrange.Range{{First: 5060, Last: 5061}}, RTP: []port
 func talking(t *testing.T) (all []string) {
 	t.Helper()
 	var talkers Talkers
-	if seen := Each(func(f Flow) { talkers.Add(f, ports.Use(f)) }); seen.Err != nil {
+	if seen := Ask()(func(f Flow) { talkers.Add(f, ports.Use(f)) }); seen.Err != nil {
 		t.Fatal(seen.Err)
 	}
 	for _, talker := range talkers.First(100) {
@@ -131,24 +131,38 @@ func TestManyFlows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const many = 10_000
+	const many = 2 * maxTalkers
 	from, from6 := netip.MustParseAddr("45.0.0.1"), netip.MustParseAddr("2a0a:1::1")
+	if seen := Ask()(func(f Flow) { t.Errorf("saw %+v", f) }); seen.Err != nil || seen.Tracked != 0 {
+		t.Fatalf("%+v", seen)
+	}
 	for range many / 2 {
 		track(false, from, 5060)
 		track(true, from6, 5061)
 		from, from6 = from.Next(), from6.Next()
 	}
+	track(false, from, 5060)
+	track(true, from6, 5061)
 	track(false, netip.MustParseAddr("77.0.0.1"), 15000)
 	track(true, netip.MustParseAddr("77.0.0.2"), 443) // forwarded, since no socket of this host has it
 	var talkers Talkers
-	seen := Each(func(f Flow) { talkers.Add(f, ports.Use(f)) })
-	if seen.Err != nil || seen.Tracked != many+2 {
+	seen := Ask()(func(f Flow) { talkers.Add(f, ports.Use(f)) })
+	if seen.Err != nil || seen.Tracked != many+4 {
 		t.Fatalf("%+v", seen)
 	}
 	first := talkers.First(2)
-	if talkers.Len() != many+1 || talkers.Full || len(first) != 2 ||
-		first[0].Address != netip.MustParseAddr("77.0.0.1") || first[0].Flows[0].Use != Call || first[1].Address != netip.MustParseAddr("45.0.0.1") {
+	if talkers.Len() != maxTalkers+1 || !talkers.Full || len(first) != 2 ||
+		first[0].Address != netip.MustParseAddr("77.0.0.1") || first[0].Flows[0].Use != Call || first[1].Flows[0].Use != SIP {
 		t.Errorf("%d talkers, full %v, first %v", talkers.Len(), talkers.Full, first)
+	}
+	// Whom somebody asks for is found all the same.
+	early := Begin(ports)
+	for range 2 { // whom the first look has kept, and whom it has not
+		among, seen := early.Among(func(a netip.Addr) bool { return a == from || a == from6 })
+		if among.Len() != 2 || among.Full || seen.Err != nil {
+			t.Errorf("%v, full %v, %+v", among.First(9), among.Full, seen)
+		}
+		from, from6 = netip.MustParseAddr("45.0.0.1"), netip.MustParseAddr("2a0a:1::1")
 	}
 }
 
@@ -212,7 +226,7 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := 0
-	seen := Each(func(f Flow) {
+	seen := Ask()(func(f Flow) {
 		if !f.TCP || !f.Own {
 			t.Errorf("saw %+v", f)
 		}

@@ -2,6 +2,7 @@ package flows
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -85,6 +86,14 @@ func (t *Talkers) Add(f Flow, use Use) {
 		return
 	}
 	t.byUse[i][f.Peer] = end
+}
+
+// only returns those of some addresses.
+func (t Talkers) only(these func(netip.Addr) bool) Talkers {
+	for _, of := range t.byUse {
+		maps.DeleteFunc(of, func(addr netip.Addr, _ ends) bool { return !these(addr) })
+	}
+	return t
 }
 
 // Talker is an address that this host talks with.

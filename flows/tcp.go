@@ -3,14 +3,12 @@ package flows
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
@@ -30,33 +28,27 @@ const (
 	stateEstablished = 1 // TCP_ESTABLISHED, linux/tcp_states.h
 )
 
-// eachTCP lists the established TCP connections of this host. It asks for none where there is none:
-// to list them, the kernel walks through all places that one could have.
-func eachTCP(see func(Flow)) error {
+// askTCP is [Ask] for the established TCP connections of this host. It asks for none where there is
+// none: to list them, the kernel walks through all places that one could have.
+func askTCP() (listing, error) {
 	if n, err := established(); err == nil && n == 0 {
-		return nil
+		return listing{}, nil
 	}
+	var reqs []*nl.NetlinkRequest
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		request := make([]byte, diagRequest)
 		request[0], request[1] = family, unix.IPPROTO_TCP
 		binary.NativeEndian.PutUint32(request[diagStates:], 1<<stateEstablished)
 		req := nl.NewNetlinkRequest(nl.SOCK_DIAG_BY_FAMILY, unix.NLM_F_DUMP)
 		req.AddRawData(request)
-		looked := 0
-		err := req.ExecuteIter(unix.NETLINK_INET_DIAG, nl.SOCK_DIAG_BY_FAMILY, func(m []byte) bool {
-			if looked++; looked > mostFlows {
-				return false
-			}
-			if f, ok := parseDiag(m); ok {
-				see(f)
-			}
-			return true
-		})
-		if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
-			return fmt.Errorf("list TCP connections: %w", err)
-		}
+		reqs = append(reqs, req)
 	}
-	return nil
+	return open("list TCP connections", unix.NETLINK_INET_DIAG, func(m []byte, see func(Flow)) error {
+		if f, ok := parseDiag(m); ok {
+			see(f)
+		}
+		return nil
+	}, reqs...)
 }
 
 // parseDiag parses a struct inet_diag_msg.

@@ -1,6 +1,10 @@
 package ipsetsync
 
-import "github.com/voipbl/voipbl/cidr"
+import (
+	"slices"
+
+	"github.com/voipbl/voipbl/cidr"
+)
 
 // Header describes a kernel set.
 type Header struct {
@@ -71,4 +75,11 @@ func (l *Live) Lengths() (count [129]int) {
 		count[p.Bits()]++
 	}
 	return count
+}
+
+// Covers reports whether one of the entries contains p, as one of the lists' own entries: those that
+// [NewPlan] has compared, or [Live.Join] has joined.
+func (l *Live) Covers(p cidr.Prefix) bool {
+	i, found := slices.BinarySearchFunc(l.Prefixes, p, cidr.Prefix.Compare)
+	return found || i > 0 && l.Prefixes[i-1].Contains(p)
 }

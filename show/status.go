@@ -49,6 +49,7 @@ func Status(on *screen.Screen, s *blocklist.Status, now time.Time) {
 		on.Folded("  " + screen.Clean(p.Error))
 		on.Folded("    try: " + screen.Clean(p.Remedy))
 	}
+	printPastCutOff(on, s, now)
 	fmt.Fprintln(on.Out)
 	printAgent(on, s, now)
 	sets := screen.Table{Right: []int{1, 2, 3, 4, 5}}
@@ -77,6 +78,20 @@ func Status(on *screen.Screen, s *blocklist.Status, now time.Time) {
 		fmt.Fprintf(on.Out, "one list may have %s\n", s.MaxEntries.Words())
 	}
 	printNames(on, s)
+}
+
+// printPastCutOff shows whom the lists have cut off while this host talked with them.
+func printPastCutOff(on *screen.Screen, s *blocklist.Status, now time.Time) {
+	for i, c := range s.CutOff {
+		if i == shownCutOff {
+			fmt.Fprintf(on.Out, "  cut off: %d more, see --json\n", len(s.CutOff)-i)
+			break
+		}
+		on.Folded(fmt.Sprintf("  cut off %s: %s", screen.Ago(c.At, now), c.Words()))
+	}
+	if len(s.CutOff) > 0 {
+		fmt.Fprintln(on.Out, "    if one is a friend: "+s.CutOff[0].Remedy())
+	}
 }
 
 // printFeeds shows the state of each feed.

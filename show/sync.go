@@ -73,6 +73,7 @@ func Sync(on *screen.Screen, r *blocklist.SyncReport) {
 	}
 	printScreened(on, r)
 	printProtected(on, r)
+	printCutOff(on, r)
 	fmt.Fprintln(on.Out)
 
 	sets := screen.Table{Right: []int{1, 2, 3, 4}}
@@ -213,6 +214,30 @@ func printProtected(on *screen.Screen, r *blocklist.SyncReport) {
 		}
 		fmt.Fprintf(on.Out, "  exempt: %s kept out of the sets: %s\n", screen.Prefix(p.Prefix), strings.Join(p.Reasons, ", "))
 	}
+}
+
+// shownCutOff is how many addresses are shown that are cut off.
+const shownCutOff = 5
+
+// printCutOff shows whom the lists cut off that this host talks with.
+func printCutOff(on *screen.Screen, r *blocklist.SyncReport) {
+	of, verb := r.Impact, "cuts off"
+	if r.Outcome == blocklist.DryRun {
+		verb = "would cut off"
+	}
+	if of != nil && of.Untracked && r.Outcome == blocklist.DryRun {
+		fmt.Fprintln(on.Out, "  not known whose calls this would end: the kernel tracks no connections")
+	}
+	if !of.Any() {
+		return
+	}
+	for _, c := range of.Addresses[:min(len(of.Addresses), shownCutOff)] {
+		on.Folded("  " + verb + ": " + c.Words())
+	}
+	if more := of.MoreWords(shownCutOff); more != "" {
+		fmt.Fprintf(on.Out, "  %s: %s, see --json\n", verb, more)
+	}
+	fmt.Fprintln(on.Out, "    if one is a friend: "+of.Addresses[0].Remedy())
 }
 
 func printSteps(on *screen.Screen, r *blocklist.SyncReport) {

@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/impact"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/iptables"
@@ -28,6 +29,9 @@ type SetRecord struct {
 	// what to do about it.
 	Troubles [2]string `json:"troubles,omitzero"`
 	Remedies [2]string `json:"remedies,omitzero"`
+
+	// CutOff are those whom the lists have cut off while this host talked with them, of the last day.
+	CutOff []impact.Past `json:"cut_off,omitempty"`
 }
 
 // NoteTroubles replaces the troubles of the families.

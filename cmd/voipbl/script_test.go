@@ -47,6 +47,7 @@ func TestScripts(t *testing.T) {
 			"lock":     holdLock,
 			"unlock":   releaseLock,
 			"knock":    knock,
+			"track":    track,
 			"for-each": forEach,
 			"reboot":   reboot,
 			"await":    await,
@@ -54,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"dns":      setDNS,
 			"named":    named,
 
+			"track-many":  trackMany,
 			"asked":       asked,
 			"await-asked": awaitAsked,
 			"register":    register,
@@ -209,6 +211,22 @@ func knock(ts *testscript.TestScript, _ bool, args []string) {
 	defer conn.Close()
 	_, err = conn.Write([]byte("x"))
 	ts.Check(err)
+}
+
+// track makes the kernel track a flow: track udp FROM:PORT TO:PORT.
+func track(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(testns.Track(args[0] == "tcp", netip.MustParseAddrPort(args[1]), netip.MustParseAddrPort(args[2])))
+}
+
+// trackMany makes the kernel track a UDP flow from each of many addresses: track-many N FIRST TO:PORT.
+func trackMany(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	from, to := netip.MustParseAddr(args[1]), netip.MustParseAddrPort(args[2])
+	for range n {
+		ts.Check(testns.Track(false, netip.AddrPortFrom(from, 5060), to))
+		from = from.Next()
+	}
 }
 
 type serverKeyType struct{}
