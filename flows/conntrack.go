@@ -113,6 +113,9 @@ func parseTracked(msg []byte) (f trackedFlow, counts bool, err error) {
 	if !f.forward.src.IsValid() || !f.reply.src.IsValid() {
 		return f, false, errMalformed
 	}
+	if f.forward.src == f.forward.dst {
+		return f, false, nil
+	}
 	switch f.forward.proto {
 	case unix.IPPROTO_UDP:
 		return f, assured, nil

@@ -1,7 +1,7 @@
 // Package flows tells who talks with this host now, and what for: by the kernel's table of tracked
 // connections (conntrack), and by the host's own TCP connections. It only looks, at one flow at a
-// time, so that a table of a million takes no memory. Package blocklist asks it whom a new list cuts
-// off.
+// time, so that a table of a million takes no memory. Package impact asks it whom a new list cuts off,
+// and rules who uses a listener that base rules are about to close.
 package flows
 
 import (
@@ -11,13 +11,22 @@ import (
 
 // Flow is what an address and this host, or a host behind it, send each other. UDP counts only if both
 // have sent, and go on doing so (since Linux 5.12 for two seconds); TCP if the connection is
-// established. So packets with a forged source are none.
+// established. So packets with a forged source are none. What an address of this host sends to itself
+// is none either.
 type Flow struct {
 	Peer     netip.Addr
 	TCP      bool   // else UDP
 	Own      bool   // it has a socket of this host; else the kernel tracks it
 	Port     uint16 // of this host
 	PeerPort uint16
+}
+
+// Proto is "tcp" or "udp".
+func (f Flow) Proto() string {
+	if f.TCP {
+		return "tcp"
+	}
+	return "udp"
 }
 
 // Seen says how much of all flows was seen.

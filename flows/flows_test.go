@@ -215,11 +215,13 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	conn, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	for _, from := range []string{"127.0.0.2", "127.0.0.1"} { // the second has an end on both sides
+		conn, err := net.DialTCP("tcp", &net.TCPAddr{IP: net.ParseIP(from)}, l.Addr().(*net.TCPAddr))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
 	}
-	defer conn.Close()
 	// For this thread, which testns has locked to the test and which ends with it.
 	var none [2]unix.CapUserData
 	if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]); err != nil {

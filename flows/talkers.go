@@ -61,20 +61,13 @@ func (e ends) compare(o ends) int {
 	return cmp.Or(cmp.Compare(e.port, o.port), cmp.Compare(e.peerPort, o.peerPort), cmp.Compare(e.proto, o.proto))
 }
 
-func protoOf(tcp bool) string {
-	if tcp {
-		return "tcp"
-	}
-	return "udp"
-}
-
 // Add adds a flow. Of several flows of one address for one use, that with the lowest port is kept.
 func (t *Talkers) Add(f Flow, use Use) {
 	i := slices.Index(uses[:], use)
 	if i < 0 {
 		return
 	}
-	end := ends{f.Port, f.PeerPort, protoOf(f.TCP)}
+	end := ends{f.Port, f.PeerPort, f.Proto()}
 	known, there := t.byUse[i][f.Peer]
 	switch {
 	case !there && len(t.byUse[i]) == maxTalkers:

@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"net/netip"
@@ -23,6 +24,7 @@ const (
 	diagStates   = 4 // of the request
 	diagPort     = 4 // of the answer
 	diagPeerPort = 6
+	diagOwn      = 8
 	diagPeer     = 24
 
 	stateEstablished = 1 // TCP_ESTABLISHED, linux/tcp_states.h
@@ -62,7 +64,7 @@ func parseDiag(m []byte) (f Flow, ok bool) {
 		f.Peer, _ = netip.AddrFromSlice(m[diagPeer : diagPeer+4])
 	}
 	f.Peer = f.Peer.Unmap()
-	return f, true
+	return f, !bytes.Equal(m[diagOwn:diagOwn+16], m[diagPeer:diagPeer+16])
 }
 
 // established returns how many TCP connections there are, of both families (RFC 4022,

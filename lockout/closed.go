@@ -32,6 +32,11 @@ type Closed struct {
 
 	// Remedy is the change of the configuration that opens it for everyone.
 	Remedy string `json:"remedy"`
+
+	// Users are the first addresses that use it now and would not be let in again, and MoreUsers
+	// how many others do; see [InUse].
+	Users     []netip.Addr `json:"users,omitempty"`
+	MoreUsers int          `json:"more_users,omitempty"`
 }
 
 // clients are ports of client programs. Answers to them come in without a rule.

@@ -57,6 +57,7 @@ func decide(w want, s *sight, c Circumstances) *Decision {
 	d.OnTrial = w.trial && slices.ContainsFunc(firewall.Changes(d.plans), firewall.Change.Base) && (w.always || !s.accepted(w))
 	if w.base != nil && c.ByHand && !errors.As(d.Problem, new(*otherOwnerError)) {
 		d.Closed = lockout.Find(*w.base, s.saved, s.listeners)
+		lockout.InUse(d.Closed, s.uses)
 	}
 	return d
 }

@@ -48,6 +48,7 @@ func LookAhead(ctx context.Context, cfg config.Config) (*Prospect, error) {
 		p.Refusal, p.Out, p.Unclear = c.refusal(), c.Out, c.Unclear
 		if !errors.As(p.Refusal, new(*otherOwnerError)) {
 			p.Closed = lockout.Find(*base, saved, s.Look().Listeners)
+			lockout.InUse(p.Closed, usesOf(s.Look().Listeners))
 		}
 	}
 	known, _ := reach.WithOther(ctx, reach.KernelRules{Backend: s.Fw.Backend, Used: true, Saved: saved}) // unreadable rules are ignored

@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/ruleset"
 	"github.com/voipbl/voipbl/settings"
@@ -68,6 +69,7 @@ type sight struct {
 	undropped error    // why other programs' rules do not drop all that is blocked, if the rules are theirs
 
 	listeners []host.Listener // of this host, if an admin asks for base rules
+	uses      []lockout.Use   // of these listeners, by others
 	seek      *seeking        // what a search for obstacles needs
 }
 
@@ -100,6 +102,7 @@ func (r *Hold) see(ctx context.Context, w want, how How) (s *sight, err error) {
 	}
 	if w.base != nil && how.ByHand {
 		s.listeners = r.Look().Listeners
+		s.uses = usesOf(s.listeners)
 	}
 	return s, nil
 }

@@ -96,6 +96,16 @@ func closedLines(closed []lockout.Closed, fw config.Firewall, all string) []stri
 	return lines
 }
 
+// usersLines say who uses closed listeners now.
+func usersLines(closed []lockout.Closed) (lines []string) {
+	for _, c := range closed {
+		if words := c.UsersWords(); words != "" {
+			lines = append(lines, "  "+words+", and closed then")
+		}
+	}
+	return lines
+}
+
 // programsText names programs with their ports. sshd and VPNs come first, so that they are not cut
 // off: admins may depend on them. more is how many programs are left out.
 func programsText(closed []lockout.Closed) (text string, more int) {
@@ -160,7 +170,8 @@ func (s *setup) printAccess(p *advise.Proposal) {
 	if names := s.report.Unresolved; len(names) > 0 {
 		s.Folded("  no address is known yet for " + strings.Join(names, ", ") + ": voipbl looks it up before it makes the rules")
 	}
-	for _, line := range closedLines(s.report.Closed, fw, s.Command("--dry-run", "--json")) {
+	closed := closedLines(s.report.Closed, fw, s.Command("--dry-run", "--json"))
+	for _, line := range append(closed, usersLines(s.report.Closed)...) {
 		s.Folded(line)
 	}
 	fmt.Fprintln(s.Out)

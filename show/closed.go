@@ -35,6 +35,16 @@ func Closed(on *screen.Screen, closed []lockout.Closed, notYet bool) {
 		}
 	}
 	t.Print(on.Out)
+	used := false
+	for _, c := range closed {
+		if words := c.UsersWords(); words != "" {
+			on.Folded("  " + words)
+			used = true
+		}
+	}
+	if used {
+		fmt.Fprintln(on.Out, "  what goes on there may go on, but is not let in again")
+	}
 	fmt.Fprintln(on.Out, "  to open one for everyone:")
 	for _, r := range remedies {
 		fmt.Fprintln(on.Out, "    "+screen.Clean(r))
