@@ -11,7 +11,7 @@ PACKAGES = ./...
 BENCH    = $(if $(QUICK),-quick) $(if $(LISTS),-lists '$(abspath $(LISTS))') $(if $(AGENT),-agent $(AGENT)) $(if $(ONLY),-only $(ONLY))
 STAGES   = exec go -C tools run ./stages
 
-.PHONY: build install deb try test test-unit test-kernel test-deb published check fuzz mutants faults answers bench release man completions clean help
+.PHONY: build install deb try test test-unit test-kernel test-deb test-asterisk published check fuzz mutants faults answers bench release man completions clean help
 
 build: ; @CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/voipbl ./cmd/voipbl   ## bin/voipbl
 install: build ; @sh packaging/install.sh "$(DESTDIR)"   ## program, configuration, units
@@ -20,6 +20,7 @@ try: build ; @sh testdata/install.sh ipset iproute2 iptables && FEED='$(FEED)' s
 test: ; @$(ABLE) && sh testdata/install.sh && sh testdata/check.sh && $(STAGES) unit kernel deb -- $(PACKAGES)   ## check and all stages of tests, each only if the one before succeeds; names the packages that it installs, and asks
 test-unit: ; @sh testdata/install.sh $$([ "$$(id -u)" -eq 0 ] || echo gcc iproute2 ipset iptables libc6-dev nftables util-linux) && $(STAGES) unit -- $(PACKAGES)   ## the tests that need no root, with the race detector; those that need the kernel run in a user namespace
 test-kernel: ; @$(ABLE) && sh testdata/install.sh && $(STAGES) kernel -- $(PACKAGES)   ## the tests that need root, with the real kernel and tools
+test-asterisk: ; @$(ABLE) && sh testdata/install.sh && sh testdata/alone.sh go test -count=1 -v ./internal/siege && sh testdata/alone.sh go test -count=1 -v -run '^TestAsterisk$$' ./packaging/deb   ## attacks on a real Asterisk that voipbl watches, with what each got; part of test-kernel and test-deb
 test-deb: ; @$(ABLE) && sh testdata/install.sh && $(STAGES) deb   ## the .deb installed, booted, upgraded, removed
 published: ; @$(ABLE) && test -d '$(LISTS)/feeds' || { echo 'LISTS=DIR says where feeds/ and asterisk/ are: see CONTRIBUTING.md'; false; } && VOIPBL_PUBLISHED="$$(realpath '$(LISTS)')" go test -count=1 -tags published -run '^TestPublished' ./blocklist ./feeds ./packaging/fail2ban   ## tests with published lists and real logs of Asterisk, from LISTS=DIR
 check: ; @sh testdata/check.sh   ## format, vet, staticcheck, shellcheck, govulncheck

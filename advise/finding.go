@@ -92,6 +92,7 @@ const (
 	RunFolder        = "run-folder"      // the run folder cannot be written to
 	AllowTrouble     = "allow-trouble"   // the list of "voipbl allow" is damaged or not kept
 	PhoneTrouble     = "phone-trouble"   // the list of registered phones cannot be read, or rules cannot use their set
+	PBXUnwatched     = "pbx-unwatched"   // the PBX is not watched as configured
 	FamilyTrouble    = "family-trouble"  // IPv4 or IPv6 alone is not protected as configured
 	IPv6Left         = "ipv6-left"       // IPv6 is left alone, as configured
 	DropLog          = "drop-log"        // lines of log_drops may not appear

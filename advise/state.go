@@ -44,6 +44,9 @@ func (d *doctor) state() {
 	if p := s.PhonesProblem; p != nil {
 		d.note(PhoneTrouble, Warning, p.Remedy, "a registered phone may be blocked or limited", "%s", p.Error)
 	}
+	for _, p := range s.PBXProblems {
+		d.note(PBXUnwatched, Warning, p.Remedy, "attackers are not banned by what the PBX sees, or registered phones not known", "%s", p.Error)
+	}
 	d.feeds()
 	d.kept()
 	for _, u := range s.Unresolved() {

@@ -17,6 +17,7 @@ import (
 	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/internal/quota"
 	"github.com/voipbl/voipbl/known"
+	"github.com/voipbl/voipbl/pbx/link"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -55,6 +56,8 @@ func (d *daemon) listenToPBX(banned *bans.Server, phones *known.Server) (*contro
 		warn("what watches the PBX asks for too many bans: those above the limit are refused")
 	})
 	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+link.SettingsPath, d.giveSettings)
+	mux.HandleFunc("POST "+link.HealthPath, d.takeHealth)
 	mux.HandleFunc("POST "+bans.SeenPath, seen.Serve)
 	mux.HandleFunc("POST "+known.Path, fewer(&quota.Quota{Most: mostPhoneRequests, Per: time.Minute}, phones.Serve))
 	server := &http.Server{

@@ -111,7 +111,7 @@ func (s *seenBans) admit(cfg config.Config, protected *exempt.Protection, table 
 			continue
 		}
 		if err := mayBan(cfg, one, protected); err != nil {
-			s.refuse(b.Addr, err.Why)
+			s.refused = append(s.refused, known.Refusal{Addr: b.Addr, Why: err.Why, Exempt: true})
 			continue
 		}
 		w := banWish{Prefix: one, Reason: SeenReason, For: b.For, evidence: b.Evidence}

@@ -55,6 +55,9 @@ type Status struct {
 	// PhonesProblem is why registered phones are not known, or not let in by base rules.
 	PhonesProblem *problem.Problem `json:"phones_problem,omitempty"`
 
+	// PBXProblems is why the PBX is not watched as configured.
+	PBXProblems []*problem.Problem `json:"pbx_problems,omitempty"`
+
 	// StateFolder is why something cannot be written to the state folder, by the agent or by
 	// anybody.
 	StateFolder *problem.Problem `json:"state_folder,omitempty"`
@@ -165,6 +168,7 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	}
 	s.MaxEntries = feeds.LimitOf(cfg.Limits)
 	s.Unprotected, s.Names, s.AllowedProblem = protected.Unprotected, protected.Names, protected.AllowedProblem
+	s.PBXProblems = pbxProblems(cfg.PBX, agent, now)
 	phones, unreadable := known.Read(cfg)
 	s.Phones, s.PhonesProblem = len(phones.Phones), cmp.Or(unreadable, foreignPhones(cfg, kernel))
 	if err := s.look(ctx, cfg, now, store, protected.Trunks, kernel, wholeSets{kernel}); err != nil {

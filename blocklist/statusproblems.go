@@ -68,6 +68,9 @@ func (s *Status) judge() {
 		s.problem(p.Remedy, "%s", p.Error)
 	}
 	s.Add(s.PhonesProblem)
+	for _, p := range s.PBXProblems {
+		s.Add(p)
+	}
 	s.Add(s.OtherNames())
 	s.Add(s.StateFolder)
 	s.Add(s.RunFolder)

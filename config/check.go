@@ -68,7 +68,7 @@ func (r *reader) check(raw rawConfig) Config {
 	r.firewall(raw.Firewall, &c.Firewall)
 	read(r, "metrics.listen", raw.Metrics.Listen, &c.Metrics.Listen, parseListen)
 	r.report(raw.Report, &c.Report)
-	keep(raw.PBX.TrustRegistered, &c.PBX.TrustRegistered)
+	r.pbx(raw.PBX, &c.PBX)
 	return c
 }
 
@@ -234,14 +234,17 @@ func checkPath(s, expected string) *fault {
 
 // parseListen parses the address of the metrics. It has to be a loopback address, because
 // the metrics have no password.
-func parseListen(s string) (netip.AddrPort, *fault) {
+func parseListen(s string) (netip.AddrPort, *fault) { return parseLoopback(s, listenExample) }
+
+// parseLoopback parses a loopback address with a port, or "".
+func parseLoopback(s, example string) (netip.AddrPort, *fault) {
 	if s == "" {
 		return netip.AddrPort{}, nil
 	}
 	ap, err := netip.ParseAddrPort(s)
 	addr := ap.Addr().Unmap()
 	if err != nil || !addr.IsLoopback() || addr.Zone() != "" || ap.Port() == 0 {
-		return netip.AddrPort{}, faultf(listenExample, "not a loopback address with a port (%s)", quote(s))
+		return netip.AddrPort{}, faultf(example, "not a loopback address with a port (%s)", quote(s))
 	}
 	return netip.AddrPortFrom(addr, ap.Port()), nil
 }

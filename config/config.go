@@ -219,13 +219,6 @@ const (
 // within IP.
 var portless = []string{"esp", "gre", "ipip", "6in4"}
 
-// PBX says what is made of what the PBX sees.
-type PBX struct {
-	// TrustRegistered spares phones that have proved a password to the PBX: no list blocks them,
-	// and base rules do not limit them.
-	TrustRegistered bool
-}
-
 // Metrics says where the agent serves its Prometheus metrics.
 type Metrics struct {
 	// Listen is a loopback address and port; the zero AddrPort turns metrics off.

@@ -145,7 +145,7 @@ firewall:
   services: [{name: web, proto: tcp, ports: "80, 8000:8080"}]
 metrics: {listen: ""}
 report: {enabled: true, url: "http://[2001:db8::1]:8080/x/", insecure: true, serial: 0123, per_hour: 600}
-pbx: {trust_registered: false}
+pbx: {hep: "127.0.0.1:460", ami: "[::1]:5038", trust_registered: false, ban_attackers: false, traps: {extensions: ["9999"], accounts: [admin, "100"], agents: [my-scanner]}}
 `)
 	want := Config{
 		Set: "Block.list-1", BanSet: "own-bans", KnownSet: "own-phones", StateDir: "/srv/v", RunDir: "/tmp/v",
@@ -173,6 +173,10 @@ pbx: {trust_registered: false}
 			Services: []Service{{Name: "web", Proto: ProtoTCP, Ports: []PortRange{{First: 80, Last: 80}, {First: 8000, Last: 8080}}, From: FromLAN}},
 		},
 		Report: Report{Enabled: true, URL: "http://[2001:db8::1]:8080/x", Insecure: true, Serial: "0123", PerHour: 600},
+		PBX: PBX{
+			HEP: netip.MustParseAddrPort("127.0.0.1:460"), AMI: netip.MustParseAddrPort("[::1]:5038"),
+			Traps: Traps{Extensions: []string{"9999"}, Accounts: []string{"admin", "100"}, Agents: []string{"my-scanner"}},
+		},
 	}
 	if d := diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

@@ -73,7 +73,7 @@ func Default() Config {
 			URL:     "https://voipbl.org", // their own fail2ban action asks www.voipbl.org by http
 			PerHour: 60,                   // one a minute; under a usual attack a host bans a few an hour
 		},
-		PBX: PBX{TrustRegistered: true},
+		PBX: PBX{TrustRegistered: true, BanAttackers: true},
 	}
 }
 

@@ -103,7 +103,17 @@ type rawReport struct {
 }
 
 type rawPBX struct {
-	TrustRegistered *bool `yaml:"trust_registered"`
+	HEP             *string  `yaml:"hep" example:"127.0.0.1:460"`
+	AMI             *string  `yaml:"ami" example:"127.0.0.1:5038"`
+	TrustRegistered *bool    `yaml:"trust_registered"`
+	BanAttackers    *bool    `yaml:"ban_attackers"`
+	Traps           rawTraps `yaml:"traps" example:"accounts: [\"1000\"]"`
+}
+
+type rawTraps struct {
+	Extensions []*string `yaml:"extensions" example:"9999"`
+	Accounts   []*string `yaml:"accounts" example:"1000"`
+	Agents     []*string `yaml:"agents" example:"friendly-scanner"`
 }
 
 func (c Config) raw() rawConfig {
@@ -153,7 +163,7 @@ func (c Config) raw() rawConfig {
 			Serial:   &c.Report.Serial,
 			PerHour:  &c.Report.PerHour,
 		},
-		PBX: rawPBX{TrustRegistered: &c.PBX.TrustRegistered},
+		PBX: c.PBX.raw(),
 	}
 }
 

@@ -40,7 +40,12 @@ func configs() *rapid.Generator[Config] {
 			Set:      rapid.StringMatching(`[A-Za-z0-9_.][A-Za-z0-9_.-]{0,23}`).Draw(t, "set"),
 			BanSet:   "bans." + rapid.StringMatching(`[A-Za-z0-9_.-]{0,25}`).Draw(t, "ban_set"),
 			KnownSet: "phones." + rapid.StringMatching(`[A-Za-z0-9_.-]{0,23}`).Draw(t, "known_set"),
-			PBX:      PBX{TrustRegistered: rapid.Bool().Draw(t, "trust_registered")},
+			PBX: PBX{
+				TrustRegistered: rapid.Bool().Draw(t, "trust_registered"), BanAttackers: rapid.Bool().Draw(t, "ban_attackers"),
+				HEP:   rapid.SampledFrom([]netip.AddrPort{{}, netip.MustParseAddrPort("127.0.0.1:460")}).Draw(t, "hep"),
+				AMI:   rapid.SampledFrom([]netip.AddrPort{{}, netip.MustParseAddrPort("[::1]:5038")}).Draw(t, "ami"),
+				Traps: Traps{Agents: rapid.SampledFrom([][]string{nil, {"abcd", "e: \"f\" #"}}).Draw(t, "agents")},
+			},
 			Bans:     Bans{IPv6Prefix: rapid.IntRange(1, 128).Draw(t, "ipv6_prefix")},
 			StateDir: paths().Draw(t, "state"),
 			RunDir:   paths().Draw(t, "run"),

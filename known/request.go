@@ -60,6 +60,9 @@ type Answer struct {
 type Refusal struct {
 	Addr netip.Addr `json:"addr"`
 	Why  string     `json:"why"`
+
+	// Exempt is why: it is never banned.
+	Exempt bool `json:"exempt,omitempty"`
 }
 
 // check returns an error if a request is none that voipbl makes.
@@ -118,7 +121,7 @@ func (l List) change(r Request, now deadline.Clock, banned func(netip.Addr) bool
 			why = "it is banned"
 		}
 		if why != "" {
-			a.Refused = append(a.Refused, Refusal{s.Addr, why})
+			a.Refused = append(a.Refused, Refusal{Addr: s.Addr, Why: why})
 			continue
 		}
 		phones = append(phones, p)

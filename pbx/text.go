@@ -11,9 +11,13 @@ const MaxText = 64
 
 // Text returns what a stranger has written so that it can be kept and shown: at most [MaxText]
 // bytes, without control characters and what is not UTF-8.
-func Text(s string) string {
-	if len(s) > 4*MaxText {
-		s = s[:4*MaxText]
+func Text(s string) string { return Printable(s, MaxText) }
+
+// Printable returns at most so many bytes of a text, with a question mark in place of each character
+// that is not printable.
+func Printable(s string, most int) string {
+	if len(s) > 4*most {
+		s = s[:4*most]
 	}
 	s = strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
@@ -21,10 +25,10 @@ func Text(s string) string {
 		}
 		return r
 	}, s)
-	if len(s) <= MaxText {
+	if len(s) <= most {
 		return s
 	}
-	cut := MaxText
+	cut := most
 	for !utf8.RuneStart(s[cut]) {
 		cut--
 	}

@@ -192,6 +192,9 @@ func (s *setup) finish(p *advise.Proposal, agreed bool) {
 		if unit := s.report.Facts.Agent; unit == nil || !unit.AtBoot {
 			next("\"systemctl enable --now voipbl\" keeps the lists fresh, and all this after a boot")
 		}
+		if s.report.Facts.Asterisk != nil && !p.Config.PBX.Watched() {
+			next("\"voipbl pbx connect\" has Asterisk tell voipbl which phones to spare and whom to ban")
+		}
 		next("\"voipbl doctor\" finds what else weakens the protection")
 	}
 	if line := s.scriptNext(); line != "" {

@@ -129,6 +129,9 @@ func printAgent(on *screen.Screen, s *blocklist.Status, now time.Time) {
 	if s.Phones > 0 {
 		t.Row("phones", fmt.Sprintf("%s: see \"voipbl phones\"", screen.Plural(s.Phones, "registered phone", "registered phones")))
 	}
+	if words := s.WatchWords(); words != "" {
+		t.Row("PBX", "watched: "+words)
+	}
 	if r := s.Reports; r != nil {
 		t.Row("reports", Reports(r, now))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/pbx/link"
 )
 
 // AgentStatus is what only the agent knows. Its JSON is part of status --json.
@@ -39,6 +40,9 @@ type AgentStatus struct {
 	// NoMounts is true if systemd has started the agent without the mount options of its
 	// unit, because this host allows no mounts.
 	NoMounts bool `json:"no_mounts,omitempty"`
+
+	// PBX is what the watcher of the PBX has said of itself last; nil if it never has.
+	PBX *link.Reported `json:"pbx,omitempty"`
 
 	Repairs Repairs   `json:"repairs"`
 	Drops   *DropRate `json:"drops,omitempty"`

@@ -42,6 +42,7 @@ var printed = map[string]any{
 	"firewall-show":                rules.Shown{},
 	"firewall-diff-firewall-apply": rules.Report{},
 	"setup":                        setup.Report{},
+	"pbx-connect-pbx-disconnect":   setup.Connected{},
 	"report":                       outbox.Report{},
 	"report---list":                outbox.OutboxStatus{},
 	"migrate":                      migrate.Migrated{},
@@ -66,8 +67,8 @@ func TestJSONPage(t *testing.T) {
 			fields = line != ""
 		case fields && m != nil:
 			page.fields[anchor][m[1]] = m[2]
-		case link.MatchString(line) && link.FindString(line) == line:
-			page.same[anchor] = link.FindStringSubmatch(line)[1]
+		case jsonLink.MatchString(line) && jsonLink.FindString(line) == line:
+			page.same[anchor] = jsonLink.FindStringSubmatch(line)[1]
 		}
 	}
 	for anchor, value := range printed {
@@ -100,8 +101,8 @@ func TestJSONPageHasCodes(t *testing.T) {
 	}
 }
 
-// link is a link to an object of the page.
-var link = regexp.MustCompile(`\[[A-Za-z0-9]+\]\(#([a-z0-9]+)\)`)
+// jsonLink is a link to an object of the page.
+var jsonLink = regexp.MustCompile(`\[[A-Za-z0-9]+\]\(#([a-z0-9]+)\)`)
 
 // jsonPage is docs/json.md: by anchor the fields with their types, or the anchor of the
 // object that a command prints; and the types that were compared with it.
@@ -137,12 +138,12 @@ func (p *jsonPage) holds(anchor string, typ reflect.Type) {
 			want += ", optional"
 		}
 		cell, ok := p.fields[anchor][name]
-		if got := link.ReplaceAllString(cell, "object"); got != want {
+		if got := jsonLink.ReplaceAllString(cell, "object"); got != want {
 			p.Errorf("docs/json.md #%s: %s is %q (in the page: %v), and should be %q", anchor, name, got, ok, want)
 			continue
 		}
 		if inside != nil {
-			p.holds(link.FindStringSubmatch(cell)[1], inside)
+			p.holds(jsonLink.FindStringSubmatch(cell)[1], inside)
 		}
 	}
 	for name := range p.fields[anchor] {

@@ -22,10 +22,11 @@ import (
 )
 
 // harmless are the commands that an ordinary user may run.
-var harmless = []string{"voipbl", "voipbl config", "voipbl config check", "voipbl config show", "voipbl firewall", "voipbl version", "voipbl completion", "voipbl help"}
+var harmless = []string{"voipbl", "voipbl config", "voipbl config check", "voipbl config show", "voipbl firewall", "voipbl version", "voipbl completion", "voipbl help",
+	"voipbl pbx", "voipbl pbx run"} // as the watcher does: it waits for the agent
 
 // looks are the commands that only look: that they could not is 2, as 1 is an answer.
-var looks = []string{"voipbl status", "voipbl doctor", "voipbl top", "voipbl feeds", "voipbl check", "voipbl exempt", "voipbl bans", "voipbl allowed", "voipbl firewall show", "voipbl firewall diff"}
+var looks = []string{"voipbl status", "voipbl doctor", "voipbl top", "voipbl feeds", "voipbl check", "voipbl exempt", "voipbl bans", "voipbl phones", "voipbl allowed", "voipbl firewall show", "voipbl firewall diff"}
 
 // TestOrdinaryUser: a command that needs root says so to other users, whatever file, folder, socket
 // or tool refuses them.

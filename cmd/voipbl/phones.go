@@ -21,7 +21,7 @@ been told. No list blocks such an address until 7 days after its registration
 has ended, and base rules let its SIP in without limits until an hour after
 that end. A ban is stronger, and takes an address off this list.
 
-What watches the PBX tells the agent: see "POST /phones" in docs/json.md.
+"voipbl pbx connect" has the PBX tell the agent of them.
 "pbx: {trust_registered: false}" in the configuration turns all this off.
 
 Exit status: 0 listed, 2 error.`,

@@ -87,6 +87,7 @@ func parameter(header, name string) string {
 // Answer is a SIP response.
 type Answer struct {
 	Status  int
+	Body    string
 	headers []string
 }
 
@@ -129,9 +130,12 @@ func readAnswer(r *bufio.Reader) (Answer, error) {
 			a.headers = append(a.headers, header)
 		}
 		length, _ := strconv.Atoi(a.Header("Content-Length"))
-		if _, err := r.Discard(length); err != nil && err != io.EOF {
+		body := make([]byte, min(max(length, 0), 1<<16))
+		n, err := io.ReadFull(r, body)
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 			return Answer{}, err
 		}
+		a.Body = string(body[:n])
 		if a.Status != 0 {
 			return a, nil
 		}

@@ -11,7 +11,7 @@ type Console func(ctx context.Context, command string) (string, error)
 
 // Reload has a running Asterisk read the files that a plan has changed. Calls and registrations go on.
 func (p Plan) Reload(ctx context.Context, run Console) error {
-	for _, command := range p.commands() {
+	for _, command := range p.Commands() {
 		out, err := run(ctx, command)
 		if err != nil {
 			return fmt.Errorf("asterisk -rx '%s': %w", command, err)
@@ -23,9 +23,9 @@ func (p Plan) Reload(ctx context.Context, run Console) error {
 	return nil
 }
 
-// commands: res_hep_pjsip cannot be loaded while hep.conf says that it is off, so a module may be
-// loaded or not. A load of what is loaded changes nothing, nor does the reload of what is not.
-func (p Plan) commands() []string {
+// Commands are those that Reload runs. res_hep_pjsip cannot be loaded while hep.conf says that it is off, so a module
+// may be loaded or not. A load of what is loaded changes nothing, nor does the reload of what is not.
+func (p Plan) Commands() []string {
 	var all []string
 	hep, manager := false, false
 	for _, c := range p.Files {

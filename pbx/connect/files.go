@@ -55,6 +55,9 @@ var errNotPlain = errors.New("it is a link, or no ordinary file: root follows no
 
 // read returns nil for a file that is not there.
 func read(root *os.Root, name string) (*text, error) {
+	if info, err := root.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, errNotPlain
+	}
 	file, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -8,10 +8,11 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/asterisk"
+	"github.com/voipbl/voipbl/pbx/link"
 )
 
 // User is the name of voipbl's user of the manager interface.
-const User = "voipbl"
+const User = link.AMIUser
 
 // Names of files, below Asterisk's folder.
 const (

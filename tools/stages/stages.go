@@ -35,6 +35,7 @@ var waits = []string{"-p=3"}
 var packages = map[string]string{
 	"cmd/voipbl":            "kernel",
 	"internal/friends":      "kernel",
+	"internal/siege":        "kernel",
 	"internal/testasterisk": "kernel",
 	"internal/testfault":    "kernel",
 	"internal/testhost":     "kernel",

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	sd "github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/pbx/watch"
+	"github.com/voipbl/voipbl/screen"
+	"github.com/voipbl/voipbl/setup"
+)
+
+func (a *app) pbxCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "pbx",
+		Short: "Connect the PBX, and watch it",
+		Long: `Connect the PBX with voipbl, so that it tells which phones are registered and
+who attacks it: phones that have proved their password are never blocked by a
+list ("voipbl phones"), and attackers are banned after a few packets ("voipbl
+bans").
+
+Asterisk is connected by "voipbl pbx connect". Other programs that speak HEP3,
+such as Kamailio, are to copy their SIP messages to the port pbx.hep of the
+configuration, with the password in /var/lib/voipbl/pbx.json.`,
+		Example: `  voipbl pbx connect --dry-run
+  voipbl pbx connect
+  voipbl pbx disconnect`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.pbxConnectCommand(false), a.pbxConnectCommand(true), a.pbxRunCommand())
+	return cmd
+}
+
+func (a *app) pbxConnectCommand(off bool) *cobra.Command {
+	opts := setup.ConnectOptions{Off: off}
+	cmd := &cobra.Command{
+		Use:   "connect",
+		Short: "Have Asterisk tell voipbl what it sees",
+		Long: `Have Asterisk copy its SIP messages to voipbl (hep.conf), and let voipbl log in
+at its manager interface (manager.d/voipbl.conf; on FreePBX
+manager_custom.conf), both on this host only and with passwords of their own.
+Set pbx.hep and pbx.ami in the configuration, and start voipbl-pbx.service,
+which watches. Asterisk reads its files without a restart, and calls go on.
+
+It can be run again at any time: it does what is missing. Where Asterisk copies
+its messages to another program already, or its manager interface is off, it
+says so and does the rest.
+
+Exit status: 0 connected, or --dry-run; 3 connected, but something is left to be
+done by hand, which it says; 1 not connected; 2 usage or configuration.`,
+		Example: `  voipbl pbx connect --dry-run
+  voipbl pbx connect`,
+		Args: cobra.NoArgs,
+	}
+	if off {
+		cmd.Use = "disconnect"
+		cmd.Short = "Take out what connect has done"
+		cmd.Long = `Take out of Asterisk's files what "voipbl pbx connect" has written, stop
+voipbl-pbx.service, turn pbx.hep and pbx.ami off in the configuration, and
+remove the passwords. Bans and known phones stay until their end.
+
+Exit status: 0 disconnected, or --dry-run; 3 disconnected, but something is left
+to be done by hand, which it says; 1 not disconnected; 2 usage or configuration.`
+		cmd.Example = "  voipbl pbx disconnect"
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		opts.ConfigFile = a.configFile
+		report, err := setup.Connect(cmd.Context(), a.Screen, opts)
+		if report != nil && a.JSON {
+			a.PrintJSON(report)
+		}
+		return err
+	}
+	cmd.Flags().BoolVarP(&opts.DryRun, "dry-run", "n", false, "change nothing")
+	cmd.Flags().StringVar(&opts.Root, "root", "", "the files below `DIR`, such as a container's")
+	waitFlag(cmd, &opts.Wait)
+	a.jsonFlag(cmd)
+	return cmd
+}
+
+func (a *app) pbxRunCommand() *cobra.Command {
+	var (
+		runDir  string
+		verbose bool
+	)
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Watch the PBX, as voipbl-pbx.service does",
+		Long: `Watch the PBX, and tell the agent of phones and attackers. It needs no rights
+but to reach the agent's socket, from which it also has its settings; without
+the agent it waits. It ends when these change, and the unit starts it again.
+
+Exit status: 0 ended by a signal, or the settings have changed; 1 failed; 2
+usage.`,
+		Example: `  systemctl enable --now voipbl-pbx    as a service`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			w := &watch.Watcher{Log: screen.NewLog(a.Err, verbose), Agent: &watch.Socket{RunDir: runDir}, Alive: aliveTo(systemd)}
+			err := w.Run(cmd.Context())
+			switch {
+			case errors.Is(err, watch.ErrSettings):
+				w.Log.Info("the settings have changed: begins anew")
+				return nil
+			case err == nil, errors.Is(err, context.Canceled):
+				return nil
+			}
+			return &exit.Error{Code: exit.NotApplied, Err: err}
+		},
+	}
+	cmd.Flags().StringVar(&runDir, "run-dir", config.Default().RunDir, "the agent's run_dir, a `FOLDER`")
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log more")
+	return cmd
+}
+
+// systemd tells systemd something (sd_notify(3)).
+func systemd(state string) { _, _ = sd.SdNotify(false, state) } // without systemd nobody is told
+
+// aliveTo returns a function that, called often, says once that the program is ready, and then feeds
+// systemd's watchdog.
+func aliveTo(say func(state string)) func() {
+	timeout, _ := sd.SdWatchdogEnabled(false)
+	ready, fed := false, time.Time{}
+	return func() {
+		if !ready {
+			ready = true
+			say(sd.SdNotifyReady)
+		}
+		if timeout > 0 && time.Since(fed) > timeout/4 {
+			fed = time.Now()
+			say(sd.SdNotifyWatchdog)
+		}
+	}
+}

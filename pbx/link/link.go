@@ -1,0 +1,152 @@
+// Package link is what the watcher of the PBX and the agent tell each other, over a socket that only
+// these two reach: the agent gives the watcher its settings, with what phones are known; the watcher
+// tells the agent of phones, of attackers to ban, and how it is.
+//
+// The watcher reads what attackers have written, so the agent trusts it no further than that: it
+// bans nobody who is exempt, and believes only what [Health.Check] and its like let through.
+package link
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/netip"
+	"time"
+
+	"github.com/voipbl/voipbl/pbx"
+)
+
+// Paths on the socket: for [Settings], without a request; and for [Health], answered by [Heard].
+const (
+	SettingsPath = "/settings"
+	HealthPath   = "/health"
+)
+
+// Heard is the answer to a [Health].
+type Heard struct {
+	Serial string `json:"serial"` // that of the settings now: see [Settings.Serial]
+}
+
+// Settings are what the watcher is to do.
+type Settings struct {
+	HEP         netip.AddrPort `json:"hep,omitzero"` // where the PBX copies its SIP messages to; zero: it does not
+	HEPPassword string         `json:"hep_password,omitempty"`
+
+	AMI       netip.AddrPort `json:"ami,omitzero"` // Asterisk's manager interface; zero: not used
+	AMISecret string         `json:"ami_secret,omitempty"`
+
+	Bans   bool    `json:"bans"`             // attackers are banned
+	Trust  bool    `json:"trust"`            // registered phones are told of
+	Phones []Phone `json:"phones,omitempty"` // those that are known
+	Traps  Traps   `json:"traps"`
+}
+
+// Serial is another text for other settings. The phones do not count.
+func (s Settings) Serial() string {
+	s.Phones = nil
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // cannot fail: plain data
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// Phone is one that has proved a password.
+type Phone struct {
+	Addr      netip.Addr `json:"addr"`
+	Account   string     `json:"account"`
+	Transport string     `json:"transport"`
+	Since     time.Time  `json:"since"`
+	Until     time.Time  `json:"until"`
+}
+
+// Traps are what no phone asks for.
+type Traps struct {
+	Extensions []string `json:"extensions,omitempty"`
+	Accounts   []string `json:"accounts,omitempty"`
+	Agents     []string `json:"agents,omitempty"`
+}
+
+// Health is how the watcher is.
+type Health struct {
+	Since time.Time `json:"since"` // when it was started
+	HEP   *HEP      `json:"hep,omitempty"`
+	AMI   *AMI      `json:"ami,omitempty"`
+	Bans  uint64    `json:"bans"`  // that it has asked for
+	Tells []Tell    `json:"tells"` // the latest things that an admin should know
+}
+
+// Reported is the health that the agent was told last.
+type Reported struct {
+	At     time.Time `json:"at"`
+	Health Health    `json:"health"`
+}
+
+// HEP is how it is with the copies of SIP messages.
+type HEP struct {
+	Packets  uint64    `json:"packets"`   // SIP messages
+	WrongKey uint64    `json:"wrong_key"` // datagrams without the right password
+	Damaged  uint64    `json:"damaged"`   // datagrams that are no HEP3
+	Lost     uint64    `json:"lost"`      // datagrams that came too fast
+	Last     time.Time `json:"last,omitzero"`
+	Error    string    `json:"error,omitempty"` // why it does not listen
+}
+
+// AMI is how it is with the manager interface.
+type AMI struct {
+	Connected time.Time `json:"connected,omitzero"` // since when; zero: it is not
+	Events    uint64    `json:"events"`
+	Dropped   uint64    `json:"dropped"` // events that Asterisk cannot have written
+	Error     string    `json:"error,omitempty"`
+}
+
+// Tell is something that an admin should know.
+type Tell struct {
+	At   time.Time `json:"at"`
+	Text string    `json:"text"`
+}
+
+// Limits of what the agent takes from the watcher.
+const (
+	MaxTells = 20
+	maxText  = 300
+)
+
+// Clean returns the health as it may be shown: the texts may be those of attackers, by a watcher
+// that they have taken over.
+func (h Health) Clean() Health {
+	h.Tells = h.Tells[:min(len(h.Tells), MaxTells)]
+	tells := make([]Tell, 0, len(h.Tells))
+	for _, t := range h.Tells {
+		tells = append(tells, Tell{t.At, line(t.Text)})
+	}
+	h.Tells = tells
+	if h.HEP != nil {
+		own := *h.HEP
+		own.Error = line(own.Error)
+		h.HEP = &own
+	}
+	if h.AMI != nil {
+		own := *h.AMI
+		own.Error = line(own.Error)
+		h.AMI = &own
+	}
+	return h
+}
+
+// line returns a text as one line of printable characters.
+func line(s string) string { return pbx.Printable(s, maxText) }
+
+// Ban is an attacker to ban.
+type Ban struct {
+	Addr   netip.Addr    `json:"addr"`
+	For    time.Duration `json:"for"` // in nanoseconds
+	Reason string        `json:"reason"`
+}
+
+// User is whom the watcher runs as.
+const User = "voipbl-pbx"
+
+// AMIUser is voipbl's user of Asterisk's manager interface.
+const AMIUser = "voipbl"

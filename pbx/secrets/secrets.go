@@ -1,0 +1,46 @@
+// Package secrets keeps the passwords that the PBX and voipbl share, in the state folder, which only
+// root can read.
+package secrets
+
+import (
+	"crypto/rand"
+	"errors"
+	"io/fs"
+
+	"github.com/voipbl/voipbl/fetch"
+)
+
+// Secrets are the passwords. They differ, since whoever can take the port for copies of SIP messages
+// learns the one for these.
+type Secrets struct {
+	HEP string `json:"hep"` // of the copies of SIP messages
+	AMI string `json:"ami"` // of Asterisk's manager interface
+}
+
+// file is pbx.json in the state folder.
+const file = "pbx"
+
+// Read returns the passwords, or an error that is fs.ErrNotExist if there are none.
+func Read(store *fetch.Store) (s Secrets, err error) {
+	err = store.ReadJSON(file, &s)
+	if err == nil && (s.HEP == "" || s.AMI == "") {
+		err = fs.ErrNotExist
+	}
+	return s, err
+}
+
+// Ensure returns the passwords, and makes them if there are none.
+func Ensure(store *fetch.Store) (Secrets, error) {
+	s, err := Read(store)
+	if err == nil {
+		return s, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) && !errors.As(err, new(*fetch.DamagedError)) {
+		return Secrets{}, err
+	}
+	s = Secrets{HEP: rand.Text(), AMI: rand.Text()}
+	return s, store.WriteJSON(file, s)
+}
+
+// Remove removes them.
+func Remove(store *fetch.Store) error { return store.RemoveJSON(file) }

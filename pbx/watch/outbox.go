@@ -1,0 +1,168 @@
+package watch
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/voipbl/voipbl/pbx/detect"
+	"github.com/voipbl/voipbl/pbx/link"
+)
+
+// Limits of what waits for the agent, which may be away. Whoever is banned is not seen any more, so
+// there is one ban of each.
+const (
+	mostBans   = 4 << 10
+	mostPhones = 8 << 10
+	mostForget = 1000
+)
+
+// outbox is what the agent has not been told yet.
+type outbox struct {
+	mu     sync.Mutex
+	bans   []timed
+	phones map[key]link.Phone
+	forget []netip.Prefix
+	tells  []link.Tell // the latest
+	banned uint64
+	wake   chan struct{}
+}
+
+// timed is a ban, and when it began.
+type timed struct {
+	link.Ban
+	at time.Time
+}
+
+// key is what a phone is told apart by.
+type key struct {
+	addr    netip.Addr
+	account string
+}
+
+func newOutbox() *outbox {
+	return &outbox{phones: make(map[key]link.Phone), wake: make(chan struct{}, 1)}
+}
+
+// take puts a verdict in.
+func (o *outbox) take(v detect.Verdict, now time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch v := v.(type) {
+	case detect.Ban:
+		o.banned++
+		if len(o.bans) < mostBans {
+			o.bans = append(o.bans, timed{link.Ban{Addr: v.Addr, For: v.For, Reason: v.Reason}, now})
+		}
+		o.ring()
+	case detect.Trust:
+		o.phone(v.Phone)
+	case detect.Untrust:
+		for k := range o.phones {
+			if v.Network.Contains(k.addr) {
+				delete(o.phones, k)
+			}
+		}
+		if len(o.forget) < mostForget {
+			o.forget = append(o.forget, v.Network)
+		}
+		o.ring()
+	case detect.Tell:
+		o.tells = append(o.tells, link.Tell{At: now, Text: v.Text})
+		o.tells = o.tells[max(0, len(o.tells)-link.MaxTells):]
+	}
+}
+
+func (o *outbox) phone(p detect.Phone) {
+	if len(o.phones) < mostPhones {
+		o.phones[key{p.Addr, p.Account}] = link.Phone{Addr: p.Addr, Account: p.Account, Transport: p.Transport, Since: p.Since, Until: p.Until}
+	}
+}
+
+// whole puts all phones in.
+func (o *outbox) whole(phones []detect.Phone) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, p := range phones {
+		o.phone(p)
+	}
+}
+
+// counted says what has been put in.
+func (o *outbox) counted() link.Health {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return link.Health{Bans: o.banned, Tells: slices.Clone(o.tells)}
+}
+
+// ring wakes whoever empties the outbox. Phones can wait for the next second.
+func (o *outbox) ring() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// takeBans takes the bans out, with the time that is left of each.
+func (o *outbox) takeBans(now time.Time) (bans []timed) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, b := range o.bans {
+		if passed := now.Sub(b.at); passed > 0 {
+			b.For -= passed
+			b.at = now
+		}
+		if b.For > 0 {
+			bans = append(bans, b)
+		}
+	}
+	o.bans = nil
+	return bans
+}
+
+// putBack puts bans in that the agent was not told.
+func (o *outbox) putBack(bans []timed) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.bans = append(bans, o.bans...)
+	o.bans = o.bans[:min(len(o.bans), mostBans)]
+}
+
+// takePhones takes some phones out, and the networks whose phones are trusted no more.
+func (o *outbox) takePhones(most int) (phones []link.Phone, forget []netip.Prefix) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for k, p := range o.phones {
+		if len(phones) == most {
+			break
+		}
+		phones = append(phones, p)
+		delete(o.phones, k)
+	}
+	forget, o.forget = o.forget, nil
+	return phones, forget
+}
+
+// putBackPhones puts in what the agent was not told, unless there is something newer.
+func (o *outbox) putBackPhones(phones []link.Phone, forget []netip.Prefix) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, p := range phones {
+		k := key{p.Addr, p.Account}
+		if _, newer := o.phones[k]; !newer && len(o.phones) < mostPhones && !within(p.Addr, o.forget) {
+			o.phones[k] = p
+		}
+	}
+	o.forget = append(forget, o.forget...)
+	o.forget = o.forget[:min(len(o.forget), mostForget)]
+}
+
+func within(a netip.Addr, networks []netip.Prefix) bool {
+	for _, n := range networks {
+		if n.Contains(a) {
+			return true
+		}
+	}
+	return false
+}

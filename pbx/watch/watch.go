@@ -1,0 +1,165 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/voipbl/voipbl/pbx"
+	"github.com/voipbl/voipbl/pbx/detect"
+	"github.com/voipbl/voipbl/pbx/link"
+)
+
+// ErrSettings is returned when the agent has other settings: the program is to begin anew.
+var ErrSettings = errors.New("the settings have changed")
+
+// Agent is the side of the agent.
+type Agent interface {
+	// Settings returns what to do now.
+	Settings(ctx context.Context) (link.Settings, error)
+
+	// Ban has attackers banned. It returns those that the agent refuses because they are exempt.
+	Ban(ctx context.Context, bans []link.Ban) (exempt []netip.Addr, err error)
+
+	// Phones tells of phones, and of networks whose phones are trusted no more.
+	Phones(ctx context.Context, phones []link.Phone, forget []netip.Prefix) error
+
+	// Health tells how the watcher is. It returns whether the settings are others now.
+	Health(ctx context.Context, h link.Health) (changed bool, err error)
+}
+
+// Watcher watches the PBX.
+type Watcher struct {
+	Log   *slog.Logger
+	Agent Agent
+	Alive func() // called each second while observations are taken in
+
+	mu        sync.Mutex
+	unreached string // why the agent was not reached last
+}
+
+// buffer is how many observations may wait. What comes faster waits in the sources' sockets.
+const buffer = 4 << 10
+
+// Run watches until ctx ends, or returns [ErrSettings].
+func (w *Watcher) Run(ctx context.Context) error { return w.run(ctx, newSources) }
+
+func (w *Watcher) run(ctx context.Context, sourcesOf func(link.Settings) *sources) error {
+	s, err := w.settings(ctx)
+	if err != nil {
+		return err
+	}
+	on := sourcesOf(s)
+	began := time.Now()
+	out := newTeller(w, s, func(now time.Time, h link.Health) link.Health {
+		h.Since = began
+		on.health(now, &h)
+		return h
+	})
+	group, ctx := errgroup.WithContext(ctx)
+	saw := make(chan observation, buffer)
+	for _, source := range on.all() {
+		group.Go(func() error { return source.keep(ctx, w.Log, saw) })
+	}
+	group.Go(func() error { return out.run(ctx) })
+	group.Go(func() error { return w.judge(ctx, s, on, saw, out) })
+	return group.Wait()
+}
+
+// firstAsk and longestAsk are the pauses between two attempts to reach the agent at the start.
+const (
+	firstAsk   = time.Second
+	longestAsk = 10 * time.Second
+)
+
+// settings asks the agent for the settings until it answers. It gives up only if it may not ask.
+func (w *Watcher) settings(ctx context.Context) (link.Settings, error) {
+	for pause := firstAsk; ; pause = min(2*pause, longestAsk) {
+		s, err := w.Agent.Settings(ctx)
+		if err == nil || ctx.Err() != nil || errors.Is(err, fs.ErrPermission) {
+			return s, err
+		}
+		w.reached(err)
+		w.Alive()
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return s, ctx.Err()
+		}
+	}
+}
+
+// reached logs once that the agent cannot be reached, and once that it can.
+func (w *Watcher) reached(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case text == w.unreached:
+	case text == "":
+		w.Log.Info("the agent answers again")
+	default:
+		w.Log.Warn("the agent cannot be told what the PBX sees; it is told later", "error", text)
+	}
+	w.unreached = text
+}
+
+// observation is one of a source.
+type observation struct {
+	pbx.Observation
+	from *source
+}
+
+// judge gives observations to the detector, and its verdicts to the teller.
+func (w *Watcher) judge(ctx context.Context, s link.Settings, on *sources, saw <-chan observation, out *teller) error {
+	d := detect.New(settings(s), out.friend)
+	d.Restore(time.Now(), phonesOf(s.Phones))
+	second, whole := time.NewTicker(time.Second), time.NewTicker(wholeEvery)
+	defer second.Stop()
+	defer whole.Stop()
+	for {
+		select {
+		case o := <-saw:
+			now := time.Now()
+			if !on.counts(o, now) {
+				continue
+			}
+			for _, v := range d.See(now, o.Observation) {
+				w.Log.Info(v.String())
+				out.take(v, now)
+			}
+		case <-whole.C:
+			out.whole(d.Phones(time.Now()))
+		case <-second.C:
+			w.Alive()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// settings returns those of the detector.
+func settings(s link.Settings) detect.Settings {
+	d := detect.Defaults()
+	d.Traps.Extensions = append(d.Traps.Extensions, s.Traps.Extensions...)
+	d.Traps.Accounts = append(d.Traps.Accounts, s.Traps.Accounts...)
+	d.Traps.Agents = append(d.Traps.Agents, s.Traps.Agents...)
+	return d
+}
+
+func phonesOf(all []link.Phone) []detect.Phone {
+	var phones []detect.Phone
+	for _, p := range all {
+		phones = append(phones, detect.Phone{Addr: p.Addr, Account: p.Account, Transport: p.Transport, Proved: true, Since: p.Since, Until: p.Until})
+	}
+	return phones
+}

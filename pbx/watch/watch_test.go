@@ -1,0 +1,358 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/voipbl/voipbl/pbx"
+	"github.com/voipbl/voipbl/pbx/detect"
+	"github.com/voipbl/voipbl/pbx/link"
+)
+
+// agent is one that notes what it is told.
+type agent struct {
+	mu       sync.Mutex
+	settings link.Settings
+	away     bool
+	changed  bool
+	exempt   []netip.Addr
+	bans     []link.Ban
+	phones   []link.Phone
+	forget   []netip.Prefix
+	health   link.Health
+}
+
+var errAway = errors.New("no agent is running")
+
+func (a *agent) locked(f func()) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.away {
+		return errAway
+	}
+	f()
+	return nil
+}
+
+// told returns what the agent was told so far.
+func (a *agent) told() *agent {
+	synctest.Wait()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return &agent{bans: slices.Clone(a.bans), phones: slices.Clone(a.phones), forget: slices.Clone(a.forget), health: a.health}
+}
+
+func (a *agent) set(f func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f()
+}
+
+func (a *agent) Settings(context.Context) (s link.Settings, err error) {
+	return s, a.locked(func() { s = a.settings })
+}
+
+func (a *agent) Ban(_ context.Context, bans []link.Ban) (refused []netip.Addr, err error) {
+	err = a.locked(func() {
+		for _, b := range bans {
+			if slices.Contains(a.exempt, b.Addr) {
+				refused = append(refused, b.Addr)
+			} else {
+				a.bans = append(a.bans, b)
+			}
+		}
+	})
+	return refused, err
+}
+
+func (a *agent) Phones(_ context.Context, phones []link.Phone, forget []netip.Prefix) error {
+	return a.locked(func() { a.phones, a.forget = append(a.phones, phones...), append(a.forget, forget...) })
+}
+
+func (a *agent) Health(_ context.Context, h link.Health) (changed bool, err error) {
+	err = a.locked(func() { a.health, changed = h, a.changed })
+	return changed, err
+}
+
+var (
+	attacker = netip.MustParseAddrPort("203.0.113.66:5060")
+	office   = netip.MustParseAddrPort("198.51.100.5:5060")
+)
+
+// wrong is a wrong password of an attacker, i seconds after others.
+func wrong(from netip.AddrPort, i int) pbx.Observation {
+	return pbx.Observation{
+		At: time.Now(), Source: from, Transport: "udp", Proved: true, What: pbx.WrongPassword,
+		Method: "REGISTER", Account: fmt.Sprint(i),
+	}
+}
+
+func right(from netip.AddrPort, account string) pbx.Observation {
+	return pbx.Observation{
+		At: time.Now(), Source: from, Transport: "udp", Proved: true, What: pbx.Registered,
+		Method: "REGISTER", Account: account, Until: time.Now().Add(time.Hour),
+	}
+}
+
+// given is a source that the test feeds.
+type given chan pbx.Observation
+
+func (g given) Watch(ctx context.Context, see func(pbx.Observation)) error {
+	for {
+		select {
+		case o, ok := <-g:
+			if !ok {
+				return errors.New("the PBX hung up")
+			}
+			see(o)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// watching runs a watcher with one source, in a bubble of time.
+func watching(t *testing.T, a *agent, feed given) (ended chan error) {
+	w := &Watcher{Log: slog.New(slog.DiscardHandler), Agent: a, Alive: func() {}}
+	ended = make(chan error, 1)
+	ctx, end := context.WithCancel(t.Context())
+	t.Cleanup(end)
+	go func() {
+		ended <- w.run(ctx, func(link.Settings) *sources {
+			return &sources{others: []*source{{name: "test", begin: func() (pbx.Source, error) { return feed, nil }}}}
+		})
+	}()
+	synctest.Wait()
+	return ended
+}
+
+func bubble(t *testing.T, f func(t *testing.T, a *agent, feed given)) {
+	synctest.Test(t, func(t *testing.T) {
+		f(t, &agent{settings: link.Settings{Bans: true, Trust: true}}, make(given))
+	})
+}
+
+// pass lets time go by in the bubble.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+// TestBanAtOnce: the agent is told of a ban without any time going by, and of a phone within a second.
+func TestBanAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, a *agent, feed given) {
+		watching(t, a, feed)
+		began := time.Now()
+		for i := range 4 {
+			feed <- wrong(attacker, i)
+		}
+		got := a.told()
+		if len(got.bans) != 1 || got.bans[0].Addr != attacker.Addr() || got.bans[0].For != 10*time.Minute || !time.Now().Equal(began) {
+			t.Errorf("bans %+v after %v", got.bans, time.Since(began))
+		}
+		feed <- right(office, "6001")
+		pass(time.Second)
+		got = a.told()
+		if len(got.phones) != 1 || got.phones[0].Addr != office.Addr() || got.phones[0].Account != "6001" {
+			t.Errorf("phones %+v", got.phones)
+		}
+		pass(wholeEvery)
+		got = a.told()
+		if len(got.phones) != 2 {
+			t.Errorf("not told again: %+v", got.phones)
+		}
+	})
+}
+
+// TestAgentAway: nothing is lost while the agent is away, and a ban does not last longer for it.
+func TestAgentAway(t *testing.T) {
+	bubble(t, func(t *testing.T, a *agent, feed given) {
+		a.away = true
+		watching(t, a, feed)
+		pass(time.Minute)
+		a.set(func() { a.away = false })
+		pass(longestAsk)
+
+		a.set(func() { a.away = true })
+		for i := range 4 {
+			feed <- wrong(attacker, i)
+		}
+		feed <- right(office, "6001")
+		pass(time.Minute)
+		got := a.told()
+		if len(got.bans)+len(got.phones) > 0 {
+			t.Fatalf("an agent that is away has %+v %+v", got.bans, got.phones)
+		}
+		a.set(func() { a.away = false })
+		pass(2 * time.Second)
+		got = a.told()
+		if len(got.bans) != 1 || got.bans[0].For > 9*time.Minute || got.bans[0].For < 8*time.Minute || len(got.phones) != 1 {
+			t.Errorf("%+v %+v", got.bans, got.phones)
+		}
+	})
+}
+
+// TestRefusedByAgent: who is exempt is not asked for again.
+func TestRefusedByAgent(t *testing.T) {
+	bubble(t, func(t *testing.T, a *agent, feed given) {
+		a.exempt = []netip.Addr{attacker.Addr()}
+		watching(t, a, feed)
+		for range 3 {
+			for i := range 20 {
+				feed <- wrong(attacker, i)
+			}
+			pass(10 * time.Second)
+		}
+		got := a.told()
+		if len(got.bans) > 0 || got.health.Bans != 1 {
+			t.Errorf("%+v, asked for %d times", got.bans, got.health.Bans)
+		}
+	})
+}
+
+// TestUntrusted: who guesses where there are phones is banned, and its phones are forgotten.
+func TestUntrusted(t *testing.T) {
+	bubble(t, func(t *testing.T, a *agent, feed given) {
+		watching(t, a, feed)
+		feed <- right(office, "6001")
+		for i := range 200 {
+			feed <- wrong(office, i)
+		}
+		pass(2 * time.Second)
+		got := a.told()
+		want := []netip.Prefix{netip.PrefixFrom(office.Addr(), 32)}
+		if d := cmp.Diff(want, got.forget, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); d != "" || len(got.bans) != 1 || len(got.phones) > 0 {
+			t.Errorf("%s, bans %+v, phones %+v", d, got.bans, got.phones)
+		}
+	})
+}
+
+// TestOff: without pbx.bans nobody is banned, without pbx.trust_registered no phone is told of.
+func TestOff(t *testing.T) {
+	bubble(t, func(t *testing.T, a *agent, feed given) {
+		a.settings = link.Settings{}
+		watching(t, a, feed)
+		for i := range 4 {
+			feed <- wrong(attacker, i)
+		}
+		feed <- right(office, "6001")
+		pass(time.Minute)
+		got := a.told()
+		if len(got.bans)+len(got.phones) > 0 {
+			t.Errorf("%+v %+v", got.bans, got.phones)
+		}
+	})
+}
+
+// TestChanged: other settings end the run, with an error that says so.
+func TestChanged(t *testing.T) {
+	bubble(t, func(t *testing.T, a *agent, feed given) {
+		ended := watching(t, a, feed)
+		a.set(func() { a.changed = true })
+		pass(healthEvery + time.Second)
+		if err := <-ended; !errors.Is(err, ErrSettings) {
+			t.Error(err)
+		}
+	})
+}
+
+// TestKnownBefore: phones that the agent knows are phones from the start, so one wrong password of
+// another account bans nobody.
+func TestKnownBefore(t *testing.T) {
+	bubble(t, func(t *testing.T, a *agent, feed given) {
+		a.settings.Phones = []link.Phone{{Addr: office.Addr(), Account: "6001", Transport: "udp", Since: time.Now().Add(-time.Hour), Until: time.Now().Add(time.Hour)}}
+		watching(t, a, feed)
+		for i := range 4 {
+			feed <- wrong(office, i%2)
+		}
+		got := a.told()
+		if len(got.bans) > 0 {
+			t.Errorf("%+v", got.bans)
+		}
+	})
+}
+
+// TestSourceBegunAnew: a source that fails is begun anew, with pauses that grow.
+func TestSourceBegunAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, end := context.WithCancel(t.Context())
+		var at []time.Duration
+		began := time.Now()
+		s := &source{name: "test", begin: func() (pbx.Source, error) {
+			at = append(at, time.Since(began))
+			return nil, errors.New("refused")
+		}}
+		done := make(chan error)
+		go func() { done <- s.keep(ctx, slog.New(slog.DiscardHandler), nil) }()
+		pass(time.Minute)
+		end()
+		<-done
+		want := []time.Duration{0, 1e9, 3e9, 7e9, 15e9, 31e9}
+		if d := cmp.Diff(want, at); d != "" || s.failed() != "refused" {
+			t.Errorf("%s, %q", d, s.failed())
+		}
+	})
+}
+
+// TestTwoSources: what the manager interface says of failures does not count where the PBX copies its
+// messages, and counts where it has ceased to.
+func TestTwoSources(t *testing.T) {
+	c := &copies{source: &source{}}
+	ami := &source{}
+	on := &sources{copies: c}
+	now := time.Now()
+	failure, phone := observation{wrong(attacker, 1), ami}, observation{right(office, "6001"), ami}
+	for _, step := range []struct {
+		name    string
+		o       observation
+		packets uint64
+		at      time.Duration
+		counts  bool
+	}{
+		{"no message yet", failure, 0, 0, true},
+		{"messages come", failure, 1, 0, false},
+		{"a phone", phone, 1, 0, true},
+		{"of the copies themselves", observation{failure.Observation, c.source}, 1, 0, true},
+		{"just now", failure, 1, fresh, false},
+		{"messages have ceased", failure, 1, fresh + 1, true},
+		{"and come again", failure, 2, fresh + 2, false},
+	} {
+		c.before.Packets = step.packets
+		if got := on.counts(step.o, now.Add(step.at)); got != step.counts {
+			t.Errorf("%s: %v", step.name, got)
+		}
+	}
+}
+
+// TestOutboxBounds: what waits for an agent that stays away is bounded.
+func TestOutboxBounds(t *testing.T) {
+	o := newOutbox()
+	for i := range 20_000 {
+		a := netip.AddrFrom4([4]byte{8, byte(i >> 16), byte(i >> 8), byte(i)})
+		o.take(detect.Ban{Addr: a, For: time.Hour}, time.Now())
+		o.take(detect.Trust{Phone: detect.Phone{Addr: a, Account: "1"}}, time.Now())
+		o.take(detect.Tell{Text: "x"}, time.Now())
+	}
+	for i := range 1_500 {
+		o.take(detect.Untrust{Network: netip.PrefixFrom(netip.AddrFrom4([4]byte{9, 0, byte(i >> 8), byte(i)}), 32)}, time.Now())
+	}
+	if len(o.bans) != mostBans || len(o.phones) != mostPhones || len(o.tells) != link.MaxTells || len(o.forget) != mostForget {
+		t.Errorf("%d bans, %d phones, %d tells, %d networks", len(o.bans), len(o.phones), len(o.tells), len(o.forget))
+	}
+	bans := o.takeBans(time.Now())
+	o.putBack(bans)
+	o.putBack(bans)
+	if len(o.bans) != mostBans {
+		t.Errorf("%d bans put back", len(o.bans))
+	}
+}
