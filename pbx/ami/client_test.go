@@ -57,6 +57,11 @@ func TestServers(t *testing.T) {
 				f.says(lines("Response: Success", "ActionID: 1", "Challenge: 1") + lines("Response: Success", "Challenge: 1"))
 			}
 		}, answerLimit + time.Second/2, "challenge: no answer in 10s", "", nil},
+		"a broken answer": {func(f *fake) {
+			f.says(greeting + "11\r\n")
+			f.answers("Challenge: 1", "Challenge: 2")
+			f.waits()
+		}, answerLimit + time.Second/2, "challenge: no answer in 10s", "", nil},
 		"a flood before the login": {func(f *fake) {
 			f.says(greeting + "11\r\n")
 			f.asked()
@@ -154,6 +159,24 @@ func TestCounts(t *testing.T) {
 	}
 	if h.Events != 5 || h.Dropped != 3 || h.Lost != 0 {
 		t.Errorf("%+v", h)
+	}
+}
+
+// TestBooted: Asterisk has booted when it says so, or tells of a request.
+func TestBooted(t *testing.T) {
+	for text, want := range map[string]bool{
+		lines("Event: FullyBooted", "Privilege: system,all", "Status: x"): true,
+		lines("Event: FullyBooted", "Status: x"):                          false,
+		lines("Event: FullyBooted", "Privilege: call,all"):                false,
+		challengeSent: true,
+		strings.Replace(challengeSent, "PJSIP", "AMI", 1):                                  false,
+		strings.Replace(challengeSent, "PJSIP", "PJSIP\nx", 1):                             false,
+		lines("Event: Shutdown", "Privilege: system,all"):                                  false,
+		strings.Replace(securityEvent("Other"), "EventVersion: 1", "EventVersion: 1\n", 1): false,
+	} {
+		if _, h, _ := play(t, time.Minute, func(f *fake) { f.starts(nil); f.says(text); f.stays() }); h.Booted != want {
+			t.Errorf("%q: booted %v", text, h.Booted)
+		}
 	}
 }
 

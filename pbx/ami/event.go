@@ -70,15 +70,13 @@ func (m message) service() string {
 	if !m.is("Event") || len(m.fields) < 2 || m.fields[1] != (field{"Privilege", "security,all"}) {
 		return ""
 	}
-	for i, f := range m.rest() {
-		if i == len(common) || f.key != common[i] {
-			break
-		}
-		if f.key == "Service" {
-			return f.value
+	fields, before := m.rest(), slices.Index(common, "Service")
+	for i, key := range common[:before+1] {
+		if i == len(fields) || fields[i].key != key {
+			return ""
 		}
 	}
-	return ""
+	return fields[before].value
 }
 
 // security returns the event of the class security that a message is, or false if it is none that

@@ -56,6 +56,15 @@ func TestReader(t *testing.T) {
 	}
 }
 
+// TestReaderLongest: one of the greatest length is read.
+func TestReaderLongest(t *testing.T) {
+	long := strings.Repeat("z", maxMessage/8-len("a: "))
+	m := messages(t, []byte(lines("a: "+long, "b: "+long, "c: "+long, "d: "+long, "e: "+long, "f: "+long, "g: "+long, "h: "+long)))
+	if len(m) != 1 || m[0].broken || len(m[0].fields) != 8 {
+		t.Errorf("%d messages", len(m))
+	}
+}
+
 // endless is a stream that never ends.
 type endless string
 

@@ -23,8 +23,9 @@ const (
 	silence     = 3 * beat         // after which it is taken to hang
 )
 
-// waiting is how many messages wait to be looked at; more wait in the kernel.
-const waiting = 256
+// waiting is how many messages wait to be looked at; more wait in the kernel. Strangers can make each of
+// them as long as a packet.
+const waiting = 16
 
 // greeting is how Asterisk begins, followed by the version of its manager interface.
 const greeting = "Asterisk Call Manager/"

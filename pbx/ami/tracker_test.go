@@ -133,6 +133,24 @@ func TestTracker(t *testing.T) {
 			}, false,
 			[]string{"udp 198.51.100.5:5062 authenticated 6001, proved", "udp 198.51.100.5:5062 registered 6001 for 24h0m0s, proved"},
 		},
+		"a phone proves its password again while another is looked for": {
+			func(s *story) {
+				s.proves("6001", "call", here)
+				s.lists(time.Second, phone)
+				s.lists(time.Second, phone)
+				s.proves("6002", "other", there)
+				s.proves("6001", "call", here)
+				s.now = s.now.Add(time.Second)
+				s.proves("6002", "other", there)
+				s.lists(0)
+				s.lists(time.Second)
+			}, true,
+			[]string{
+				"udp 198.51.100.5:5062 authenticated 6001, proved", "udp 198.51.100.5:5062 registered 6001 for 59m59s, proved",
+				"udp 203.0.113.66:5060 authenticated 6002, proved", "udp 198.51.100.5:5062 authenticated 6001, proved",
+				"udp 203.0.113.66:5060 authenticated 6002, proved", "udp 198.51.100.5:5062 unregistered 6001, proved",
+			},
+		},
 		"an event that names an account is followed by one that does not": {
 			func(s *story) {
 				s.event("InvalidAccountID", "9999", "a", here)
@@ -196,6 +214,9 @@ func TestTrackerIsBounded(t *testing.T) {
 		t.Errorf("%d named, %d calls, %d open", n, c, o)
 	}
 	s.lists(time.Second)
+	if !s.tracker.wantsContacts() {
+		t.Error("no call is looked for twice")
+	}
 	s.lists(time.Second)
 	if s.tracker.wantsContacts() || s.saw != nil {
 		t.Errorf("%d calls are open, seen: %q", len(s.tracker.open), s.saw)

@@ -45,4 +45,10 @@ var rooms = []room{
 		tests: "TestMustWait|TestRefusal|TestMaybeLoggedIn|TestCaller|TestBeside|TestHasBase|TestDecide.*",
 		slow:  "TestDecideAlways",
 	},
+	{
+		name:  "pbx/ami",
+		files: "event|listing|reader|session|tracker",
+		tests: "TestBooted|TestC.*|TestEvents|TestNewRefuses|TestParseAddress|TestRe.*|TestServers|TestTracker.*|TestWhat|Fuzz.*",
+		slow:  "TestReaderIsBounded|TestTrackerIsBounded",
+	},
 }
