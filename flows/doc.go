@@ -10,7 +10,7 @@ import (
 )
 
 // Flow is what an address and this host, or a host behind it, send each other. UDP counts only if both
-// have sent, and go on doing so (since Linux 5.12 for two seconds); TCP if the connection is
+// have sent, and go on doing so (Linux 5.16, and updates of 5.10 and 5.15: after two seconds); TCP if the connection is
 // established. So packets with a forged source are none. What an address of this host sends to itself
 // is none either.
 type Flow struct {

@@ -28,6 +28,8 @@ func (a *app) syncCommand() *cobra.Command {
 		Long: `Fetch every feed, screen and aggregate what it lists, make the kernel's sets
 hold exactly that, by one atomic swap each, and see to it that the firewall's
 rules drop their members. A feed that fails keeps its last good copy in force.
+It names whom the lists newly block while this host talks with them: a friend
+perhaps, with a call.
 
 Exit status: 0 in force and every feed fresh; 3 in force, but a feed is stale,
 held back or missing, its copy could not be kept, a folder is full, no list has
