@@ -129,10 +129,14 @@ func possible(a netip.Addr) bool {
 // hash returns the hash of a text. Strangers do not know the seed.
 func (d *Detector) hash(s string) uint32 { return uint32(maphash.String(d.seed, s)) }
 
+// longestStep is the most that the time goes on at once: all is forgotten before that, and no clock can
+// be set so often that the time overflows.
+const longestStep = 60 * 24 * time.Hour
+
 // tick lets the time of the detector go on. A clock that is set back lets it stand still once.
 func (d *Detector) tick(now time.Time) {
-	if step := now.Sub(d.wall); !d.wall.IsZero() && step > 0 {
-		d.now = d.now.add(step)
+	if !d.wall.IsZero() {
+		d.now = d.now.add(min(max(0, now.Sub(d.wall)), longestStep))
 	}
 	d.wall = now
 	if d.now.since(d.swept) >= sweepEvery {

@@ -2,7 +2,8 @@
 // long, and which addresses are those of phones. It is pure: it changes nothing, and time is an
 // argument. Its memory is bounded.
 //
-// A source is an IPv4 address, or an IPv6 network /64, which one customer has at least.
+// A source is an IPv4 address, or an IPv6 network /64, which one customer has at least. Behind NAT64
+// and Teredo it is a single address.
 //
 // # Strangers
 //
@@ -35,7 +36,7 @@
 //
 // Where somebody has proved a password in the last seven days, there are phones. Nothing that is not
 // proved counts against them, and neither do requests, refusals or traps: an employee may mistype a
-// number. A wrong password is told apart by its account, since an office is one address:
+// number. (An admin is told of a phone in a trap.) A wrong password is told apart by its account, since an office is one address:
 //
 //   - An account that has proved its password there before is a phone whose password was changed. It may
 //     try again every five seconds, for as long as it likes. It is in excess after 30 attempts that are
@@ -65,6 +66,7 @@
 // Proved and unproved sources, past bans, and phones have tables of their own. When one is full, a new
 // entry takes the place of the one that was used longest ago, of the same table. So invented
 // sources push each other out, never those that are proved. An attacker who has many IPv6 networks
-// can push out what other proved ones have done so far, but not their bans.
-// All of them together take 4 MB at most. Nothing is kept over a restart, except what [Detector.Restore] is given.
+// can push out what other proved ones have done so far; for their past bans he has to be banned 4096
+// times. All tables together take 4 MB at most. Nothing is kept over a restart, except what
+// [Detector.Restore] is given.
 package detect

@@ -147,6 +147,18 @@ func TestEdges(t *testing.T) {
 			},
 			just: "0 s: ban 203.0.113.66 for 10 min: 5 refusals in 1 s, proved", at: "0 s: ban 203.0.113.66 for 10 min: 5 refusals in 1 s, proved",
 		},
+		"refusals of long ago": {
+			before: func(w *world) {
+				for range 4 {
+					w.proved(attacker, pbx.Refused, "6001")
+				}
+			}, edge: 20*time.Second + 1, after: func(w *world) {
+				for range 5 {
+					w.proved(attacker, pbx.Refused, "6001")
+				}
+			},
+			just: "20 s: ban 203.0.113.66 for 10 min: 5 refusals in 1 s, proved", at: "20 s: ban 203.0.113.66 for 10 min: 5 refusals in 1 s, proved",
+		},
 		"networks of an account are those of a day": {
 			before: func(w *world) {
 				for i := range 3 {

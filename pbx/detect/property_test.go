@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,6 +112,77 @@ func TestProperties(t *testing.T) {
 				if !slices.ContainsFunc(known, func(p Phone) bool { return p.Addr == a && p.Account == fmt.Sprint(6000+i) }) {
 					t.Fatalf("%s is not known any more: %v", port(a, i), known)
 				}
+			}
+		}
+	})
+}
+
+// TestAnything: whatever is observed, and whatever the clocks do, verdicts are such that they can be
+// carried out.
+func TestAnything(t *testing.T) {
+	texts := rapid.SampledFrom([]string{"", "6000", "6001", "a\r\nb", "\xff\x00", "admin", "SIPVicious", "00972595"})
+	addrs := rapid.SampledFrom([]netip.Addr{
+		{}, netip.IPv6Unspecified(), office, exempt, attacker.Addr(), netip.MustParseAddr("::ffff:203.0.113.66"),
+		netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2%eth0"), netip.MustParseAddr("ff02::1"), netip.MustParseAddr("64:ff9b::1.2.3.4"),
+	})
+	whats := rapid.SampledFrom([]pbx.What{
+		"", "x", pbx.Authenticated, pbx.Registered, pbx.Unregistered, pbx.WrongPassword, pbx.UnknownAccount,
+		pbx.Refused, pbx.Asked, pbx.Scanned, pbx.Malformed, pbx.Lost,
+	})
+	jump := rapid.SampledFrom([]time.Duration{0, 0, 1, -1, time.Second, -time.Hour, time.Hour, 8 * 24 * time.Hour, -1 << 62, 1 << 62})
+	rapid.Check(t, func(t *rapid.T) {
+		s := Defaults()
+		s.Traps.Accounts, s.Traps.Extensions = []string{"admin"}, []string{"00972595"}
+		d := New(s, func(a netip.Addr) bool { return a == exempt })
+		now := t0
+		addr := func(what string, a netip.Addr) {
+			if !possible(a) || a.Is4In6() || a.Zone() != "" {
+				t.Fatalf("%s %q", what, a)
+			}
+		}
+		phone := func(p Phone) {
+			addr("phone", p.Addr)
+			if p.Account == "" || p.Account != pbx.Text(p.Account) || p.Until.Before(p.Since) || p.Until.Sub(now) > longest || !slices.Contains([]string{"udp", "tcp"}, p.Transport) {
+				t.Fatalf("%+v at %s", p, now)
+			}
+		}
+		for range rapid.IntRange(1, 100).Draw(t, "steps") {
+			now = now.Add(jump.Draw(t, "now"))
+			o := pbx.Observation{
+				At: now.Add(jump.Draw(t, "at")), Source: netip.AddrPortFrom(addrs.Draw(t, "addr"), 5060), Transport: rapid.SampledFrom([]string{"", "udp", "tcp", "x"}).Draw(t, "transport"),
+				Proved: rapid.Bool().Draw(t, "proved"), What: whats.Draw(t, "what"), Method: texts.Draw(t, "method"),
+				Account: texts.Draw(t, "account"), Agent: texts.Draw(t, "agent"), Called: texts.Draw(t, "called"), Until: now.Add(jump.Draw(t, "until")),
+			}
+			if rapid.IntRange(0, 9).Draw(t, "no time") == 0 {
+				o.At = time.Time{}
+			}
+			for range rapid.SampledFrom([]int{1, 1, 1, 30}).Draw(t, "times") {
+				for _, v := range d.See(now, o) {
+					if text := v.String(); text != strings.TrimSpace(text) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
+						t.Fatalf("%q", text)
+					}
+					switch v := v.(type) {
+					case Ban:
+						addr("ban", v.Addr)
+						if v.Addr == exempt || v.For < time.Minute || v.For > longestBan || len(v.Reason) > 100 || v.Reason == "" || v.Proved && !o.Proved {
+							t.Fatalf("%+v", v)
+						}
+					case Trust:
+						phone(v.Phone)
+					case Untrust:
+						if v.Network != v.Network.Masked() || v.Network.Bits() < 32 {
+							t.Fatalf("%+v", v)
+						}
+					}
+				}
+			}
+			if rapid.IntRange(0, 9).Draw(t, "restart") == 0 {
+				known := d.Phones(now)
+				d = New(s, func(a netip.Addr) bool { return a == exempt })
+				d.Restore(now, known)
+			}
+			for _, p := range d.Phones(now) {
+				phone(p)
 			}
 		}
 	})

@@ -50,7 +50,7 @@ func Defaults() Settings {
 // Limits of settings.
 const (
 	shortestBan = time.Minute
-	longestBan  = 365 * 24 * time.Hour
+	longestBan  = 30 * 24 * time.Hour // the agent takes no longer ones
 	mostCounts  = 1000
 	mostTraps   = 1000 // of a kind
 	shortAgent  = 4    // letters; fewer are in the names of phones too

@@ -22,11 +22,11 @@ func TestValidate(t *testing.T) {
 		"expected as many in a day as in an hour or more, and there as at once or more, not 20, 10 and 11": func(s *Settings) { s.AtOnce = 11 },
 		"expected as many in a day as in an hour or more, and there as at once or more, not 20, 21 and 3":  func(s *Settings) { s.InHour = 21 },
 		"expected a ban time":                                func(s *Settings) { s.BanTimes = nil },
-		"ban time 59s: expected 1m0s to 8760h0m0s":           func(s *Settings) { s.BanTimes = []time.Duration{59 * time.Second} },
-		"ban time 8761h0m0s: expected 1m0s to 8760h0m0s":     func(s *Settings) { s.BanTimes = []time.Duration{8761 * time.Hour} },
+		"ban time 59s: expected 1m0s to 720h0m0s":            func(s *Settings) { s.BanTimes = []time.Duration{59 * time.Second} },
+		"ban time 721h0m0s: expected 1m0s to 720h0m0s":       func(s *Settings) { s.BanTimes = []time.Duration{721 * time.Hour} },
 		"ban time 1m0s: expected as long as the one before,": func(s *Settings) { s.BanTimes = []time.Duration{time.Hour, time.Minute} },
-		"forget -1ns: expected 0 to 8760h0m0s":               func(s *Settings) { s.Forget = -1 },
-		"forget 8761h0m0s: expected 0 to 8760h0m0s":          func(s *Settings) { s.Forget = 8761 * time.Hour },
+		"forget -1ns: expected 0 to 720h0m0s":                func(s *Settings) { s.Forget = -1 },
+		"forget 721h0m0s: expected 0 to 720h0m0s":            func(s *Settings) { s.Forget = 721 * time.Hour },
 		"ban time 25h0m0s of what is not proved":             func(s *Settings) { s.UnprovedFor = 25 * time.Hour },
 		"ban time 59s of what is not proved":                 func(s *Settings) { s.UnprovedFor = 59 * time.Second },
 		"expected 0 to 1000, not -1":                         func(s *Settings) { s.UnprovedMax = -1 },
@@ -45,9 +45,9 @@ func TestValidate(t *testing.T) {
 	for _, change := range []func(s *Settings){
 		func(s *Settings) { s.AtOnce, s.InHour, s.InDay, s.Failures, s.Requests = 2, 2, 2, 2, 2 },
 		func(s *Settings) { s.AtOnce, s.InHour, s.InDay, s.Failures, s.Requests = 1000, 1000, 1000, 1000, 1000 },
-		func(s *Settings) { s.BanTimes = []time.Duration{time.Minute, time.Minute, 8760 * time.Hour} },
+		func(s *Settings) { s.BanTimes = []time.Duration{time.Minute, time.Minute, 720 * time.Hour} },
 		func(s *Settings) { s.Forget, s.UnprovedMax, s.UnprovedFor = 0, 0, time.Minute },
-		func(s *Settings) { s.Forget, s.UnprovedMax, s.UnprovedFor = 8760*time.Hour, 1000, 24*time.Hour },
+		func(s *Settings) { s.Forget, s.UnprovedMax, s.UnprovedFor = 720*time.Hour, 1000, 24*time.Hour },
 		func(s *Settings) { s.Traps.Agents = many[1:]; s.Traps.Agents[0] = "four" },
 	} {
 		s := Defaults()

@@ -110,7 +110,7 @@ func (s *stranger) count(e event, method uint32, limits Settings, returns bool) 
 	s.hour.add(slow, passed, hourPer*float64(hour))
 	s.day.add(slow, passed, dayPer*float64(day))
 	tried := spread(s.tried[:])
-	if s.day == bucket(slow) && s.atOnce == bucket(n) && tried.n(e.at) == 0 { // all that was before has run out
+	if s.atOnce == bucket(n) && tried.n(e.at) == 0 { // all that was before has run out
 		s.tally = tally{}
 	}
 	s.tally.add(e.What, e.at)

@@ -5,22 +5,37 @@ import (
 	"net/netip"
 )
 
-// source is who is counted as one: an IPv6 network /64, or an IPv4 address, which stands where IPv6
-// has multicast, and so no source (see possible).
+// source is who is counted as one: an IPv6 network /64, or a single address. The latter stands where
+// IPv6 has multicast, and so no source (see possible).
 type source uint64
 
+// shared is IPv6 space in which a /64 does not belong to one customer. Package exempt has the same, so
+// that bans are not widened there.
+var shared = [...]netip.Prefix{
+	netip.MustParsePrefix("64:ff9b::/96"),   // NAT64 (RFC 6052)
+	netip.MustParsePrefix("64:ff9b:1::/48"), // NAT64 within a network (RFC 8215)
+	netip.MustParsePrefix("2001::/32"),      // Teredo (RFC 4380)
+}
+
 func sourceOf(a netip.Addr) source {
+	const single = 0xff << 56
 	b := a.As16()
+	last := source(binary.BigEndian.Uint64(b[8:]))
 	if a.Is4() {
-		return 0xff<<56 | source(binary.BigEndian.Uint32(b[12:]))
+		return single | last&(1<<32-1)
+	}
+	for i, s := range shared {
+		if s.Contains(a) {
+			return single | source(i+1)<<48 | (last^last>>48)&(1<<48-1)
+		}
 	}
 	return source(binary.BigEndian.Uint64(b[:8]))
 }
 
 // prefixOf returns the network that counts as one source.
 func prefixOf(a netip.Addr) netip.Prefix {
-	if a.Is4() {
-		return netip.PrefixFrom(a, 32)
+	if sourceOf(a)>>56 == 0xff {
+		return netip.PrefixFrom(a, a.BitLen())
 	}
 	return netip.PrefixFrom(a, 64).Masked()
 }

@@ -22,12 +22,25 @@ func TestSource(t *testing.T) {
 		{"2001:db8:1:2::1", "2002:db8:1:2::1", false},
 		{"0:0:102:304::", "1.2.3.4", false},
 		{"::ffff:102:304:0:0", "1.2.3.4", false},
+		{"64:ff9b::1.2.3.4", "64:ff9b::1.2.3.4", true},
+		{"64:ff9b::1.2.3.4", "64:ff9b::1.2.3.5", false},
+		{"64:ff9b::1.2.3.4", "1.2.3.4", false},
+		{"64:ff9b:1::1.2.3.4", "64:ff9b:1::1.2.3.5", false},
+		{"64:ff9b:1::1.2.3.4", "64:ff9b::1.2.3.4", false},
+		{"64:ff9b:1::1.2.3.4", "1.2.3.4", false},
+		{"2001::1.2.3.4", "1.2.3.4", false},
+		{"64:ff9b:1:0:1:203:400::", "64:ff9b:1:0:2:203:400::", false},
+		{"64:ff9b:1:0:1:203:400::", "64:ff9b:1:0:1:203:500::", false},
+		{"2001:0:1:2:8000:63bf:3fff:fdd2", "2001:0:1:2:8000:63bf:3fff:fdd3", false},
+		{"2001:0:1:2:8000:63bf:3fff:fdd2", "2001:0:1:2:8000:63bf:3fff:fdd2", true},
+		{"2001:1:1:2:8000:63bf:3fff:fdd2", "2001:1:1:2:8000:63bf:3fff:fdd3", true},
+		{"64:ff9b:2::1.2.3.4", "64:ff9b:2::1.2.3.5", true},
 	} {
 		if got := sourceOf(netip.MustParseAddr(c.a)) == sourceOf(netip.MustParseAddr(c.b)); got != c.same {
 			t.Errorf("%s and %s: %v", c.a, c.b, got)
 		}
 	}
-	for a, want := range map[string]string{"1.2.3.4": "1.2.3.4/32", "2001:db8:1:2::1": "2001:db8:1:2::/64"} {
+	for a, want := range map[string]string{"1.2.3.4": "1.2.3.4/32", "2001:db8:1:2::1": "2001:db8:1:2::/64", "64:ff9b::102:304": "64:ff9b::102:304/128"} {
 		if got := prefixOf(netip.MustParseAddr(a)).String(); got != want {
 			t.Errorf("%s: %s, want %s", a, got, want)
 		}
@@ -147,6 +160,25 @@ func TestPhones(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestRoomOfAccount: an account makes room among its own phones only.
+func TestRoomOfAccount(t *testing.T) {
+	for oldest := range maxOfAccount {
+		p := newPhones()
+		p.add(phone{addr: nth(0).Addr(), account: "other"})
+		for i := range maxOfAccount {
+			last := moment(100 + i)
+			if i == oldest {
+				last = 50
+			}
+			p.add(phone{addr: nth(1 + i).Addr(), account: "a", last: last})
+		}
+		p.add(phone{addr: nth(100).Addr(), account: "a", last: 200})
+		if p.find(nth(0).Addr(), "other") == nil || p.find(nth(1+oldest).Addr(), "a") != nil || len(p.places) != 1+maxOfAccount {
+			t.Errorf("%d: %v", oldest, p.places)
+		}
+	}
 }
 
 // TestRoomForPhones: which one makes room.
