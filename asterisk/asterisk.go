@@ -44,14 +44,15 @@ func Look(l *probe.Look) *Facts {
 		a.SIP = append(a.SIP, ports...)
 		l.Unknown("some ports of Asterisk", errs, "mend them in "+Folder+"/pjsip.conf, or name the ports yourself")
 	}
-	if oldSIP && l.Exists(Folder+"/sip.conf") { // without this file the module does not load
+	oldSIP = oldSIP && l.Exists(Folder+"/sip.conf") // without this file the module does not load
+	if oldSIP {
 		ports, errs := sipPorts(sip)
 		a.SIP = append(a.SIP, ports...)
 		l.Unknown("some ports of Asterisk", errs, "mend them in "+Folder+"/sip.conf, or name the ports yourself")
 	}
 	a.SIP = distinct.Of(a.SIP)
 	a.IAX2 = r.iax2(modules)
-	a.Manager = managerOf(r.astConfig("manager.conf"))
+	a.Manager = managerOf(r.astConfig("manager.conf"), oldSIP)
 	a.HEP = hepOf(r.astConfig("hep.conf"), r.hasModule(modules, "res_hep_pjsip") && r.hasModule(modules, "res_hep"))
 	a.WebSockets = r.webSockets(pjsip)
 	r.lookForDatabase()

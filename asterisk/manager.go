@@ -10,6 +10,8 @@ import (
 // Manager is what manager.conf says of the manager interface (AMI).
 type Manager struct {
 	Enabled  bool
+	HTTP     bool           // it is open over HTTP, too
+	OldSIP   bool           // chan_sip writes events
 	Listens  netip.AddrPort // where programs of this host reach it; invalid if they cannot
 	Users    []string       // the sections of users
 	Includes []string       // the files and patterns that manager.conf includes, as absolute paths
@@ -18,9 +20,12 @@ type Manager struct {
 // managerPort is the port without a setting (main/manager.c: DEFAULT_MANAGER_PORT).
 const managerPort = 5038
 
-func managerOf(c *astConfig) Manager {
+func managerOf(c *astConfig, oldSIP bool) Manager {
 	general := c.section("general")
-	m := Manager{Enabled: astTrue(general.get("enabled")), Listens: managerAddr(general)}
+	m := Manager{
+		Enabled: astTrue(general.get("enabled")), HTTP: astTrue(general.get("webenabled")), OldSIP: oldSIP,
+		Listens: managerAddr(general),
+	}
 	for _, s := range c.sections {
 		if !s.template && !strings.EqualFold(s.name, "general") && !slices.Contains(m.Users, s.name) {
 			m.Users = append(m.Users, s.name)

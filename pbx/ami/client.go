@@ -127,7 +127,7 @@ func (c *Client) Watch(ctx context.Context, see func(pbx.Observation)) error {
 func (c *Client) session(ctx context.Context) error {
 	conn, err := c.dial(ctx)
 	if err != nil {
-		return fmt.Errorf("connect with the manager interface at %s: %w", c.settings.Address, err)
+		return err
 	}
 	s := newSession(c, conn)
 	defer s.close()
@@ -135,5 +135,5 @@ func (c *Client) session(ctx context.Context) error {
 		c.note(func(h *Health) { h.Since, h.Problem = time.Now(), "" })
 		err = s.run(ctx)
 	}
-	return fmt.Errorf("the manager interface at %s: %w", c.settings.Address, err)
+	return err
 }

@@ -68,6 +68,10 @@ func TestPlan(t *testing.T) {
 			map[string]string{ownFile: ownHead + userLines()}, "res_hep_pjsip is not installed", "ami"},
 		{"the manager interface is off", nil, changed(debian, func(f *asterisk.Facts) { f.Manager.Enabled = false }), Want{AMISecret: "sec"},
 			map[string]string{ownFile: ownHead + userLines()}, "the manager interface is off", ""},
+		{"it is open over HTTP", nil, changed(debian, func(f *asterisk.Facts) { f.Manager.HTTP = true }), Want{AMISecret: "sec"},
+			map[string]string{ownFile: ownHead + userLines()}, "set webenabled = no", ""},
+		{"chan_sip is loaded", nil, changed(debian, func(f *asterisk.Facts) { f.Manager.OldSIP = true }), Want{AMISecret: "sec"},
+			map[string]string{ownFile: ownHead + userLines()}, "noload = chan_sip.so", ""},
 		{"it listens elsewhere", nil, changed(debian, func(f *asterisk.Facts) { f.Manager.Listens = netip.MustParseAddrPort("192.0.2.1:5038") }), Want{AMISecret: "sec"},
 			map[string]string{ownFile: ownHead + userLines()}, "set bindaddr = 127.0.0.1", ""},
 	} {

@@ -109,6 +109,12 @@ func (p *Plan) manager(f Files, now asterisk.Manager, secret string) error {
 		case !now.Enabled:
 			p.AMI = false
 			p.hand("the manager interface is off, so voipbl learns of phones only by copies of SIP messages: set enabled = yes in manager.conf, section [general], and run \"asterisk -rx 'manager reload'\"")
+		case now.HTTP:
+			p.AMI = false
+			p.hand("the manager interface is open over HTTP, where strangers can write into it what voipbl would read, so voipbl does without: set webenabled = no in manager.conf, section [general], and run \"asterisk -rx 'manager reload'\"")
+		case now.OldSIP:
+			p.AMI = false
+			p.hand("chan_sip is loaded, with which strangers can write into the manager interface what voipbl would read, so voipbl does without: if no phone needs it, put \"noload = chan_sip.so\" below [modules] in modules.conf, and restart Asterisk")
 		case !now.Listens.Addr().IsLoopback():
 			p.AMI = false
 			p.hand("the manager interface listens at no address that voipbl may use: set bindaddr = 127.0.0.1 in manager.conf, section [general], and restart Asterisk")
