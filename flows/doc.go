@@ -10,9 +10,9 @@ import (
 )
 
 // Flow is what an address and this host, or a host behind it, send each other. UDP counts only if both
-// have sent, and go on doing so (Linux 5.16, and updates of 5.10 and 5.15: after two seconds); TCP if the connection is
-// established. So packets with a forged source are none. What an address of this host sends to itself
-// is none either.
+// have sent, and go on doing so (Linux 5.16, and updates of 5.10 and 5.15: after two seconds); TCP if
+// the connection is established. So packets with a forged source are none. What an address of this host
+// sends to itself is none either.
 type Flow struct {
 	Peer     netip.Addr
 	TCP      bool   // else UDP
