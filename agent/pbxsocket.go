@@ -38,8 +38,10 @@ const (
 	// after a quiet time: each reads and writes the whole list.
 	mostPhoneRequests = 120
 
-	// pbxWarnings is how far apart warnings about the process are.
-	pbxWarnings = 10 * time.Minute
+	// mostTooMany is how many warnings in an hour say that the process asks for too many bans, and
+	// mostSpread how many that an account is registered from many addresses.
+	mostTooMany = 6
+	mostSpread  = 60
 )
 
 // listenToPBX creates the socket for the process that watches the PBX.
@@ -51,7 +53,7 @@ func (d *daemon) listenToPBX(banned *bans.Server, phones *known.Server) (*contro
 	if err := letIn(state.SocketPath(folder, state.PBXSocket), state.PBXGroup); err != nil {
 		d.log.Warn("only root can tell the agent what the PBX sees", "error", err)
 	}
-	warn := d.seldom(pbxWarnings)
+	warn := d.seldom(mostTooMany, time.Hour)
 	seen := bans.NewSeenServer(banned, func() {
 		warn("what watches the PBX asks for too many bans: those above the limit are refused")
 	})
@@ -67,15 +69,14 @@ func (d *daemon) listenToPBX(banned *bans.Server, phones *known.Server) (*contro
 	return &control{server, limited(listener, mostOfPBX), folder}, nil
 }
 
-// seldom returns a function that logs a warning, at most once in a time.
-func (d *daemon) seldom(every time.Duration) func(words string) {
+// seldom returns a function that logs warnings, at most so many in a time.
+func (d *daemon) seldom(most int, per time.Duration) func(words string) {
 	var mu sync.Mutex
-	var last time.Time
+	q := quota.Quota{Most: most, Per: per}
 	return func(words string) {
 		mu.Lock()
 		defer mu.Unlock()
-		if now := time.Now(); last.IsZero() || now.Sub(last) >= every {
-			last = now
+		if q.Take(1, time.Now()) == 1 {
 			d.log.Warn(words)
 		}
 	}

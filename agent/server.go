@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/blocklist"
@@ -68,12 +69,17 @@ func (d *daemon) listen(banned *bans.Server, phones *known.Server) (*control, er
 
 // phones returns the server for registered phones.
 func (d *daemon) phones() *known.Server {
-	return &known.Server{Cfg: func() config.Config { return *d.shared.Load() }, Listed: func() {
+	listed := func() {
 		select {
 		case d.listed <- struct{}{}:
 		default: // the loop is about to do it
 		}
-	}}
+	}
+	warn := d.seldom(mostSpread, time.Hour)
+	return &known.Server{
+		Cfg: func() config.Config { return *d.shared.Load() }, Listed: listed,
+		Spread: func(s known.Spread) { warn(s.String()) },
+	}
 }
 
 // close ends a server that does not run.

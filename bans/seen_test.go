@@ -119,7 +119,7 @@ func TestSeenPhone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	phones := &known.Server{Cfg: func() config.Config { return h.cfg }, Listed: func() {}}
+	phones := &known.Server{Cfg: func() config.Config { return h.cfg }, Listed: func() {}, Spread: func(known.Spread) {}}
 	now := time.Now()
 	text, err := json.Marshal(known.Request{Phones: []known.Seen{
 		{Addr: netip.MustParseAddr("203.0.113.7"), Account: "6001", Transport: "udp", Since: now, Until: now.Add(time.Hour)},

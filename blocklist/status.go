@@ -52,6 +52,9 @@ type Status struct {
 	// AllowedProblem is what is wrong with the list of "voipbl allow".
 	AllowedProblem *problem.Problem `json:"allowed_problem,omitempty"`
 
+	// Spread are accounts that are registered from many addresses at once.
+	Spread []known.Spread `json:"spread,omitempty"`
+
 	// PhonesProblem is why registered phones are not known, or not let in by base rules.
 	PhonesProblem *problem.Problem `json:"phones_problem,omitempty"`
 
@@ -170,7 +173,7 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	s.Unprotected, s.Names, s.AllowedProblem = protected.Unprotected, protected.Names, protected.AllowedProblem
 	s.PBXProblems = pbxProblems(cfg.PBX, agent, now)
 	phones, unreadable := known.Read(cfg)
-	s.Phones, s.PhonesProblem = len(phones.Phones), cmp.Or(unreadable, foreignPhones(cfg, kernel))
+	s.Phones, s.Spread, s.PhonesProblem = len(phones.Phones), phones.Spread(), cmp.Or(unreadable, foreignPhones(cfg, kernel))
 	if err := s.look(ctx, cfg, now, store, protected.Trunks, kernel, wholeSets{kernel}); err != nil {
 		return nil, err
 	}

@@ -28,7 +28,8 @@ type host struct {
 	*testing.T
 	cfg    config.Config
 	kernel *ipsetsync.Kernel
-	listed int // how often an apply was asked for
+	listed int      // how often an apply was asked for
+	spread []Spread // what was told of accounts with many addresses
 }
 
 func newHost(t *testing.T) *host {
@@ -70,7 +71,7 @@ func (h *host) tell(r Request) Answer {
 
 func (h *host) post(text []byte, a *Answer) int {
 	h.Helper()
-	s := &Server{Cfg: func() config.Config { return h.cfg }, Listed: func() { h.listed++ }}
+	s := &Server{Cfg: func() config.Config { return h.cfg }, Listed: func() { h.listed++ }, Spread: func(s Spread) { h.spread = append(h.spread, s) }}
 	w := httptest.NewRecorder()
 	s.Serve(w, httptest.NewRequestWithContext(h.Context(), http.MethodPost, Path, bytes.NewReader(text)))
 	if w.Code == http.StatusOK {

@@ -119,6 +119,46 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestSpread: an account that is registered from many addresses at once is told, once.
+func TestSpread(t *testing.T) {
+	var l List
+	account := func(name string, from, to int, left time.Duration) (before List) {
+		before = l
+		var phones []Phone
+		for i := from; i < to; i++ {
+			phones = append(phones, phone(fmt.Sprintf("9.9.9.%d", i), name, left))
+		}
+		l = l.with(phones)
+		return before
+	}
+	words := func(all []Spread) string {
+		var words []string
+		for _, s := range all {
+			words = append(words, fmt.Sprint(s.Account, " ", s.Addresses))
+		}
+		return strings.Join(words, ", ")
+	}
+	for _, step := range []struct {
+		name     string
+		from, to int
+		left     time.Duration
+		now, new string
+	}{
+		{"office", 0, 5, time.Hour, "", ""},
+		{"roaming", 0, 9, -time.Hour, "", ""}, // one after the other
+		{"stolen", 0, 6, time.Hour, "stolen 6", "stolen 6"},
+		{"stolen", 6, 8, time.Hour, "stolen 8", ""},
+		{"other", 0, 6, time.Hour, "stolen 8, other 6", "other 6"},
+		{"stolen", 0, 3, -time.Second, "other 6", ""},
+		{"stolen", 0, 1, time.Second, "other 6, stolen 6", "stolen 6"},
+	} {
+		before := account(step.name, step.from, step.to, step.left)
+		if now, new := words(l.Spread()), words(l.spreadSince(before)); now != step.now || new != step.new {
+			t.Errorf("%s %d to %d: %s, new %s", step.name, step.from, step.to, now, new)
+		}
+	}
+}
+
 func TestFile(t *testing.T) {
 	l := List{Serial: 3, Written: at("one", time.Hour, 0)}.with([]Phone{phone("1.1.1.1", "a", time.Hour), phone("2a00::1", "ü \"", -time.Hour)})
 	text, err := json.Marshal(l.encode())

@@ -24,10 +24,15 @@ type Row struct {
 // Rows returns the phones by address and account, and why there may be more.
 func Rows(cfg config.Config) ([]Row, *problem.Problem) {
 	l, p := Read(cfg)
+	return l.Rows(), p
+}
+
+// Rows returns the phones of a list by address and account.
+func (l List) Rows() []Row {
 	rows := make([]Row, 0, len(l.Phones))
 	for _, p := range l.Phones {
 		until := l.Written.Wall.Add(p.Left).UTC().Truncate(time.Second)
 		rows = append(rows, Row{p.Addr, p.Account, p.Transport, p.Since, until, until.Add(LimitsGrace), until.Add(ListGrace)})
 	}
-	return rows, p
+	return rows
 }

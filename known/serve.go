@@ -21,6 +21,7 @@ const lockWait = 2 * time.Second
 type Server struct {
 	Cfg    func() config.Config // the configuration in force
 	Listed func()               // called if a list blocks a phone: the lists are to be applied
+	Spread func(Spread)         // called once an account is registered from many addresses
 }
 
 // Serve answers one request over HTTP.
@@ -39,17 +40,20 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "pbx.trust_registered is false", http.StatusConflict)
 		return
 	}
-	a := answer(r.Context(), cfg, ask)
+	a, spread := answer(r.Context(), cfg, ask)
 	if a.Listed {
 		s.Listed()
+	}
+	for _, account := range spread {
+		s.Spread(account)
 	}
 	state.Respond(w, a)
 }
 
 // answer carries a request out. First the list is written, since the next check of the kernel's
-// sets goes by it.
-func answer(ctx context.Context, cfg config.Config, r Request) Answer {
-	failed := func(err error) Answer { return Answer{Problem: problem.Line(err)} }
+// sets goes by it. spread are the accounts that are registered from many addresses since.
+func answer(ctx context.Context, cfg config.Config, r Request) (a Answer, spread []Spread) {
+	failed := func(err error) (Answer, []Spread) { return Answer{Problem: problem.Line(err)}, nil }
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return failed(err)
@@ -86,5 +90,5 @@ func answer(ctx context.Context, cfg config.Config, r Request) Answer {
 			a.Problem = problem.Line(err)
 		}
 	}
-	return a
+	return a, l.spreadSince(b.List)
 }

@@ -39,6 +39,9 @@ func Status(on *screen.Screen, s *blocklist.Status, now time.Time) {
 			fmt.Fprintln(on.Out, "    try: "+screen.Clean(remedy))
 		}
 	}
+	for _, account := range s.Spread {
+		on.Folded("  " + screen.Clean(account.String()))
+	}
 	if rest := s.Rules.Rest; rest != nil && s.Protected {
 		on.Folded("  " + rest.Words(s.On()))
 	}

@@ -3,16 +3,19 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/internal/genfeed"
 	"github.com/voipbl/voipbl/internal/testbuild"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
+	"github.com/voipbl/voipbl/state"
 )
 
 // BenchmarkBan measures whole processes: "voipbl ban" of one address, with and without an agent, on
@@ -59,6 +62,28 @@ func BenchmarkBan(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkSeen measures the time from a request on the agent's socket for what watches the PBX until
+// the ban is in the kernel and written down, on a host whose list has a million entries. It bans at
+// most as many as may be at once: -benchtime 150x.
+func BenchmarkSeen(b *testing.B) {
+	testns.Enter(b)
+	s := newBenchHost(b, 1_077_000)
+	s.startAgent(b)
+	n, longest := 0, time.Duration(0)
+	for b.Loop() {
+		n++
+		r := bans.SeenRequest{Bans: []bans.Seen{{Addr: netip.AddrFrom4([4]byte{8, 8, byte(n >> 8), byte(n)}), For: time.Hour, Evidence: "3 wrong passwords, proved"}}}
+		var a bans.SeenAnswer
+		begun := time.Now()
+		if err := state.TellPBX(b.Context(), filepath.Join(filepath.Dir(s.config), "run"), bans.SeenPath, time.Minute, r, &a); err != nil || a.Banned != 1 || a.Problem != nil {
+			b.Fatalf("number %d: %v, %+v", n, err, a)
+		}
+		longest = max(longest, time.Since(begun))
+	}
+	b.ReportMetric(float64(longest.Microseconds())/1000, "ms-longest")
+	b.ReportMetric(20, "ms-to-hold")
 }
 
 // benchHost is a host with a list in the kernel.

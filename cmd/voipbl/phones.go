@@ -32,10 +32,10 @@ Exit status: 0 listed, 2 error.`,
 			if err != nil {
 				return err
 			}
-			phones, unread := known.Rows(cfg)
+			phones, unread := known.Read(cfg)
 			switch {
 			case a.JSON:
-				a.PrintJSON(phones)
+				a.PrintJSON(phones.Rows())
 			case unread == nil:
 				a.printPhones(cfg, phones, time.Now())
 			}
@@ -49,18 +49,18 @@ Exit status: 0 listed, 2 error.`,
 	return cmd
 }
 
-func (a *app) printPhones(cfg config.Config, phones []known.Row, now time.Time) {
+func (a *app) printPhones(cfg config.Config, phones known.List, now time.Time) {
 	switch {
 	case !cfg.PBX.TrustRegistered:
 		fmt.Fprintln(a.Out, "phones are treated like everybody else (pbx.trust_registered: false)")
 		return
-	case len(phones) == 0:
+	case len(phones.Phones) == 0:
 		fmt.Fprintln(a.Out, "no registered phone is known")
 		return
 	}
 	var t screen.Table
 	t.Row("address", "account", "by", "since", "until")
-	for _, p := range phones {
+	for _, p := range phones.Rows() {
 		until := p.Until.Local().Format(time.DateTime)
 		if p.Until.Before(now) {
 			until = "ended " + screen.Ago(p.Until, now)
@@ -68,4 +68,7 @@ func (a *app) printPhones(cfg config.Config, phones []known.Row, now time.Time) 
 		t.Row(p.Address.String(), screen.Shorten(screen.Clean(p.Account), 24), p.Transport, screen.Ago(p.Since, now), until)
 	}
 	t.Print(a.Out)
+	for _, s := range phones.Spread() {
+		a.Folded("  " + screen.Clean(s.String()))
+	}
 }
