@@ -22,6 +22,16 @@ import (
 // recipe is a Debian with Asterisk 22, which no stable release has.
 var recipe = testroot.Recipe{Suite: "sid", Packages: []string{"asterisk"}, Version: "1"}
 
+// Root returns the folder of a root with Debian's newest Asterisk. Do not write to it.
+func Root(t testing.TB) string {
+	t.Helper()
+	root, err := testroot.Build(t.Logf, recipe)
+	if err != nil {
+		t.Fatal("build a root with Asterisk: ", err)
+	}
+	return root
+}
+
 // Time limits for a busy machine; an idle one starts Asterisk in a second.
 const (
 	startLimit   = 2 * time.Minute

@@ -41,7 +41,7 @@ const rebootCode = 133
 const killLimit = 10 * time.Second
 
 // startBoot boots the root that is mounted for th.
-func startBoot(th *testroot.Thread, name string, number int, denied []string, out *testroot.Console) (*boot, error) {
+func startBoot(th *testroot.Thread, name string, number int, denied, more []string, out *testroot.Console) (*boot, error) {
 	b := &boot{done: make(chan struct{})}
 	var err error
 	// A used group has controllers, and then takes no more processes, so each boot has
@@ -49,7 +49,7 @@ func startBoot(th *testroot.Thread, name string, number int, denied []string, ou
 	if b.group, err = newCgroup(fmt.Sprintf("%s.%d", name, number)); err != nil {
 		return nil, fmt.Errorf("control group: %w", err)
 	}
-	if err = th.Do(func() error { return b.start(name, denied, out) }); err != nil {
+	if err = th.Do(func() error { return b.start(name, denied, more, out) }); err != nil {
 		return nil, errors.Join(err, removeCgroup(b.group))
 	}
 	go func() {
@@ -64,7 +64,7 @@ func startBoot(th *testroot.Thread, name string, number int, denied []string, ou
 // start must run in the thread that has the mounts. The socket is made there, too: an
 // abstract socket belongs to a network namespace, and the caller may be in another one
 // than systemd-nspawn.
-func (b *boot) start(name string, denied []string, out *testroot.Console) error {
+func (b *boot) start(name string, denied, more []string, out *testroot.Console) error {
 	address := "@" + name
 	var err error
 	b.notify, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: address, Net: "unixgram"})
@@ -86,6 +86,7 @@ func (b *boot) start(name string, denied []string, out *testroot.Console) error 
 		"--notify-ready=yes", "--console=read-only",
 		// Take nothing from the machine's configuration.
 		"--settings=no", "--resolv-conf=off", "--timezone=off", "--link-journal=no")
+	b.cmd.Args = append(b.cmd.Args, more...)
 	if len(denied) > 0 {
 		// These are the mounts that systemd itself would make.
 		b.cmd.Args = append(append(b.cmd.Args, "--tmpfs=/run/lock"), denied...)

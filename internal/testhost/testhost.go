@@ -42,6 +42,7 @@ type Host struct {
 	thread  *testroot.Thread // holds the mounts, and is the parent of every boot
 	boots   int
 	denied  []string // options of systemd-nspawn that remove rights
+	more    []string // other options of systemd-nspawn
 	current atomic.Pointer[boot]
 	console testroot.Console
 }
@@ -64,7 +65,7 @@ func Boot(t testing.TB, packages ...string) *Host {
 // BootSuite is Boot for a suite of Debian, such as [Debian13].
 func BootSuite(t testing.TB, suite string, packages ...string) *Host {
 	t.Helper()
-	return bootDenied(t, suite, nil, packages)
+	return bootWith(t, suite, nil, nil, packages)
 }
 
 // BootWithoutMounts is BootSuite for a host that allows no mounts, like LXC without
@@ -72,17 +73,24 @@ func BootSuite(t testing.TB, suite string, packages ...string) *Host {
 // 257 does not boot on such a host.
 func BootWithoutMounts(t testing.TB, suite string, packages ...string) *Host {
 	t.Helper()
-	return bootDenied(t, suite, []string{"--system-call-filter=~@mount"}, packages)
+	return bootWith(t, suite, []string{"--system-call-filter=~@mount"}, nil, packages)
 }
 
 // BootWithoutAdmin is BootSuite for a host without CAP_SYS_ADMIN, and so without
 // namespaces and mounts.
 func BootWithoutAdmin(t testing.TB, suite string, packages ...string) *Host {
 	t.Helper()
-	return bootDenied(t, suite, []string{"--drop-capability=CAP_SYS_ADMIN"}, packages)
+	return bootWith(t, suite, []string{"--drop-capability=CAP_SYS_ADMIN"}, nil, packages)
 }
 
-func bootDenied(t testing.TB, suite string, denied, packages []string) *Host {
+// BootBeside is Boot for a host that has a folder of the machine, such as the root of another suite,
+// at a path of its own, and cannot write to it.
+func BootBeside(t testing.TB, folder, at string, packages ...string) *Host {
+	t.Helper()
+	return bootWith(t, suite, nil, []string{"--bind-ro=" + folder + ":" + at}, packages)
+}
+
+func bootWith(t testing.TB, suite string, denied, more, packages []string) *Host {
 	t.Helper()
 	testskip.UnlessRoot(t)
 	if _, err := exec.LookPath("systemd-nspawn"); err != nil {
@@ -97,6 +105,7 @@ func bootDenied(t testing.TB, suite string, denied, packages []string) *Host {
 		name:   fmt.Sprintf("%s%d-%d", namePrefix, os.Getpid(), hosts.Add(1)),
 		thread: testroot.NewThread(),
 		denied: denied,
+		more:   more,
 	}
 	t.Cleanup(h.thread.End)
 	if err := h.thread.Do(func() error { return mount(lower) }); err != nil {
@@ -144,7 +153,7 @@ func (h *Host) goDown(b *boot) {
 func (h *Host) start() {
 	h.t.Helper()
 	h.boots++
-	b, err := startBoot(h.thread, h.name, h.boots, h.denied, &h.console)
+	b, err := startBoot(h.thread, h.name, h.boots, h.denied, h.more, &h.console)
 	if err != nil {
 		h.t.Fatal("start the host:", err)
 	}

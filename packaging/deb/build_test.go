@@ -170,8 +170,10 @@ func TestContents(t *testing.T) {
 		/usr/lib/modules-load.d/voipbl.conf
 		/usr/lib/systemd/system-generators/voipbl
 		/usr/lib/systemd/system/voipbl-no-mounts.service
+		/usr/lib/systemd/system/voipbl-pbx.service
 		/usr/lib/systemd/system/voipbl-sets.service
 		/usr/lib/systemd/system/voipbl.service
+		/usr/lib/sysusers.d/voipbl.conf
 		/usr/lib/tmpfiles.d/voipbl.conf
 		/usr/sbin/voipbl
 		/usr/share/bash-completion/completions/voipbl
@@ -262,7 +264,7 @@ func TestUnitsAreOffLimits(t *testing.T) {
 		testskip.UnlessRoot(t)
 		t.Fatal("systemd-analyze is missing: install the package systemd")
 	}
-	for _, unit := range []string{"voipbl.service", "voipbl-sets.service"} {
+	for unit, right := range map[string]string{"voipbl.service": "CAP_NET_ADMIN", "voipbl-sets.service": "CAP_NET_ADMIN", "voipbl-pbx.service": "CAP_NET_BIND_SERVICE\n"} {
 		// It fails above the threshold, in tenths.
 		out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", "../systemd/"+unit).CombinedOutput()
 		if err != nil {
@@ -272,7 +274,7 @@ func TestUnitsAreOffLimits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Contains(text, []byte("CapabilityBoundingSet=CAP_NET_ADMIN")) {
+		if !bytes.Contains(text, []byte("CapabilityBoundingSet="+right)) {
 			t.Errorf("%s keeps rights that it does not need", unit)
 		}
 	}
