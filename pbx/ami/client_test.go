@@ -103,7 +103,19 @@ func TestServers(t *testing.T) {
 			f.answers("CoreHTTPenabled: Yes")
 			f.waits()
 		}, time.Second / 2, "webenabled = no", "", []string{lost}},
-		"it hangs":                    {func(f *fake) { f.starts(nil); f.says(challengeSent); f.waits() }, silence + time.Second/2, "has said nothing for 1m0s", "", []string{asked, lost}},
+		"it hangs": {func(f *fake) { f.starts(nil); f.says(challengeSent); f.waits() }, silence + time.Second/2, "has said nothing for 1m0s", "", []string{asked, lost}},
+		"it answers no more, and tells all the same": {func(f *fake) {
+			f.starts(nil)
+			go f.waits()
+			for {
+				f.says(lines("Event: Shutdown", "Privilege: system,all"))
+				select {
+				case <-time.After(beat / 2):
+				case <-f.over:
+					return
+				}
+			}
+		}, beat + silence + time.Second/2, "has not answered for 1m0s", "", []string{lost}},
 		"it hangs, and does not read": {func(f *fake) { f.starts(nil); f.says(challengeSent); <-f.over }, beat + writeLimit + time.Second/2, "i/o timeout", "", []string{asked, lost}},
 		"it ends":                     {func(f *fake) { f.starts(nil); f.says(challengeSent + "Event: Chal") }, time.Second / 2, "it has closed the connection", "", []string{asked, lost}},
 		"garbage": {func(f *fake) {

@@ -44,7 +44,8 @@ type session struct {
 	done     chan struct{}
 	heard    time.Time // when the last message came
 
-	asked    string // the ActionID of the question whether Asterisk is to be believed
+	asked    string    // the ActionID of the question whether Asterisk is to be believed; "" if it is answered
+	since    time.Time // since when there is no answer to it
 	contacts listing
 }
 
@@ -218,10 +219,14 @@ func (s *session) run(ctx context.Context) error {
 			}
 			err = s.take(m)
 		case <-beats.C:
-			if time.Since(s.heard) >= silence {
+			switch {
+			case time.Since(s.heard) >= silence:
 				return fmt.Errorf("it has said nothing for %v", silence)
+			case s.asked == "":
+				err = s.doubt()
+			case time.Since(s.since) >= silence:
+				return fmt.Errorf("it has not answered for %v", silence)
 			}
-			s.asked, err = s.ask("CoreSettings")
 		case <-s.contacts.timer.C:
 			err = s.contacts.due()
 		case <-ctx.Done():
@@ -240,12 +245,22 @@ func (s *session) boots(m message) {
 	}
 }
 
+// doubt asks whether Asterisk is still to be believed.
+func (s *session) doubt() (err error) {
+	if s.asked == "" {
+		s.since = time.Now()
+	}
+	s.asked, err = s.ask("CoreSettings")
+	return err
+}
+
 // take takes a message.
 func (s *session) take(m message) error {
 	s.heard = time.Now()
 	id := m.get("ActionID")
 	switch {
 	case !m.broken && id != "" && id == s.asked:
+		s.asked = ""
 		return believable(m)
 	case !m.broken && id != "" && id == s.contacts.asked:
 		return s.contacts.take(m)
@@ -263,9 +278,7 @@ func (s *session) take(m message) error {
 	s.client.note(func(h *Health) { h.Events++ })
 	s.boots(m)
 	if m.fields[0].value == "Reload" { // of the manager interface, perhaps
-		var err error
-		s.asked, err = s.ask("CoreSettings")
-		return err
+		return s.doubt()
 	}
 	if !is {
 		return nil
