@@ -17,7 +17,8 @@ import (
 
 // The agent has a second socket in the run folder for the process that watches the PBX, which has
 // no rights and is not trusted: it reads what strangers send. On this socket the agent answers only
-// POST /ban (see package bans) and POST /phones (see package known).
+// POST /ban (see package bans), POST /phones (see package known), and what the watcher asks for its
+// settings and tells of its health (see package pbx/link).
 const (
 	PBXSocket = "pbx.sock"
 
@@ -25,8 +26,9 @@ const (
 	PBXGroup = "voipbl-pbx"
 )
 
-// maxPBXAnswer is the most bytes of an answer that are read: it names at most a thousand addresses.
-const maxPBXAnswer = 1 << 20
+// maxPBXAnswer is the most bytes of an answer that are read: room for all registered phones, with
+// long accounts.
+const maxPBXAnswer = 8 << 20
 
 // TellPBX sends a request to the agent's socket for the process that watches the PBX, and reads the
 // answer into v. It needs no rights but those to connect. The error is a [*NoAgentError] if no agent
