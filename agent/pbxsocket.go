@@ -45,7 +45,7 @@ const (
 )
 
 // listenToPBX creates the socket for the process that watches the PBX.
-func (d *daemon) listenToPBX(banned *bans.Server, phones *known.Server) (*control, error) {
+func (d *daemon) listenToPBX(banned *bans.Server, attackers *attackers, phones *known.Server) (*control, error) {
 	listener, folder, err := d.listenAt(state.PBXSocket)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (d *daemon) listenToPBX(banned *bans.Server, phones *known.Server) (*contro
 	warn := d.seldom(mostTooMany, time.Hour)
 	seen := bans.NewSeenServer(banned, func() {
 		warn("what watches the PBX asks for too many bans: those above the limit are refused")
-	})
+	}, attackers.banned)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+link.SettingsPath, d.giveSettings)
 	mux.HandleFunc("POST "+link.HealthPath, d.takeHealth)

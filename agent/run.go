@@ -79,13 +79,13 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 	d.watchFiles(ctx, time.Now())
 	d.host = host.Addresses()
 	banned := bans.NewServer(func() config.Config { return *d.shared.Load() }, d.book)
-	phones := d.phones()
+	phones, attackers := d.phones(), newAttackers(d)
 	var asked, pbx *control
 	if err := start.try(ctx, func() (err error) { asked, err = d.listen(banned, phones); return err }, isLasting); err != nil {
 		d.files.close()
 		return err
 	}
-	if err := start.try(ctx, func() (err error) { pbx, err = d.listenToPBX(banned, phones); return err }, isLasting); err != nil {
+	if err := start.try(ctx, func() (err error) { pbx, err = d.listenToPBX(banned, attackers, phones); return err }, isLasting); err != nil {
 		asked.close()
 		d.files.close()
 		return err
@@ -98,6 +98,7 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 		part{"the agent's socket", asked.run},
 		part{"the socket for what watches the PBX", pbx.run},
 		part{"bans", banned.Run},
+		part{"attackers to report", attackers.run},
 		part{"fetching", func(ctx context.Context, ready func()) error { d.fetcher.run(ctx, cfg, ready); return nil }},
 		part{"reports", func(ctx context.Context, ready func()) error { d.reports.run(ctx, ready); return nil }},
 	)

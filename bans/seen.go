@@ -51,6 +51,9 @@ const (
 	// mostEvidence is the most bytes of the evidence.
 	mostEvidence = 120
 
+	// mostFailures is more than anybody has until he is banned.
+	mostFailures = 1_000_000
+
 	// maxSeenBody is the most bytes of a request.
 	maxSeenBody = 64 << 10
 )
@@ -65,6 +68,11 @@ type Seen struct {
 	Addr     netip.Addr    `json:"addr"` // over IPv6, the network around it is banned: bans.ipv6_prefix
 	For      time.Duration `json:"for"`
 	Evidence string        `json:"evidence"` // what it did, in words for "voipbl bans"
+
+	// Proved says that the attacker has the address, so that it may be reported: nobody has forged
+	// its packets. Failures is how many led to the ban.
+	Proved   bool `json:"proved,omitempty"`
+	Failures int  `json:"failures,omitempty"`
 }
 
 // SeenAnswer is the result of a SeenRequest.
@@ -85,6 +93,8 @@ func (r SeenRequest) check() error {
 			return fmt.Errorf("%q is no address", s.Addr)
 		case s.For < time.Second || s.For > longestSeen:
 			return fmt.Errorf("%s is not between a second and %s", s.For, longestSeen)
+		case s.Failures < 0 || s.Failures > mostFailures:
+			return fmt.Errorf("%d failures are not 0 to %d", s.Failures, mostFailures)
 		case s.Evidence == "" || len(s.Evidence) > mostEvidence || !utf8.ValidString(s.Evidence) || strings.ContainsFunc(s.Evidence, isOdd):
 			return fmt.Errorf("the evidence against %s is not 1 to %d bytes of printable text", s.Addr, mostEvidence)
 		}
@@ -130,16 +140,18 @@ func (s *seenBans) refuse(addr netip.Addr, why string) {
 // SeenServer answers requests of the process that watches the PBX.
 type SeenServer struct {
 	server  *Server
-	tooMany func() // called when it asks for too many bans
+	tooMany func()            // called when it asks for too many bans
+	proved  func(made []Seen) // called with bans of proved attackers once they are made
 
 	mu    sync.Mutex
 	quota quota.Quota
 }
 
 // NewSeenServer returns a server whose bans are carried out by s. It calls tooMany when the process
-// asks for more bans than it may.
-func NewSeenServer(s *Server, tooMany func()) *SeenServer {
-	return &SeenServer{server: s, tooMany: tooMany, quota: quota.Quota{Most: seenAMinute, Per: time.Minute}}
+// asks for more bans than it may, and proved with each ban of a proved attacker that was made. Both
+// must return at once.
+func NewSeenServer(s *Server, tooMany func(), proved func(made []Seen)) *SeenServer {
+	return &SeenServer{server: s, tooMany: tooMany, proved: proved, quota: quota.Quota{Most: seenAMinute, Per: time.Minute}}
 }
 
 // Serve answers one request over HTTP.
@@ -182,8 +194,32 @@ func (s *SeenServer) ban(ctx context.Context, seen *seenBans) (a SeenAnswer, ok 
 	if !ok {
 		return a, false
 	}
+	if made := seen.proved(settled); len(made) > 0 {
+		s.proved(made)
+	}
 	// Phones go off the list also if the process has not waited for the answer.
 	return seen.answer(context.WithoutCancel(ctx), s.server.cfg(), settled), true
+}
+
+// proved returns the bans of proved attackers that were made.
+func (s *seenBans) proved(settled *banAnswer) (made []Seen) {
+	if settled == nil {
+		return nil
+	}
+	banned := make(map[netip.Addr]bool)
+	for _, b := range settled.Changed {
+		if b.Address.IsValid() {
+			banned[b.Address.Addr()] = true
+			continue
+		}
+		banned[b.Prefix.Addr()] = true
+	}
+	for _, b := range s.bans {
+		if b.Proved && banned[b.Addr] {
+			made = append(made, b)
+		}
+	}
+	return made
 }
 
 // answer takes phones that are now banned off the list of those, since a ban is stronger than a

@@ -28,7 +28,8 @@ type seenHost struct {
 	cfg    config.Config
 	server *Server
 	seen   *SeenServer
-	loud   int // how often the limit was told
+	loud   int    // how often the limit was told
+	proved []Seen // what the last request has banned of proved attackers
 }
 
 func newSeenHost(t *testing.T, yaml string) *seenHost {
@@ -38,7 +39,7 @@ func newSeenHost(t *testing.T, yaml string) *seenHost {
 	h.cfg = testvalue.Config(t, fmt.Sprintf("state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfeeds: [{name: a, path: /x}]\n%s", dir, yaml))
 	h.server = NewServer(func() config.Config { return h.cfg }, &Book{Cfg: h.cfg})
 	t.Cleanup(h.server.disconnect)
-	h.seen = NewSeenServer(h.server, func() { h.loud++ })
+	h.seen = NewSeenServer(h.server, func() { h.loud++ }, func([]Seen) {})
 	return h
 }
 
@@ -50,6 +51,7 @@ func (h *seenHost) ban(now time.Time, bans ...Seen) SeenAnswer {
 	if err != nil {
 		h.Fatal(err)
 	}
+	h.proved = seen.proved(&answers[0])
 	return seen.answer(h.Context(), h.cfg, &answers[0])
 }
 
@@ -103,6 +105,24 @@ func TestSeen(t *testing.T) {
 	}
 	if found := h.server.book.table.Find(netip.MustParsePrefix("6.6.6.6/32"), ""); len(found) != 1 || found[0].For != 24*time.Hour || found[0].Evidence != again.Evidence {
 		t.Errorf("%+v", found)
+	}
+}
+
+// TestSeenProved: of what is banned, proved attackers alone are to be reported, by their addresses.
+func TestSeenProved(t *testing.T) {
+	h := newSeenHost(t, "allow: [203.0.113.7]\nbans: {ipv6_prefix: 64}\n")
+	var asked []Seen
+	for _, addr := range []string{"6.6.6.6", "203.0.113.7", "2a00:9::7", "6.6.6.8"} {
+		s := seenAt(addr)
+		s.Proved, s.Failures = addr != "6.6.6.8", 3
+		asked = append(asked, s)
+	}
+	h.ban(time.Now(), asked...)
+	if want := []Seen{asked[0], asked[2]}; !slices.Equal(h.proved, want) {
+		t.Errorf("%+v, not %+v", h.proved, want)
+	}
+	if made := (&seenBans{bans: asked}).proved(nil); made != nil {
+		t.Errorf("nothing was banned: %+v", made)
 	}
 }
 
@@ -177,6 +197,8 @@ func TestSeenRequest(t *testing.T) {
 		"no end":                      func(s *Seen) { s.For = 0 },
 		"a negative time":             func(s *Seen) { s.For = -time.Hour },
 		"a year":                      func(s *Seen) { s.For = 365 * 24 * time.Hour },
+		"a million failures":          func(s *Seen) { s.Failures = mostFailures + 1 },
+		"failures below zero":         func(s *Seen) { s.Failures = -1 },
 		"no evidence":                 func(s *Seen) { s.Evidence = "" },
 		"evidence with a line break":  func(s *Seen) { s.Evidence = "a\nb" },
 		"evidence that is not UTF-8":  func(s *Seen) { s.Evidence = "\xff" },

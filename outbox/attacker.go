@@ -14,7 +14,6 @@ import (
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
-	"github.com/voipbl/voipbl/state"
 )
 
 // Options are the details of a report.
@@ -110,14 +109,7 @@ func ReportAttacker(ctx context.Context, cfg config.Config, prefix netip.Prefix,
 
 // mayReport returns why an address must not be reported; "" if it may be.
 func mayReport(ctx context.Context, cfg config.Config, a netip.Addr) (string, error) {
-	store, err := state.FindStore(cfg)
-	if err != nil {
-		return "", err
-	}
-	if store != nil {
-		defer store.Close()
-	}
-	protected, err := exempt.GatherLast(ctx, cfg, store)
+	protected, err := protection(ctx, cfg)
 	if err != nil {
 		return "", err
 	}

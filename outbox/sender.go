@@ -118,14 +118,7 @@ type spared struct {
 func (s spared) of(a netip.Addr) string { return whySpared(a, s.protected) }
 
 func (s *sender) limits(ctx context.Context) (Limits, spared, error) {
-	store, err := state.FindStore(s.cfg)
-	if err != nil {
-		return Limits{}, spared{}, err
-	}
-	if store != nil {
-		defer store.Close()
-	}
-	protected, err := exempt.GatherLast(ctx, s.cfg, store)
+	protected, err := protection(ctx, s.cfg)
 	if err != nil {
 		return Limits{}, spared{}, err
 	}

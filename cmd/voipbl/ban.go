@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/outbox"
 	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/show"
 )
@@ -110,7 +111,9 @@ usage or configuration.`,
 				return err
 			}
 			return a.changeBans(cmd, args, func(ctx context.Context, cfg config.Config, prefixes []netip.Prefix) (*bans.Report, error) {
-				return bans.Remove(ctx, cfg, prefixes, all, opts)
+				r, err := bans.Remove(ctx, cfg, prefixes, all, opts)
+				a.takeReportsBack(ctx, cfg, r)
+				return r, err
 			}, "no longer banned")
 		},
 	}
@@ -119,6 +122,31 @@ usage or configuration.`,
 	waitFlag(cmd, &opts.Wait)
 	a.jsonFlag(cmd)
 	return cmd
+}
+
+// takeReportsBack takes reports to VoIPBL back of attackers that the PBX has seen and an admin has
+// unbanned. The end of such a ban takes nothing back: the attacker is still one.
+func (a *app) takeReportsBack(ctx context.Context, cfg config.Config, r *bans.Report) {
+	var unbanned []outbox.Attacker
+	for _, b := range r.Changed {
+		if b.Reason != bans.SeenReason {
+			continue
+		}
+		addr := b.Prefix.Addr()
+		if b.Address.IsValid() {
+			addr = b.Address.Addr()
+		}
+		unbanned = append(unbanned, outbox.Attacker{Addr: addr, Unban: true})
+	}
+	warn := func(words string) { fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(words)) }
+	err := outbox.WriteDown(ctx, cfg, "voipbl unban", unbanned, func(v outbox.Verdict) {
+		if v.Outcome == outbox.Dropped {
+			warn(fmt.Sprintf("%s (%s): %s", v.Addr, v.Kind, v.Words()))
+		}
+	}, warn)
+	if err != nil {
+		warn("VoIPBL is not told of the unban: " + err.Error())
+	}
 }
 
 // checkReason refuses a reason that no ban may have.

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -28,10 +29,12 @@ type pbxSide struct {
 	runDir string
 }
 
-func (p *pbxSide) ban(addrs ...string) (a bans.SeenAnswer, err error) {
+func (p *pbxSide) ban(addrs ...string) (a bans.SeenAnswer, err error) { return p.asks(true, addrs...) }
+
+func (p *pbxSide) asks(proved bool, addrs ...string) (a bans.SeenAnswer, err error) {
 	var r bans.SeenRequest
 	for _, addr := range addrs {
-		r.Bans = append(r.Bans, bans.Seen{Addr: netip.MustParseAddr(addr), For: time.Hour, Evidence: "3 wrong passwords, proved"})
+		r.Bans = append(r.Bans, bans.Seen{Addr: netip.MustParseAddr(addr), For: time.Hour, Evidence: "3 wrong passwords, proved", Proved: proved, Failures: 3})
 	}
 	err = state.TellPBX(p.t.Context(), p.runDir, bans.SeenPath, 20*time.Second, r, &a)
 	return a, err
@@ -75,7 +78,7 @@ func (p *pbxSide) answered(text io.Reader) int {
 func TestPBXSocket(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, "nft")
-	r := h.startAgent(h.configure("allow: [203.0.113.0/24]\n", h.nearFeed()))
+	r := h.startAgent(h.configure("allow: [203.0.113.0/24]\nreport: {enabled: true, url: \"http://127.0.0.1:9\", insecure: true}\n", h.nearFeed()))
 	r.told("READY=1", time.Minute)
 	p := &pbxSide{r, filepath.Join(h.dir, "run")}
 
@@ -91,6 +94,28 @@ func TestPBXSocket(t *testing.T) {
 	}
 	if out, _ := r.voipbl("check", "6.6.6.6"); !strings.Contains(out, ": seen by voipbl: 3 wrong passwords, proved") {
 		t.Errorf("%s", out)
+	}
+
+	t.Log("proved attackers are reported, and once if fail2ban reports them too")
+	if a, err := p.asks(false, "6.6.6.9"); err != nil || a.Banned != 1 {
+		t.Errorf("%v: %+v", err, a)
+	}
+	if a, err := p.ban("6.6.6.10"); err != nil || a.Banned != 1 {
+		t.Errorf("%v: %+v", err, a)
+	}
+	reports := func() (out string) { out, _ = r.voipbl("report", "--list"); return out }
+	h.eventually("the attackers wait to be reported", time.Minute, func() bool { return strings.HasPrefix(reports(), "3 waiting") })
+	if out, code := r.voipbl("report", "6.6.6.6", "--count", "12"); code != 0 || !strings.HasPrefix(out, "6.6.6.6 waits") {
+		t.Errorf("%d: %s", code, out)
+	}
+	if out := reports(); !strings.HasPrefix(out, "3 waiting") || !lines(out, `^6\.6\.6\.6 +ban +12 `, `^2a00:9::7 +ban +3 `, `^6\.6\.6\.10 +ban +3 `) {
+		t.Errorf("%s", out)
+	}
+	if out, code := r.voipbl("unban", "6.6.6.10"); code != 0 || !strings.HasPrefix(reports(), "2 waiting") {
+		t.Errorf("%d: %s%s", code, out, reports())
+	}
+	if out, code := r.voipbl("unban", "6.6.6.9"); code != 0 {
+		t.Errorf("%d: %s", code, out)
 	}
 	if a, err := p.register("198.51.100.7"); err != nil || a.Known != 1 {
 		t.Errorf("%v: %+v", err, a)
@@ -166,6 +191,16 @@ func TestPBXSocket(t *testing.T) {
 	if a, err := p.ban("6.6.6.8"); err != nil || a.Banned != 1 {
 		t.Errorf("afterwards: %v: %+v", err, a)
 	}
+}
+
+// lines reports whether each pattern matches some line.
+func lines(text string, patterns ...string) bool {
+	for _, p := range patterns {
+		if !regexp.MustCompile("(?m)" + p).MatchString(text) {
+			return false
+		}
+	}
+	return true
 }
 
 // descriptors is how many files and sockets the agent has open.

@@ -108,6 +108,16 @@ func (t *tally) evidence(accounts int) Evidence {
 	return e
 }
 
+// Failures is how many attempts were counted. To be asked for a password is none.
+func (e Evidence) Failures() (n int) {
+	for _, k := range tallied {
+		if k.what != pbx.Asked {
+			n += e.Counts[k.what]
+		}
+	}
+	return n
+}
+
 // String is what was counted, as "3 wrong passwords for 2 accounts in 2 s".
 func (e Evidence) String() string {
 	var parts []string

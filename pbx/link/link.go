@@ -143,6 +143,10 @@ type Ban struct {
 	Addr   netip.Addr    `json:"addr"`
 	For    time.Duration `json:"for"` // in nanoseconds
 	Reason string        `json:"reason"`
+
+	// Proved says that the attacker has the address, and Failures how many led to the ban.
+	Proved   bool `json:"proved,omitempty"`
+	Failures int  `json:"failures,omitempty"`
 }
 
 // User is whom the watcher runs as.

@@ -31,7 +31,7 @@ func (s *Socket) Settings(ctx context.Context) (now link.Settings, err error) {
 func (s *Socket) Ban(ctx context.Context, all []link.Ban) (exempt []netip.Addr, err error) {
 	var r bans.SeenRequest
 	for _, b := range all {
-		r.Bans = append(r.Bans, bans.Seen{Addr: b.Addr, For: b.For, Evidence: b.Reason})
+		r.Bans = append(r.Bans, bans.Seen{Addr: b.Addr, For: b.For, Evidence: b.Reason, Proved: b.Proved, Failures: b.Failures})
 	}
 	var a bans.SeenAnswer
 	if err := state.TellPBX(ctx, s.RunDir, bans.SeenPath, answerWait, r, &a); err != nil {

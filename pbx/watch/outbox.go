@@ -53,7 +53,7 @@ func (o *outbox) take(v detect.Verdict, now time.Time) {
 	case detect.Ban:
 		o.banned++
 		if len(o.bans) < mostBans {
-			o.bans = append(o.bans, timed{link.Ban{Addr: v.Addr, For: v.For, Reason: v.Reason}, now})
+			o.bans = append(o.bans, timed{link.Ban{Addr: v.Addr, For: v.For, Reason: v.Reason, Proved: v.Proved, Failures: v.Evidence.Failures()}, now})
 		}
 		o.ring()
 	case detect.Trust:
