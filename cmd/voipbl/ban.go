@@ -316,16 +316,25 @@ func (a *app) printBans(bans []bans.Ban, now time.Time) {
 		}
 		t.Row(screen.Prefix(b.Prefix), screen.Ago(b.At, now), until)
 	}
-	room := 30
-	if a.Out.Terminal { // so that lines are folded only for very long addresses
+	room := 0
+	if a.Out.Terminal {
 		left := screen.Columns
 		for _, width := range t.Widths()[:3] {
 			left -= width + 2
 		}
-		room = min(room, max(10, left))
+		room = max(16, left)
 	}
+	rows := t.Rows
+	t.Rows = [][]string{rows[0]}
 	for i, b := range bans {
-		t.Rows[i+1] = append(t.Rows[i+1], screen.Shorten(screen.Clean(b.Why()), room))
+		why := []string{screen.Clean(b.Why())}
+		if room > 0 { // so that the lines of the terminal keep to the columns
+			why = screen.Wrap(why[0], room)
+		}
+		t.Row(append(rows[i+1], why[0])...)
+		for _, more := range why[1:] {
+			t.Row("", "", "", more)
+		}
 	}
 	t.Print(a.Out)
 }

@@ -89,7 +89,7 @@ func TestPBXSocket(t *testing.T) {
 	if k := h.kernelBans(); len(k) != 2 || !k["6.6.6.6"] || !k["2a00:9::/64"] {
 		t.Errorf("the kernel has %v", k)
 	}
-	if out, _ := r.voipbl("bans"); strings.Count(out, " seen by voipbl: 3 wrong") != 2 {
+	if out, _ := r.voipbl("bans"); strings.Count(out, " seen by voipbl: 3 wrong passwords, proved\n") != 2 {
 		t.Errorf("%s", out)
 	}
 	if out, _ := r.voipbl("check", "6.6.6.6"); !strings.Contains(out, ": seen by voipbl: 3 wrong passwords, proved") {
