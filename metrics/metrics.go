@@ -11,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/iptables"
+	"github.com/voipbl/voipbl/pbx/link"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/settings"
@@ -84,12 +85,26 @@ var (
 	metricStopped   = metric("feed_stopped_packets_total", "Packets that entries of a feed have stopped, as last written down: at a change of the sets, and every hour.", "feed")
 	metricOnly      = metric("feed_only_stopped_packets_total", "Those of entries of which no other feed had a part.", "feed")
 	metricBans      = metric("bans", "Bans of this host that are in force.")
+	metricPhones    = metric("phones", "Registered phones that are known.")
 	metricRepairs   = metric("repairs_total", "Changes of others to our rules and sets that were undone.", "what")
 	metricTrial     = metric("rules_on_trial", "1 if base rules wait for a confirmation.")
 	metricBase      = metric("base_rules", "1 if the base rules are in the kernel.")
 	metricObstacles = metric("rules_obstacles", "Why rules that are installed do not have their effect: no packet comes to them (unreached), another firewall drops what they let in (dropped-elsewhere), or packets go past them (bypassed).", "kind")
 	metricConfig    = metric("config_ok", "0 if the last reload of the configuration was refused.")
 	metricLoaded    = metric("config_loaded_timestamp_seconds", "When the configuration in force was loaded.")
+)
+
+// Metrics of a PBX that is connected.
+var (
+	metricWatched  = metric("pbx_watched", "0 if the PBX is not watched as configured.")
+	metricHeard    = metric("pbx_heard_timestamp_seconds", "When the process that watches the PBX has last told how it is.")
+	metricMessage  = metric("pbx_last_message_timestamp_seconds", "When the PBX has last copied a SIP message to voipbl.")
+	metricMessages = metric("pbx_messages_total", "SIP messages of the PBX that were seen.")
+	metricLost     = metric("pbx_lost_messages_total", "Copies of SIP messages that came too fast to be read.")
+	metricRefused  = metric("pbx_refused_messages_total", "Datagrams that were not read, by reason: they have not the password, or cannot be understood.", "reason")
+	metricEvents   = metric("pbx_events_total", "Events of Asterisk's manager interface that were seen.")
+	metricDropped  = metric("pbx_dropped_events_total", "Events that Asterisk cannot have written.")
+	metricAskedFor = metric("pbx_bans_total", "Bans that what the PBX sees has led to. Those of exempt addresses are refused.")
 )
 
 // Describe is part of [prometheus.Collector]. It describes nothing, since the metrics depend on
@@ -152,6 +167,7 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		}
 	}
 	gauge(metricBans, float64(s.Bans))
+	gauge(metricPhones, float64(s.Phones))
 	gauge(metricTrial, one(s.Rules.Pending != nil))
 	gauge(metricBase, one(s.Rules.Base == rules.BaseOn))
 	for _, kind := range []reach.ObstacleKind{reach.Unreached, reach.DroppedElsewhere, reach.Bypassed} {
@@ -164,6 +180,29 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		gauge(metricObstacles, float64(n), string(kind))
 	}
 	sendAgent(s.Agent, gauge, counter)
+	if cfg.PBX.Watched() {
+		gauge(metricWatched, one(len(s.PBXProblems) == 0))
+		if r := s.Agent.PBX; r != nil {
+			sendPBX(r, gauge, counter)
+		}
+	}
+}
+
+// sendPBX sends what the process that watches the PBX has told. It counts since it was started.
+func sendPBX(r *link.Reported, gauge, counter func(*prometheus.Desc, float64, ...string)) {
+	gauge(metricHeard, unixSeconds(r.At))
+	counter(metricAskedFor, float64(r.Health.Bans))
+	if h := r.Health.HEP; h != nil {
+		gauge(metricMessage, unixSeconds(h.Last))
+		counter(metricMessages, float64(h.Packets))
+		counter(metricLost, float64(h.Lost))
+		counter(metricRefused, float64(h.WrongKey), "password")
+		counter(metricRefused, float64(h.Damaged), "damaged")
+	}
+	if a := r.Health.AMI; a != nil {
+		counter(metricEvents, float64(a.Events))
+		counter(metricDropped, float64(a.Dropped))
+	}
 }
 
 // sendAgent sends the metrics that only the agent knows.

@@ -52,6 +52,16 @@ var served = []string{
 	"voipbl_feed_rejected_lines",
 	"voipbl_feed_stale",
 	"voipbl_feed_stopped_packets_total",
+	"voipbl_pbx_bans_total",
+	"voipbl_pbx_dropped_events_total",
+	"voipbl_pbx_events_total",
+	"voipbl_pbx_heard_timestamp_seconds",
+	"voipbl_pbx_last_message_timestamp_seconds",
+	"voipbl_pbx_lost_messages_total",
+	"voipbl_pbx_messages_total",
+	"voipbl_pbx_refused_messages_total",
+	"voipbl_pbx_watched",
+	"voipbl_phones",
 	"voipbl_protected",
 	"voipbl_repairs_total",
 	"voipbl_rules_obstacles",
@@ -224,6 +234,7 @@ func TestAlerts(t *testing.T) {
 	want := []string{
 		"VoipblNotProtected", "VoipblDown", "VoipblFeedStale", "VoipblFeedHeld", "VoipblFeedFrozen",
 		"VoipblDriftRepeated", "VoipblFamilyNotProtected", "VoipblConfigRefused", "VoipblRulesOnTrial", "VoipblApplyFailing",
+		"VoipblPBXNotWatched",
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

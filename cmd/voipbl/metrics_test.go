@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/internal/metricnames"
+	"github.com/voipbl/voipbl/pbx/link"
+	"github.com/voipbl/voipbl/state"
 )
 
 // metricsAt is where the agents of tests serve their metrics.
@@ -92,7 +94,11 @@ func TestMetrics(t *testing.T) {
 	h := newHost(t, "nft")
 	h.startFar("6.6.6.0/24\n6.6.8.8\n10.0.0.1\n2a00:1::/32\n4.0.0.0/6\n")
 	writeFile(t, filepath.Join(h.dir, "list"), "127.9.9.9\n5.5.5.5\n")
-	config := h.configure("", farFeed, h.nearFeed())
+	config := h.configure("pbx: {hep: \"127.0.0.1:460\", ami: \"127.0.0.1:5038\"}\n", farFeed, h.nearFeed())
+	if err := os.MkdirAll(filepath.Join(h.dir, "state"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(h.dir, "state", "pbx.json"), `{"hep": "one", "ami": "two"}`)
 	r := h.startAgent(config)
 	r.told("READY=1", time.Minute)
 	h.eventually("the far list is in force", 20*time.Second, func() bool { return len(h.members("voip_bl")) == 256+2 }) // 6.6.6.0/24 in pieces
@@ -101,6 +107,13 @@ func TestMetrics(t *testing.T) {
 	h.knockFrom("6.6.8.8")
 	h.knockFrom("5.5.5.5")
 	h.knockFrom("5.5.5.6") // which is not blocked
+
+	health := link.Health{
+		HEP: &link.HEP{Packets: 7, WrongKey: 2, Damaged: 3, Lost: 4, Last: time.Now()}, AMI: &link.AMI{Events: 5, Dropped: 6}, Bans: 8, Tells: []link.Tell{},
+	}
+	if err := state.TellPBX(t.Context(), filepath.Join(h.dir, "run"), link.HealthPath, time.Minute, health, new(link.Heard)); err != nil {
+		t.Fatal(err)
+	}
 
 	got := r.scrape()
 	now := float64(time.Now().Unix())
@@ -119,16 +132,25 @@ func TestMetrics(t *testing.T) {
 		`voipbl_feed_held{feed="far"}`:                    0,
 		`voipbl_feed_frozen{feed="far"}`:                  0,
 		`voipbl_feed_stopped_packets_total{feed="far"}`:   0,
-		`voipbl_bans`:                                 0,
-		`voipbl_repairs_total{what="rules"}`:          1,
-		`voipbl_repairs_total{what="sets"}`:           0,
-		`voipbl_applies_total{result="failed"}`:       0,
-		`voipbl_rules_on_trial`:                       0,
-		`voipbl_rules_obstacles{kind="unreached"}`:    0,
-		`voipbl_base_rules`:                           0,
-		`voipbl_config_ok`:                            1,
-		`voipbl_dropped_packets_total{set="voip_bl"}`: 2,
-		`voipbl_dropped_bytes_total{set="voip_bl"}`:   2 * 29, // a byte after the headers of IP and UDP
+		`voipbl_bans`:                    0,
+		`voipbl_phones`:                  0,
+		`voipbl_pbx_watched`:             1,
+		`voipbl_pbx_bans_total`:          8,
+		`voipbl_pbx_messages_total`:      7,
+		`voipbl_pbx_lost_messages_total`: 4,
+		`voipbl_pbx_refused_messages_total{reason="password"}`: 2,
+		`voipbl_pbx_refused_messages_total{reason="damaged"}`:  3,
+		`voipbl_pbx_events_total`:                              5,
+		`voipbl_pbx_dropped_events_total`:                      6,
+		`voipbl_repairs_total{what="rules"}`:                   1,
+		`voipbl_repairs_total{what="sets"}`:                    0,
+		`voipbl_applies_total{result="failed"}`:                0,
+		`voipbl_rules_on_trial`:                                0,
+		`voipbl_rules_obstacles{kind="unreached"}`:             0,
+		`voipbl_base_rules`:                                    0,
+		`voipbl_config_ok`:                                     1,
+		`voipbl_dropped_packets_total{set="voip_bl"}`:          2,
+		`voipbl_dropped_bytes_total{set="voip_bl"}`:            2 * 29, // a byte after the headers of IP and UDP
 	} {
 		if v, ok := got[name]; !ok || v != want {
 			t.Errorf("%s is %v (%v), want %v", name, v, ok, want)
@@ -137,6 +159,7 @@ func TestMetrics(t *testing.T) {
 	for _, name := range []string{
 		`voipbl_applied_timestamp_seconds`, `voipbl_feed_last_success_timestamp_seconds{feed="far"}`,
 		`voipbl_feed_last_attempt_timestamp_seconds{feed="far"}`, `voipbl_feed_content_changed_timestamp_seconds{feed="far"}`, `voipbl_config_loaded_timestamp_seconds`,
+		`voipbl_pbx_heard_timestamp_seconds`, `voipbl_pbx_last_message_timestamp_seconds`,
 	} {
 		if age := now - got[name]; age < -1 || age > 60 {
 			t.Errorf("%s is %v s old", name, age)
