@@ -70,8 +70,9 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 		}
 	}
 	stays := s.takeOutScript(ctx, cfg)
+	left := s.connectAsterisk(ctx)
 	switch {
-	case s.untidy() || stays:
+	case s.untidy() || stays || left:
 		s.report.Outcome = outcomeTroubled
 		return &exit.Error{Code: exit.Stale}
 	case s.pending():
@@ -192,8 +193,8 @@ func (s *setup) finish(p *advise.Proposal, agreed bool) {
 		if unit := s.report.Facts.Agent; unit == nil || !unit.AtBoot {
 			next("\"systemctl enable --now voipbl\" keeps the lists fresh, and all this after a boot")
 		}
-		if s.report.Facts.Asterisk != nil && !p.Config.PBX.Watched() {
-			next("\"voipbl pbx connect\" has Asterisk tell voipbl which phones to spare and whom to ban")
+		if line := s.connectNext(); line != "" {
+			next("%s", line)
 		}
 		next("\"voipbl doctor\" finds what else weakens the protection")
 	}

@@ -38,6 +38,7 @@ type Options struct {
 	Yes, DryRun      bool     // Yes: do not ask; DryRun: propose only
 	Base             bool     // use base rules
 	Migrate          bool     // remove the published voipbl.sh
+	Connect          bool     // have Asterisk tell voipbl what it sees
 	Networks, Trunks []string // the admin's, in addition to those found on the host
 
 	Confirm, Wait time.Duration // how long a trial lasts; how long to wait for another voipbl process
@@ -59,6 +60,7 @@ type setup struct {
 	asks    *screen.Asker
 	owners  []string // the other owners of rules in the kernel
 	baseWas bool
+	watched bool           // the present configuration has the PBX watched
 	request advise.Request // the request that the proposal answers
 	wish    bool           // base rules were requested, and did not fit yet
 }
@@ -86,6 +88,9 @@ type Report struct {
 	// Script is what runs the published voipbl.sh, and Migrated what was removed of it.
 	Script   []string          `json:"script,omitempty"`
 	Migrated *migrate.Migrated `json:"migrated,omitempty"`
+
+	// Connected is what became of connecting Asterisk.
+	Connected *Connected `json:"connected,omitempty"`
 
 	Written string                `json:"written,omitempty"`
 	Backup  string                `json:"backup,omitempty"`
@@ -153,7 +158,7 @@ func (s *setup) propose(ctx context.Context) (*advise.Proposal, error) {
 			return nil, &exit.Error{Code: exit.Usage, Err: err}
 		}
 	}
-	s.baseWas = cfg.Firewall.Base
+	s.baseWas, s.watched = cfg.Firewall.Base, cfg.PBX.Watched()
 	kernel, err := reach.ReadKernelRules(ctx, cfg)
 	if err != nil {
 		return nil, &exit.Error{Code: exit.NotApplied, Err: err}
@@ -237,6 +242,9 @@ func (s *setup) agree(ctx context.Context, p **advise.Proposal) (bool, error) {
 		return false, err
 	}
 	if err := s.agreeMigrate(ctx); err != nil {
+		return false, err
+	}
+	if err := s.agreeConnect(ctx); err != nil {
 		return false, err
 	}
 	what := "Apply it?"

@@ -32,7 +32,8 @@ connection. A table shows what they let in and what they close; "voipbl firewall
 show" has every rule.
 
 If the published voipbl.sh is on this host, setup says so, and offers to
-remove it once voipbl's own rules are in force, as "voipbl migrate" does.
+remove it once voipbl's own rules are in force, as "voipbl migrate" does. If
+Asterisk is here, it offers to connect it, as "voipbl pbx connect" does.
 
 Exit status: 0 in force, or --dry-run; 3 in force, but a list is stale or the
 like; 4 proposed, and nothing was changed; 1 not applied; 2 usage or
@@ -61,6 +62,7 @@ configuration.`,
 	f.BoolVarP(&opts.DryRun, "dry-run", "n", false, "propose only")
 	f.BoolVar(&opts.Base, "base", false, "be the whole firewall of this host")
 	f.BoolVar(&opts.Migrate, "migrate", false, "take the published voipbl.sh out afterwards")
+	f.BoolVar(&opts.Connect, "connect", false, "have Asterisk tell of phones and attackers")
 	f.StringSliceVar(&opts.Networks, "local", nil, "a `NETWORK` that you and your phones come from")
 	f.StringSliceVar(&opts.Trunks, "trunk", nil, "a SIP provider: an address, network or `NAME`")
 	f.DurationVar(&opts.Confirm, "confirm", defaultConfirm, "undo base rules unless confirmed in `TIME`")

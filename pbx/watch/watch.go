@@ -153,6 +153,9 @@ func settings(s link.Settings) detect.Settings {
 	d.Traps.Extensions = append(d.Traps.Extensions, s.Traps.Extensions...)
 	d.Traps.Accounts = append(d.Traps.Accounts, s.Traps.Accounts...)
 	d.Traps.Agents = append(d.Traps.Agents, s.Traps.Agents...)
+	if d.Validate() != nil {
+		d.Traps = detect.Defaults().Traps // those of the agent are of another version
+	}
 	return d
 }
 

@@ -1,0 +1,36 @@
+package setup
+
+import "context"
+
+// mayConnect reports whether there is an Asterisk that voipbl is not connected with.
+func (s *setup) mayConnect() bool { return s.report.Facts.Asterisk != nil && !s.watched }
+
+// agreeConnect asks whether to connect Asterisk.
+func (s *setup) agreeConnect(ctx context.Context) (err error) {
+	if s.mayConnect() && !s.Connect {
+		s.Connect, err = s.asks.Yes(ctx, "Connect Asterisk, so that voipbl spares its phones and bans who attacks it?", true)
+	}
+	return err
+}
+
+// connectAsterisk connects Asterisk once all else is in force. It returns whether something is left to
+// be done.
+func (s *setup) connectAsterisk(ctx context.Context) (left bool) {
+	if !s.Connect || s.report.Facts.Asterisk == nil {
+		return false
+	}
+	done, err := Connect(ctx, s.Screen, ConnectOptions{ConfigFile: s.ConfigFile, Root: s.Look.Root, Wait: s.Wait})
+	s.report.Connected = done
+	if done.Error != nil && !s.JSON {
+		s.ShowError(done.Error.Err())
+	}
+	return err != nil
+}
+
+// connectNext says how to connect Asterisk later. It is empty if that was tried, or there is none.
+func (s *setup) connectNext() string {
+	if !s.mayConnect() || s.report.Connected != nil {
+		return ""
+	}
+	return `"voipbl pbx connect" has Asterisk tell voipbl which phones to spare and whom to ban`
+}
