@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -61,12 +60,22 @@ func parseStat(text []byte) (Stat, error) {
 	if open < 0 || end < open {
 		return Stat{}, os.ErrInvalid
 	}
-	fields := strings.Fields(string(text[end+1:]))
-	if len(fields) < 20 {
+	var parent, start []byte
+	n := 3
+	for field := range bytes.FieldsSeq(text[end+1:]) {
+		switch n {
+		case 4:
+			parent = field
+		case 22:
+			start = field
+		}
+		n++
+	}
+	if start == nil {
 		return Stat{}, os.ErrInvalid
 	}
-	ppid, errP := strconv.Atoi(fields[1])
-	ticks, errT := strconv.ParseInt(fields[19], 10, 64)
+	ppid, errP := strconv.Atoi(string(parent))
+	ticks, errT := strconv.ParseInt(string(start), 10, 64)
 	return Stat{string(text[open+1 : end]), ppid, time.Duration(ticks) * time.Second / userHZ}, errors.Join(errP, errT)
 }
 
