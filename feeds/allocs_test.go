@@ -12,7 +12,52 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/testvalue"
 )
+
+// TestMemoryOfLongFeeds: the entries of all feeds are in memory once, and beside them those of as
+// many feeds as there are processors, which read them.
+func TestMemoryOfLongFeeds(t *testing.T) {
+	const feeds, lines, entry, processors = 8, 10_000, 24, 2
+	before := runtime.GOMAXPROCS(processors)
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+	dir := t.TempDir()
+	var text strings.Builder
+	fmt.Fprintf(&text, "state_dir: %[1]s/state\nrun_dir: %[1]s/run\nfeeds:\n", dir)
+	for i := range feeds {
+		var list strings.Builder
+		for n := range lines {
+			fmt.Fprintf(&list, "%d.%d.%d.1/32\n", 101+i, 100+n/100, 100+n%100)
+		}
+		file := filepath.Join(dir, fmt.Sprintf("f%d", i))
+		if err := os.WriteFile(file, []byte(list.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&text, "  - {name: f%d, path: %s}\n", i, file)
+	}
+	cfg, err := config.Parse("", []byte(text.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := fetch.OpenStore(cfg.StateDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	get := func() {
+		r := NewReader(cfg, Options{}, store, time.Now())
+		r.GetAll(context.Background(), cfg.Feeds, make([]*Feed, feeds), func(config.Feed) bool { return true })
+		if n := r.Brought().Len(); n != feeds*lines {
+			t.Fatalf("%d entries, not %d", n, feeds*lines)
+		}
+	}
+	most := growths*entry*lines*(feeds+processors)*5/4 + feeds*mostBytes // a list's length is estimated
+	if got := testvalue.Allocated(5, get); got > most {
+		t.Errorf("%d bytes for %d entries, not up to %d", got, feeds*lines, most)
+	} else {
+		t.Logf("%d bytes for %d entries, up to %d", got, feeds*lines, most)
+	}
+}
 
 // TestAllocsOfAFeed: there may be hundreds of feeds, so reading one that has not changed takes
 // little memory beside that of its entries.

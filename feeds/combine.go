@@ -2,6 +2,7 @@ package feeds
 
 import (
 	"os"
+	"runtime"
 	"sync"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -12,22 +13,55 @@ import (
 // A gathering collects the entries of all feeds while they are read, so that no feed keeps its
 // own: the memory of one is used again for the next.
 type gathering struct {
-	mu  sync.Mutex
-	all cidr.Builder
+	mu    sync.Mutex
+	all   cidr.Builder
+	spare []cidr.Builder // the memory of feeds that were gathered, for the next
+	slots chan struct{}  // holds as many values as feeds are read now
 }
 
-// builders have the memory of feeds that were gathered.
-var builders = sync.Pool{New: func() any { return new(cidr.Builder) }}
+// newGathering lets as many feeds be read at a time as there are processors for it, since each takes
+// memory for its entries. More of them may wait for a server or the disk.
+func newGathering() *gathering {
+	return &gathering{slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+}
 
-// take takes the entries from a feed.
-func (g *gathering) take(f *Feed) {
-	spare := new(cidr.Builder)
+// hold waits until a feed may be read, which it then may be until it is taken.
+func (g *gathering) hold(f *Feed) {
+	if g != nil && !f.held {
+		g.slots <- struct{}{}
+		f.held = true
+	}
+}
+
+// builder returns an empty builder.
+func (g *gathering) builder() (b cidr.Builder) {
+	if g == nil {
+		return b
+	}
 	g.mu.Lock()
-	*spare = g.all.Take(f.sets)
-	g.mu.Unlock()
-	f.sets = cidr.Sets{}
-	builders.Put(spare)
-	memory.ListRead()
+	defer g.mu.Unlock()
+	if n := len(g.spare); n > 0 {
+		b, g.spare = g.spare[n-1], g.spare[:n-1]
+	}
+	return b
+}
+
+// take takes the entries from a feed, unless it has none any more.
+func (g *gathering) take(f *Feed) {
+	switch {
+	case g == nil:
+		return
+	case !f.taken:
+		g.mu.Lock()
+		g.spare = append(g.spare, g.all.Take(f.sets))
+		g.mu.Unlock()
+		f.sets, f.taken = cidr.Sets{}, true
+		memory.ListRead()
+	}
+	if f.held {
+		<-g.slots
+		f.held = false
+	}
 }
 
 // grow makes room for the entries of feeds, by the size of their files or last good copies. If
@@ -42,7 +76,7 @@ func (g *gathering) grow(r *Reader, feeds []config.Feed) {
 		size = min(size, r.limits.MaxBytes)
 		all, largest = all+size, max(largest, size)
 	}
-	if all > 2*largest {
+	if 2*all > 3*largest {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.all.Grow(cidr.IPv4, min(int(all/bytesPerEntry), mostGrown))
@@ -55,9 +89,14 @@ const mostGrown = 1 << 20
 
 // Brought returns the entries of all feeds that GetAll got, and forgets them.
 func (r *Reader) Brought() cidr.Sets {
-	r.gathered.mu.Lock()
-	defer r.gathered.mu.Unlock()
-	return r.gathered.all.Sets()
+	g := r.gathered
+	if g == nil {
+		return cidr.Sets{}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.spare = nil
+	return g.all.Sets()
 }
 
 // Combine returns the union of what all feeds brought and of what is kept. It clears the sets

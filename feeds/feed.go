@@ -33,7 +33,7 @@ type Reader struct {
 	wrote    func() bool      // whether voipbl put it there
 	feeds    []config.Feed    // all that are configured
 	lossy    func() bool      // whether the copy of a feed is lost: see Feed.before
-	gathered *gathering
+	gathered *gathering       // of [Reader.GetAll]; nil before
 	now      time.Time
 	deadline time.Time // for fetching all feeds
 	progress func(feed string, got, total int64)
@@ -47,10 +47,11 @@ type Feed struct {
 	sets     cidr.Sets // empty once GetAll has gathered them: see [Reader.Brought]
 	Warnings []string
 
-	Talked  []web.Peer  // the hosts that it was just fetched from
-	history fetch.State // before this attempt; zero if it cannot be read
-	damaged bool        // there is a last good copy, but it cannot be read
-	before  cidr.Sets   // entries of the last good copy, kept if another feed's copy is lost
+	Talked      []web.Peer  // the hosts that it was just fetched from
+	history     fetch.State // before this attempt; zero if it cannot be read
+	held, taken bool        // by [gathering]
+	damaged     bool        // there is a last good copy, but it cannot be read
+	before      cidr.Sets   // entries of the last good copy, kept if another feed's copy is lost
 }
 
 // content is a body that has been read.
@@ -73,13 +74,15 @@ func NewReader(cfg config.Config, opts Options, store *fetch.Store, now time.Tim
 		wrote:    func() bool { return state.LastRecord(cfg).Wrote(cfg) },
 		limit:    sync.OnceValue(func() EntryLimit { return LimitOf(cfg.Limits) }),
 		feeds:    cfg.Feeds,
-		gathered: new(gathering),
 	}
 }
 
 // GetAll gets the feeds that are wanted and still nil in feeds, a few at a time.
 func (r *Reader) GetAll(ctx context.Context, cfgs []config.Feed, feeds []*Feed, want func(config.Feed) bool) {
 	defer r.Client.Close()
+	if r.gathered == nil {
+		r.gathered = newGathering()
+	}
 	if r.lossy == nil {
 		r.lossy = sync.OnceValue(func() bool { return copyLost(r.store, r.feeds) })
 	}
@@ -165,6 +168,7 @@ func (f *Feed) noteChange(state fetch.State, success time.Time) {
 // remember writes down the result of the attempt, unless the user interrupted it: then it says
 // nothing about the feed.
 func (r *Reader) remember(f *Feed, state fetch.State) {
+	r.gathered.take(f) // before this waits for the disk
 	trouble := f.Report.Problem
 	if r.dryRun || trouble != nil && trouble.Reason == string(fetch.ReasonCanceled) {
 		return
@@ -237,6 +241,7 @@ func (r *Reader) download(ctx context.Context, f *Feed, prior fetch.Meta, state 
 		state.Talked, state.Tried, f.Talked = response.Talked, nil, response.Talked
 		return nil
 	}
+	r.gathered.hold(f)
 	body, err := r.read(staged.Parts())
 	if err != nil {
 		return problem.Of(err)
@@ -247,8 +252,8 @@ func (r *Reader) download(ctx context.Context, f *Feed, prior fetch.Meta, state 
 	}
 	state.Talked, state.Tried, f.Talked = response.Talked, nil, response.Talked
 	r.noteBefore(f)
-	r.commit(f, staged, body, fetch.Meta{ETag: response.ETag, LastModified: response.LastModified})
 	f.take(body, Fresh, staged.Size(), r.now)
+	r.commit(f, staged, body, fetch.Meta{ETag: response.ETag, LastModified: response.LastModified})
 	return nil
 }
 
@@ -268,8 +273,10 @@ func (r *Reader) commit(f *Feed, staged *fetch.Staged, body content, meta fetch.
 		return
 	}
 	meta.Source, meta.FetchedAt = f.source, r.now
+	meta = body.meta(meta)
+	r.gathered.take(f)                             // before this waits for the disk
 	_ = r.store.Keep(f.Name, inForcePrefix+f.Name) // without it, packets count for the new list
-	if err := staged.Commit(body.meta(meta)); err != nil {
+	if err := staged.Commit(meta); err != nil {
 		f.unkept(err)
 	}
 }
@@ -314,6 +321,7 @@ func (r *Reader) state(f *Feed) fetch.State {
 // useCopy uses the last good copy, and reports whether there is one. If not, the feed is
 // Missing, and gets a problem if it has none yet.
 func (r *Reader) useCopy(f *Feed, state State) bool {
+	r.gathered.hold(f)
 	body, meta, err := r.readCopy(f.Name)
 	if err != nil {
 		f.Report.State, f.damaged = Missing, !problem.IsAbsent(err)
@@ -371,11 +379,11 @@ func (e *tooManyError) Unwrap() error { return e.error }
 // readBy reads a body under a policy.
 func (r *Reader) readBy(policy cidr.Policy, parts iter.Seq2[fetch.Part, io.Reader]) (content, error) {
 	var c content
-	b := builders.Get().(*cidr.Builder)
+	b := r.gathered.builder()
 	c.tally.Declared = cidr.NoTotal
 	for part, in := range parts {
 		part.Size = min(part.Size, r.limits.MaxBytes)
-		t, err := c.readPart(part, in, policy, b)
+		t, err := c.readPart(part, in, policy, &b)
 		if errors.Is(err, cidr.ErrTooMany) {
 			err = &tooManyError{err}
 		}

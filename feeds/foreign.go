@@ -40,7 +40,8 @@ const bytesPerEntry = 14
 func linesOf(head []byte, size int64) int {
 	lines := int64(bytes.Count(head, []byte{'\n'})) + 1
 	if rest := size - int64(len(head)); rest > 0 && len(head) > 0 {
-		lines += lines*rest/int64(len(head)) + lines>>5
+		lines += lines * rest / int64(len(head))
+		lines += lines >> 5
 	}
 	return int(lines)
 }

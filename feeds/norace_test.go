@@ -2,4 +2,7 @@
 
 package feeds
 
-const mostBytes = 16 << 10
+const (
+	mostBytes = 16 << 10
+	growths   = 1
+)

@@ -33,6 +33,7 @@ func (r *Reader) readPath(f *Feed) *problem.Problem {
 	if err != nil {
 		// The files can be read, so they are used even if no copy can be kept.
 		f.unkept(err)
+		r.gathered.hold(f)
 		body, err := r.read(files.Parts())
 		if err != nil {
 			return problem.Of(err)
@@ -41,6 +42,7 @@ func (r *Reader) readPath(f *Feed) *problem.Problem {
 	}
 	defer staged.Discard()
 	tee := &copying{to: staged}
+	r.gathered.hold(f)
 	body, err := r.read(tee.parts(files.Parts()))
 	if err != nil {
 		return problem.Of(err)

@@ -8,11 +8,11 @@ import (
 
 const (
 	// commandPercent is how much the heap of a command may grow before garbage is
-	// collected, in percent. A sync of the published list allocates 4 to 6 MB, so that
-	// nothing is collected before it ends; with Go's default of 100 that takes up to 5 % of
-	// its processor time, with 400 it is the same. A larger list is a few large slices, and
-	// the peak is the same with any percentage.
-	commandPercent = 200
+	// collected, in percent. A sync of the published list, in one or in a few, allocates 5
+	// to 8 MB, so that nothing is collected before it ends: that would take 1 MB for the
+	// collector itself, and with Go's default of 100 up to 5 % of the processor time. A
+	// larger list is a few large slices, and the peak is the same with any percentage.
+	commandPercent = 300
 
 	// agentLimit is the memory in bytes at which the agent's collector starts to work
 	// harder. Nothing fails above it.
