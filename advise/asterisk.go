@@ -11,7 +11,6 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fail2ban"
 	"github.com/voipbl/voipbl/host"
-	"github.com/voipbl/voipbl/internal/probe"
 )
 
 const (
@@ -34,14 +33,15 @@ const (
 )
 
 // securityLog checks that Asterisk writes its security log as text, to where a jail reads it. If
-// fail2ban does not answer, it is not known what its jails read.
+// fail2ban does not answer, it is not known what its jails read. If voipbl sees attackers itself, no log
+// is needed.
 func (d *doctor) securityLog() {
 	a := d.Facts.Asterisk
-	if a == nil || slices.ContainsFunc(d.Facts.Unknown, func(u probe.Unknown) bool { return strings.Contains(u.What, "logger.conf") }) {
+	if a == nil || d.watches() || d.unknown("logger.conf") {
 		return
 	}
 	f := d.Facts.Fail2ban
-	jailsKnown := f != nil && f.Running && !slices.ContainsFunc(d.Facts.Unknown, func(u probe.Unknown) bool { return strings.Contains(u.What, "fail2ban") })
+	jailsKnown := f != nil && f.Running && !d.unknown("fail2ban")
 	security := func(levels []string) bool {
 		return slices.Contains(levels, "security") || slices.Contains(levels, "*")
 	}
@@ -71,14 +71,14 @@ func (d *doctor) securityLog() {
 	}
 	switch {
 	case len(files) > 0:
-		d.note(SecurityLog, Problem, giveJail, securityWhy, "no jail of fail2ban reads Asterisk's security log (%s)", list(files, 2))
+		d.note(SecurityLog, Problem, giveJail+d.orConnect(), securityWhy, "no jail of fail2ban reads Asterisk's security log (%s)", list(files, 2))
 	case len(syslog) > 0:
-		d.note(SecurityLog, Problem, writeSecurity(a)+"; or let a jail read the journal", securityWhy,
+		d.note(SecurityLog, Problem, writeSecurity(a)+"; or let a jail read the journal"+d.orConnect(), securityWhy,
 			"Asterisk writes its security log to syslog (%s) only, and no jail of fail2ban reads it there", list(syslog, 2))
 	case len(asJSON) > 0:
-		d.note(SecurityLog, Problem, writeSecurity(a), securityWhy, "Asterisk writes its security log as JSON only (%s), which no filter of fail2ban matches", list(asJSON, 2))
+		d.note(SecurityLog, Problem, writeSecurity(a)+d.orConnect(), securityWhy, "Asterisk writes its security log as JSON only (%s), which no filter of fail2ban matches", list(asJSON, 2))
 	default:
-		d.note(SecurityLog, Problem, writeSecurity(a), securityWhy, "Asterisk does not write its security log")
+		d.note(SecurityLog, Problem, writeSecurity(a)+d.orConnect(), securityWhy, "Asterisk does not write its security log")
 	}
 }
 

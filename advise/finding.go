@@ -93,6 +93,8 @@ const (
 	AllowTrouble     = "allow-trouble"   // the list of "voipbl allow" is damaged or not kept
 	PhoneTrouble     = "phone-trouble"   // the list of registered phones cannot be read, or rules cannot use their set
 	PBXUnwatched     = "pbx-unwatched"   // the PBX is not watched as configured
+	BothBan          = "both-ban"        // fail2ban and voipbl ban the same attackers
+	NobodyBans       = "nobody-bans"     // nobody bans who guesses passwords at Asterisk
 	FamilyTrouble    = "family-trouble"  // IPv4 or IPv6 alone is not protected as configured
 	IPv6Left         = "ipv6-left"       // IPv6 is left alone, as configured
 	DropLog          = "drop-log"        // lines of log_drops may not appear

@@ -25,6 +25,7 @@ import (
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/nft"
+	"github.com/voipbl/voipbl/pbx/link"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/survey"
@@ -38,6 +39,8 @@ func TestFindings(t *testing.T) {
 	one := netip.MustParsePrefix("198.51.100.7/32")
 	const dnat = "nat:DOCKER ! -i docker0 -p udp -m udp --dport 5060 -j DNAT --to-destination 172.17.0.2:5060"
 	dnat3306 := strings.ReplaceAll(dnat, "udp --dport 5060", "udp --dport 3306")
+	nobody := []string{"note nobody-bans nobody bans who guesses passwords at Asterisk => voipbl pbx connect"}
+	watched := configOf(t, "firewall: {base: true, local_networks: [192.168.1.0/24], trunks: [sip.example.net]}\npbx: {hep: \"127.0.0.1:460\"}")
 	for _, test := range []struct {
 		name string
 		ail  func(in *Input)
@@ -167,7 +170,7 @@ func TestFindings(t *testing.T) {
 			in.Facts.Fail2ban = nil
 			in.Config = configOf(t, "allow: [sip.example.net, 203.0.113.7, 2001:db8::7]\nfirewall: {local_networks: [192.168.1.0/24]}")
 			in.Rules = []reach.KernelRules{kernel(t, firewall.NFT, true, append([]string{"INPUT -p tcp -j fail2ban-ssh", "fail2ban-ssh -s 198.51.100.1/32 -j DROP", "fail2ban-ssh -s 203.0.113.7/32 -j REJECT", "f2b-x -s 192.168.0.0/16 -j DROP"}, baseRules...), baseRules)}
-		}, []string{"problem exempt-banned 192.168.1.0/24 is exempt, but banned by fail2ban as 192.168.0.0/16 (chain f2b-x)", "problem exempt-banned 203.0.113.7 is exempt, but banned by fail2ban (chain fail2ban-ssh)"}},
+		}, []string{"problem exempt-banned 192.168.1.0/24 is exempt, but banned by fail2ban as 192.168.0.0/16 (chain f2b-x)", "problem exempt-banned 203.0.113.7 is exempt, but banned by fail2ban (chain fail2ban-ssh)", nobody[0]}},
 		{"exempt, but in somebody's set", func(in *Input) {
 			a := netip.MustParsePrefix("203.0.113.7/32")
 			place := reach.Place{Kind: reach.ByOther, Set: "firehol", Certain: true, Remedy: "ipset del firehol 203.0.113.0/24"}
@@ -346,7 +349,31 @@ func TestFindings(t *testing.T) {
 			in.Facts.Asterisk.Logs, in.Facts.Asterisk.LogsFile = nil, "/etc/asterisk/custom.conf"
 		}, []string{"problem security-log Asterisk does not write its security log => into /etc/asterisk/custom.conf"}},
 		{"a security log that no jail reads", func(in *Input) { in.Facts.Asterisk.Logs[0].Jails = nil }, []string{"problem security-log no jail of fail2ban reads Asterisk's security log (/var/log/asterisk/security.log)"}},
-		{"a security log, and no fail2ban", func(in *Input) { in.Facts.Asterisk.Logs[0].Jails, in.Facts.Fail2ban = nil, nil }, nil},
+		{"a security log, and no fail2ban", func(in *Input) { in.Facts.Asterisk.Logs[0].Jails, in.Facts.Fail2ban = nil, nil }, nobody},
+		{"no fail2ban, and voipbl is to watch the PBX", func(in *Input) { in.Config, in.Facts.Fail2ban = watched, nil }, nil},
+		{"a fail2ban that could not be looked at", func(in *Input) {
+			in.Facts.Asterisk.Logs[0].Jails, in.Facts.Fail2ban = nil, nil
+			in.Facts.Unknown = []probe.Unknown{{What: "what fail2ban does", Error: "no"}}
+		}, []string{"warning not-looked-at "}},
+		{"voipbl watches the PBX, and a jail of somebody else's reads its log", func(in *Input) {
+			in.Config, in.Status.Agent.PBX = watched, &link.Reported{}
+		}, nil},
+		{"voipbl watches the PBX, and its own jail reads the log", func(in *Input) {
+			in.Config, in.Status.Agent.PBX = watched, &link.Reported{}
+			in.Facts.Fail2ban.Jails[0].Name = "voipbl-asterisk"
+		}, []string{"note both-ban fail2ban's jail voipbl-asterisk and voipbl, which watches the PBX, ban the same attackers: one is enough => nothing, or"}},
+		{"the same, and a PBX that is not watched as configured", func(in *Input) {
+			in.Config, in.Status.Agent.PBX = watched, &link.Reported{}
+			in.Status.PBXProblems = []*problem.Problem{{Error: "the PBX is not watched", Remedy: "start it"}}
+			in.Facts.Fail2ban.Jails[0].Name = "voipbl-asterisk"
+		}, []string{"warning pbx-unwatched the PBX is not watched"}},
+		{"voipbl watches the PBX, and there is no log", func(in *Input) {
+			in.Config, in.Status.Agent.PBX = watched, &link.Reported{}
+			in.Facts.Asterisk.Logs = nil
+		}, nil},
+		{"there is no log, and nothing watches", func(in *Input) { in.Facts.Asterisk.Logs = nil },
+			[]string{"problem security-log Asterisk does not write its security log => voipbl pbx connect"}},
+
 		{"a security log, and jails that nobody knows", func(in *Input) {
 			in.Facts.Asterisk.Logs[0].Jails = nil
 			in.Facts.Unknown = []probe.Unknown{{What: "the jails of fail2ban", Error: "no"}}
@@ -366,7 +393,7 @@ func TestFindings(t *testing.T) {
 		{"security by syslog, and no fail2ban", func(in *Input) {
 			in.Facts.Asterisk.Logs, in.Facts.Fail2ban = nil, nil
 			in.Facts.Asterisk.Syslog = []asterisk.SyslogChannel{{Facility: "local0", Levels: []string{"security"}}}
-		}, nil},
+		}, nobody},
 		{"a log behind the clock", func(in *Input) {
 			in.Facts.Fail2ban.Jails[0].Sick = []fail2ban.SickLog{{File: "/l", Offset: -2 * time.Hour}}
 		}, []string{"problem log-clock the time stamps in /l are 2h0m behind this host's clock"}},

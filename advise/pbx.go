@@ -15,6 +15,7 @@ import (
 // pbx checks that the rules let this host's PBX work, and that the PBX logs who attacks it.
 func (d *doctor) pbx() {
 	d.securityLog()
+	d.whoBans()
 	d.sickLogs()
 	d.iax2()
 	d.skippedLines()

@@ -1,0 +1,51 @@
+package advise
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/fail2ban"
+	"github.com/voipbl/voipbl/internal/probe"
+)
+
+// ourJail is voipbl's jail for Asterisk.
+const ourJail = "voipbl-asterisk"
+
+// watches reports whether voipbl itself sees who guesses passwords at the PBX, and bans them.
+func (d *doctor) watches() bool {
+	s := d.Status
+	return d.Config.PBX.HEP.IsValid() && d.Config.PBX.BanAttackers && s.Agent != nil && s.Agent.PBX != nil && len(s.PBXProblems) == 0
+}
+
+// whoBans says who bans attackers of Asterisk, if that is nobody, or fail2ban and voipbl. Asterisk's
+// log also has attackers over IAX2, which the copies of SIP messages have not.
+func (d *doctor) whoBans() {
+	a, f := d.Facts.Asterisk, d.Facts.Fail2ban
+	switch {
+	case a == nil:
+	case f != nil && f.Running && a.IAX2 == nil && d.watches() && slices.ContainsFunc(f.Jails, func(j fail2ban.Jail) bool { return j.Name == ourJail }):
+		d.note(BothBan, Note, "nothing, or write \"enabled = false\" below [voipbl-asterisk] in /etc/fail2ban/jail.d/voipbl.local, then: systemctl reload fail2ban",
+			"they do not disturb each other", "fail2ban's jail %s and voipbl, which watches the PBX, ban the same attackers: one is enough", ourJail)
+	case f == nil && !d.Config.PBX.Watched() && !d.unknown("fail2ban") && !d.has(SecurityLog):
+		d.note(NobodyBans, Note, "\"voipbl pbx connect\" has voipbl ban them", "an attacker that is on no list may try one password after the other",
+			"nobody bans who guesses passwords at Asterisk: there is no fail2ban, and voipbl does not watch the PBX")
+	}
+}
+
+// unknown reports whether something could not be looked at.
+func (d *doctor) unknown(what string) bool {
+	return slices.ContainsFunc(d.Facts.Unknown, func(u probe.Unknown) bool { return strings.Contains(u.What, what) })
+}
+
+// has reports whether there is a finding already.
+func (d *doctor) has(code string) bool {
+	return slices.ContainsFunc(d.found, func(f Finding) bool { return f.Code == code })
+}
+
+// orConnect is what else ends a trouble with Asterisk's log.
+func (d *doctor) orConnect() string {
+	if d.Config.PBX.Watched() {
+		return ""
+	}
+	return "; or run \"voipbl pbx connect\", for which Asterisk needs no log"
+}
