@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/internal/memory"
 	"github.com/voipbl/voipbl/pbx/watch"
 	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/setup"
@@ -101,6 +102,7 @@ usage.`,
 		Example: `  systemctl enable --now voipbl-pbx    as a service`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			memory.ForWatcher()
 			w := &watch.Watcher{Log: screen.NewLog(a.Err, verbose), Agent: &watch.Socket{RunDir: runDir}, Alive: aliveTo(systemd)}
 			err := w.Run(cmd.Context())
 			switch {

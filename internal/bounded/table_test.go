@@ -14,9 +14,9 @@ func TestTable(t *testing.T) {
 			value int
 			gone  bool // it still takes a place
 		}
-		places := rapid.IntRange(1, 5).Draw(t, "places")
+		places := rapid.IntRange(1, 200).Draw(t, "places")
 		table, slow := NewTable[int](places), []pair(nil)
-		key := rapid.Uint64Range(1, 9)
+		key := rapid.OneOf(rapid.Uint64Range(1, 9), rapid.Uint64Range(1, 299))
 		find := func(k uint64) *pair {
 			for i := range slow {
 				if slow[i].key == k && !slow[i].gone {
@@ -51,7 +51,7 @@ func TestTable(t *testing.T) {
 			},
 			"": func(t *rapid.T) {
 				there := 0
-				for k := range uint64(10) {
+				for k := range uint64(300) {
 					v, ok := table.Get(k)
 					p := find(k)
 					if ok != (p != nil) || ok && v != p.value {

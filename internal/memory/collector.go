@@ -66,6 +66,18 @@ func ListRead() {
 	}
 }
 
+// watcherPercent is how much the heap of what watches the PBX may grow: its tables are small, and a
+// flood makes much garbage.
+const watcherPercent = 25
+
+// ForWatcher sets the garbage collector for what watches the PBX, which is to use little memory for
+// a long time, also while it is flooded.
+func ForWatcher() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(watcherPercent)
+	}
+}
+
 // inAgent is true once ForAgent was called.
 var inAgent atomic.Bool
 

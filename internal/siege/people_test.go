@@ -184,8 +184,7 @@ func TestListedPhone(t *testing.T) {
 	s.agent = s.start("run", "--config", s.path("voipbl.yaml"))
 	s.must(s.watcher.Process.Kill())
 	_, _ = s.watcher.Process.Wait()
-	s.watcher = s.start("pbx", "run", "--run-dir", s.path("run"))
-	s.awaitWatcher()
+	s.watch()
 	if out := s.sh("voipbl check 45.1.4.4 || true"); !strings.Contains(out, "registered phone") {
 		t.Errorf("check: %s", out)
 	}

@@ -41,7 +41,7 @@ const password = testasterisk.Password
 
 // siege is a PBX, and who is around it.
 type siege struct {
-	*testing.T
+	testing.TB
 	dir       string
 	star      *testns.Star
 	asterisk  *testasterisk.Asterisk
@@ -53,9 +53,23 @@ type siege struct {
 }
 
 // begin starts a PBX with phones, which voipbl watches. more are keys of the configuration's firewall.
-func begin(t *testing.T, phones int, more string) *siege {
+func begin(t testing.TB, phones int, more string) *siege {
 	t.Helper()
-	s := &siege{T: t, star: testns.EnterStar(t, pbxAddr)}
+	return lay(t, layout{phones: phones, firewall: more, list: "4.9.9.9\n"})
+}
+
+// layout is what a siege begins with.
+type layout struct {
+	phones   int
+	firewall string // keys of the configuration's firewall
+	list     string
+	pjsip    string // more of Asterisk's configuration
+}
+
+// lay starts a PBX that voipbl watches.
+func lay(t testing.TB, l layout) *siege {
+	t.Helper()
+	s := &siege{TB: t, star: testns.EnterStar(t, pbxAddr)}
 	var err error
 	s.dir, err = os.MkdirTemp("", "siege") // the path of a socket is short
 	s.must(err)
@@ -65,14 +79,15 @@ func begin(t *testing.T, phones int, more string) *siege {
 	s.phone = s.star.Join(netip.MustParsePrefix("45.1.4.4/24"))
 
 	files := testasterisk.Files()
-	for i := range phones {
+	for i := range l.phones {
 		files["pjsip.conf"] += testasterisk.Phone(fmt.Sprint(7000+i), password, 2)
 	}
+	files["pjsip.conf"] += l.pjsip
 	s.asterisk = testasterisk.Start(t, files)
 	for _, folder := range []string{"lists", "run", "state"} {
 		s.must(os.Mkdir(s.path(folder), 0o755))
 	}
-	s.write("lists/list", "4.9.9.9\n")
+	s.write("lists/list", l.list)
 	s.write("voipbl.yaml", fmt.Sprintf(`state_dir: DIR/state
 run_dir: DIR/run
 metrics: {listen: ""}
@@ -80,15 +95,14 @@ feeds: [{name: mine, path: DIR/lists}]
 pbx: {hep: %q, ami: "127.0.0.1:5038"}
 firewall:
   local_networks: [192.168.77.0/24]
-%s`, hepPort, more))
+%s`, hepPort, l.firewall))
 	s.connect()
 	s.agent = s.start("run", "--config", s.path("voipbl.yaml"))
 	s.eventually("the agent has its sockets", func() bool {
 		_, err := os.Stat(s.path("run/" + state.PBXSocket))
 		return err == nil
 	})
-	s.watcher = s.start("pbx", "run", "--run-dir", s.path("run"))
-	s.awaitWatcher()
+	s.watch()
 	return s
 }
 
@@ -116,11 +130,25 @@ func (s *siege) connect() {
 	s.must(p.Reload(s.Context(), func(_ context.Context, command string) (string, error) { return s.asterisk.CLI(command), nil }))
 }
 
+// watch starts the watcher, with its unit's limit of memory, and without a right that the unit takes
+// from it: to have more datagrams wait than others may.
+func (s *siege) watch() {
+	s.Helper()
+	s.watcher = s.run("env", "GOMEMLIMIT=32MiB", "setpriv", "--bounding-set", "-net_admin", testbuild.Program, "pbx", "run", "--run-dir", s.path("run"))
+	s.awaitWatcher()
+}
+
 // start starts voipbl beside the test.
 func (s *siege) start(args ...string) *exec.Cmd {
 	s.Helper()
-	cmd := exec.Command(testbuild.Program, args...)
-	log, err := os.CreateTemp(s.dir, args[0]+"*.log")
+	return s.run(testbuild.Program, args...)
+}
+
+// run starts a program beside the test.
+func (s *siege) run(program string, args ...string) *exec.Cmd {
+	s.Helper()
+	cmd := exec.Command(program, args...)
+	log, err := os.CreateTemp(s.dir, "*.log")
 	s.must(err)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

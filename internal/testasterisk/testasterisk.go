@@ -167,6 +167,9 @@ func (a *Asterisk) AwaitLog(name, text string) string {
 	return log
 }
 
+// Pid returns the number of Asterisk's process.
+func (a *Asterisk) Pid() int { return a.cmd.Process.Pid }
+
 // Stop kills Asterisk, as does the end of the test.
 func (a *Asterisk) Stop() {
 	if a.ended == nil {

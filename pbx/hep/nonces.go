@@ -11,7 +11,7 @@ import (
 // thousands a second, which nobody returns; they push each other out. A source that is really there
 // returns its nonce within a second, and then it is kept apart.
 const (
-	maxSent     = 32 << 10
+	maxSent     = 8 << 10
 	maxReturned = 8 << 10
 )
 
@@ -38,9 +38,9 @@ type nonces struct {
 
 // receiver is to whom a nonce was sent.
 type receiver struct {
-	addr   netip.Addr
-	asked  bool // it has asked for it
-	others bool // others were sent it too
+	addr   [16]byte // without a pointer, so that the collector of garbage need not look
+	asked  bool     // it has asked for it
+	others bool     // others were sent it too
 }
 
 func newNonces() nonces {
@@ -86,13 +86,13 @@ func (n *nonces) take(at time.Time, nonce, challenge uint64, from netip.Addr) (p
 	r, returned := n.returned.Get(nonce)
 	if !returned {
 		var sent bool
-		if r, sent = n.sent.Get(nonce); !sent || r.addr != from {
+		if r, sent = n.sent.Get(nonce); !sent || r.addr != from.As16() {
 			return false, same
 		}
 		n.sent.Remove(nonce)
 		n.returned.Put(nonce, r)
 	}
-	return r.addr == from && !r.others && !n.distrusted(at), same
+	return r.addr == from.As16() && !r.others && !n.distrusted(at), same
 }
 
 // distrusted also holds if the clock was set back since.

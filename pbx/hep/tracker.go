@@ -255,11 +255,11 @@ func (t *Tracker) challenges(p Packet, m *sip.Message) (stale bool) {
 	key := t.transaction(p.Destination, m)
 	_, proved := t.proved.Get(key)
 	_, unproved := t.unproved.Get(key)
-	to := receiver{addr: p.Destination.Addr(), asked: proved || unproved}
+	to := receiver{addr: p.Destination.Addr().As16(), asked: proved || unproved}
 	for _, c := range m.Challenges {
 		stale = stale || c.Stale
 		if c.Nonce != "" {
-			t.nonces.send(p.At, t.nonce(c.Nonce), t.challenge(to.addr, c.Nonce, m), to)
+			t.nonces.send(p.At, t.nonce(c.Nonce), t.challenge(p.Destination.Addr(), c.Nonce, m), to)
 		}
 	}
 	return stale

@@ -45,7 +45,7 @@ type Watcher struct {
 }
 
 // buffer is how many observations may wait. What comes faster waits in the sources' sockets.
-const buffer = 4 << 10
+const buffer = 1 << 10
 
 // Run watches until ctx ends, or returns [ErrSettings].
 func (w *Watcher) Run(ctx context.Context) error { return w.run(ctx, newSources) }
