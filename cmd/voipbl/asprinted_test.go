@@ -70,6 +70,8 @@ func TestAsPrinted(t *testing.T) {
 		switch {
 		case verb == "run": // until it is ended
 			continue
+		case verb == "pbx" && !strings.HasSuffix(rest, " --dry-run"): // it would write into this machine's /etc/asterisk
+			continue
 		case verb == "reload":
 			h.startAgent(file).told("READY=1", time.Minute)
 		case verb == "unban":

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/voipbl/voipbl/internal/testskip"
 )
 
 const (
@@ -304,6 +306,7 @@ func TestNewRefuses(t *testing.T) {
 
 // TestBelieve: a program of another user, which listens where Asterisk should, is not believed.
 func TestBelieve(t *testing.T) {
+	testskip.UnlessRoot(t)
 	for _, c := range []struct{ listen, dial string }{{"127.0.0.1:0", "127.0.0.1"}, {"[::1]:0", "::1"}, {"[::]:0", "127.0.0.1"}} {
 		l, err := net.Listen("tcp", c.listen)
 		if err != nil {

@@ -48,7 +48,7 @@ var packages = map[string]string{
 // real Asterisk, Kamailio or sshd.
 var forRoot = []string{
 	"TestAsteriskFlowOfChoice", "TestAsteriskNetwork", "TestAsteriskOffice", "TestAsteriskSpellings",
-	"TestConnectAsterisk", "TestAMIOfAsterisk", "TestHEPOfAsterisk", "TestHEPOfKamailio", "TestHEPOfKamailioAlike",
+	"TestBelieve", "TestConnectAsterisk", "TestAMIOfAsterisk", "TestHEPOfAsterisk", "TestHEPOfKamailio", "TestHEPOfKamailioAlike",
 	"TestIAXAuthDebug", "TestRealAsterisk",
 	"TestNamedSSHD", "TestSessionsOfContainers", "TestSessionsOfRealSSHD",
 	"TestLegsByPackets", "TestMaybeLoggedIn", "TestOpenStoreOfAnother", "TestPBXSocketGroup", "TestReadWithoutPermission", "TestWithoutRights",
