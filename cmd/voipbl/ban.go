@@ -85,6 +85,7 @@ func (a *app) unbanCommand() *cobra.Command {
 		Short: "Take bans back",
 		Long: `Take back bans made by "voipbl ban", whatever their reason. Write each as it was
 written then. What a feed also lists stays blocked: see "voipbl check".
+A report to VoIPBL of an attacker that the PBX has seen is taken back, too.
 
 With --reason only bans with exactly that reason are taken back, and it is no
 error if there are none: so a program takes back only what it has banned itself.
