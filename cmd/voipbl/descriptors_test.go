@@ -136,7 +136,7 @@ func startWithFault(t *testing.T, fault testfault.Fault) {
 			ended = true
 		default:
 		}
-		return ended || inForce()
+		return ended || cmd.Failed() != "" && inForce()
 	})
 	log, err := os.ReadFile(filepath.Join(h.dir, "out"))
 	if err != nil {
