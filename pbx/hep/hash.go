@@ -23,10 +23,15 @@ func (t *Tracker) hash(a netip.AddrPort, texts ...string) uint64 {
 	return h.Sum64()
 }
 
-// transaction returns the hash of what a request and its response have in common.
-func (t *Tracker) transaction(remote netip.AddrPort, m *sip.Message) uint64 {
-	return t.hash(remote, m.CallID, m.Branch, strings.TrimLeft(m.CSeq, "0"), m.CSeqMethod)
+// transaction returns the hash of what a request and its response have in common. The branch of Via is
+// not in it, nor is a port: a stranger who writes two branches, or another port into Via, has a response
+// that fits to none of these requests, and guesses unseen.
+func (t *Tracker) transaction(remote netip.Addr, m *sip.Message) uint64 {
+	return t.hash(netip.AddrPortFrom(remote, 0), m.CallID, strings.TrimLeft(m.CSeq, "0"), m.CSeqMethod)
 }
+
+// call is transaction, wherever the response goes: by maddr in Via, that is another host.
+func (t *Tracker) call(m *sip.Message) uint64 { return t.transaction(netip.IPv6Unspecified(), m) }
 
 // challenge returns the hash of a nonce, its receiver and the account that was asked for a
 // password.

@@ -205,7 +205,7 @@ func TestHEPOfAsterisk(t *testing.T) {
 			r.Via = first.Via + "x"
 			v.phone.Do(r)
 		}, []string{
-			"udp 198.51.100.5:5070 asked 6001 by REGISTER", "udp 203.0.113.66:5060 asked 6001 by REGISTER",
+			"udp 198.51.100.5:5070 asked 6001 by REGISTER", "udp 198.51.100.5:5070 asked 6001 by REGISTER",
 			"udp 198.51.100.5:5070 wrong password 6001 by REGISTER",
 		}},
 		deed{"a bare CR in From", func(v *town) {

@@ -33,7 +33,8 @@ type Tracker struct {
 	nonces   nonces
 	unproved bounded.Table[request]
 	proved   bounded.Table[request]
-	foreign  int // packets without a direction
+	calls    bounded.Table[uint64] // the requests, by what does not depend on where the response goes
+	foreign  int                   // packets without a direction
 }
 
 // NewTracker returns a tracker. local says whether an address is one of the PBX's own.
@@ -44,6 +45,7 @@ func NewTracker(local func(netip.Addr) bool) *Tracker {
 		nonces:   newNonces(),
 		unproved: bounded.NewTable[request](maxUnproved),
 		proved:   bounded.NewTable[request](maxProved),
+		calls:    bounded.NewTable[uint64](maxUnproved + maxProved),
 	}
 }
 
@@ -134,12 +136,18 @@ func (t *Tracker) request(p Packet, m *sip.Message) {
 	if m.Method == "ACK" || m.Method == "CANCEL" { // they are about an INVITE; there is no answer to tell of
 		return
 	}
-	key := t.transaction(p.Source, m)
+	key := t.transaction(p.Source.Addr(), m)
 	r := request{digest: t.credentials(m)}
+	user, several := "", false
 	for _, c := range m.Credentials {
 		proved, same := t.nonces.take(p.At, t.nonce(c.Nonce), t.challenge(p.Source.Addr(), c.Nonce, m), p.Source.Addr())
 		r.returned = r.returned || proved
 		r.same = r.same || same
+		several = several || user != "" && c.Username != user
+		user = c.Username
+	}
+	if several { // it is not known which of these passwords was right
+		r.same = false
 	}
 	for _, requests := range []*bounded.Table[request]{&t.proved, &t.unproved} {
 		old, ok := requests.Get(key)
@@ -155,6 +163,11 @@ func (t *Tracker) request(p Packet, m *sip.Message) {
 	}
 	r.waiting++
 	r.describe(p, m)
+	call := t.call(m)
+	before, known := t.calls.Get(call)
+	if waits, ok := t.proved.Get(before); r.returned || !known || !ok || waits.waiting == 0 {
+		t.calls.Put(call, key) // nobody takes the answer to what is proved for another's
+	}
 	if r.returned {
 		t.proved.Put(key, r)
 	} else {
@@ -171,7 +184,7 @@ func (r *request) describe(p Packet, m *sip.Message) {
 	}
 	r.register = m.Method == "REGISTER"
 	if !r.register {
-		r.seen.Called = text(m.URI.User)
+		r.seen.Called = text(sip.Unescape(m.URI.User))
 		return
 	}
 	r.contacts, r.expires, r.removes = len(m.Contacts), m.Expires, true
@@ -189,16 +202,17 @@ func (r *request) describe(p Packet, m *sip.Message) {
 	}
 }
 
-// account is whom a request names: the From, which a PBX identifies phones by, and for a REGISTER the
-// To, whose registration it is.
+// account is whom a request names: by the user name of its credentials, which has one spelling only and
+// is what the password is of. Without these it is the From, which a PBX identifies phones by, and for
+// a REGISTER the To, whose registration it is.
 func account(m *sip.Message) string {
-	if m.CSeqMethod == "REGISTER" && m.To.User != "" {
-		return m.To.User
-	}
-	if m.From.User == "" && len(m.Credentials) > 0 {
+	if len(m.Credentials) > 0 && m.Credentials[0].Username != "" {
 		return m.Credentials[0].Username
 	}
-	return m.From.User
+	if m.CSeqMethod == "REGISTER" && m.To.User != "" {
+		return sip.Unescape(m.To.User)
+	}
+	return sip.Unescape(m.From.User)
 }
 
 // text returns a text of a stranger as an observation has it, without the message around it.
@@ -252,7 +266,7 @@ func scans(method string) bool {
 // challenges notes the nonces of a challenge, and returns whether it says that the last one was
 // stale.
 func (t *Tracker) challenges(p Packet, m *sip.Message) (stale bool) {
-	key := t.transaction(p.Destination, m)
+	key := t.transaction(p.Destination.Addr(), m)
 	_, proved := t.proved.Get(key)
 	_, unproved := t.unproved.Get(key)
 	to := receiver{addr: p.Destination.Addr().As16(), asked: proved || unproved}
@@ -268,18 +282,23 @@ func (t *Tracker) challenges(p Packet, m *sip.Message) (stale bool) {
 // answered returns the request that a final response answers. Each is returned once.
 // A request that is not known (any more) is made of the response.
 func (t *Tracker) answered(p Packet, m *sip.Message) (request, bool) {
-	key := t.transaction(p.Destination, m)
-	for _, requests := range []*bounded.Table[request]{&t.proved, &t.unproved} {
-		r, ok := requests.Get(key)
-		if !ok {
-			continue
+	keys := []uint64{t.transaction(p.Destination.Addr(), m)}
+	if key, ok := t.calls.Get(t.call(m)); ok && key != keys[0] {
+		keys = append(keys, key)
+	}
+	for _, key := range keys {
+		for _, requests := range []*bounded.Table[request]{&t.proved, &t.unproved} {
+			r, ok := requests.Get(key)
+			if !ok {
+				continue
+			}
+			if r.waiting == 0 || m.Status == 100 || m.Status < 200 && !r.same {
+				return request{}, false
+			}
+			r.waiting--
+			requests.Put(key, r)
+			return r, true
 		}
-		if r.waiting == 0 || m.Status == 100 || m.Status < 200 && !r.same {
-			return request{}, false
-		}
-		r.waiting--
-		requests.Put(key, r)
-		return r, true
 	}
 	if m.Status < 300 {
 		return request{}, false

@@ -60,6 +60,43 @@ func TestTracker(t *testing.T) {
 			func(l *line) { l.logsIn(attacker, call, 407, challenge("next")) },
 			[]string{"203.0.113.66:5060 asked 6001 by INVITE to 200", "203.0.113.66:5060 wrong password 6001 by INVITE to 200, proved"},
 		},
+		"a wrong password, whose answer goes to another port": {
+			func(l *line) {
+				l.asks(attacker, register)
+				l.answers(attacker, 401, register, challenge("n"))
+				l.asks(attacker, register.with("n"))
+				l.answers(ap("203.0.113.66:5099"), 401, register.with("n"), challenge("m"))
+			},
+			[]string{"203.0.113.66:5060 asked 6001 by REGISTER", "203.0.113.66:5060 wrong password 6001 by REGISTER, proved"},
+		},
+		"a wrong password, whose answer goes to another host": {
+			func(l *line) {
+				l.asks(attacker, register)
+				l.answers(attacker, 401, register, challenge("n"))
+				l.asks(attacker, register.with("n"))
+				l.answers(phone, 401, register.with("n"), challenge("m"))
+			},
+			[]string{"203.0.113.66:5060 asked 6001 by REGISTER", "203.0.113.66:5060 wrong password 6001 by REGISTER, proved"},
+		},
+		"an answer is not another's who writes the same Call-ID": {
+			func(l *line) {
+				l.asks(attacker, register)
+				l.answers(attacker, 401, register, challenge("n"))
+				l.asks(attacker, register.with("n"))
+				l.asks(phone, register.with("n")) // from the attacker, with the phone's address
+				l.answers(attacker, 401, register.with("n"), challenge("m"))
+			},
+			[]string{"203.0.113.66:5060 asked 6001 by REGISTER", "203.0.113.66:5060 wrong password 6001 by REGISTER, proved"},
+		},
+		"an account in another spelling": {
+			func(l *line) {
+				r := register
+				r.to = "%360%301"
+				l.asks(phone, r)
+				l.answers(phone, 401, r, challenge("n"))
+			},
+			[]string{"198.51.100.5:5062 asked 6001 by REGISTER"},
+		},
 		"a right password with a stale nonce": {
 			func(l *line) {
 				l.asks(phone, register.with("of yesterday"))
@@ -140,7 +177,7 @@ func TestTracker(t *testing.T) {
 				l.logsIn(phone, r, 200)
 			},
 			[]string{
-				"198.51.100.5:5062 asked 6001 by REGISTER", "203.0.113.66:5060 asked 6001 by REGISTER",
+				"198.51.100.5:5062 asked 6001 by REGISTER", "198.51.100.5:5062 asked 6001 by REGISTER",
 				"198.51.100.5:5062 wrong password 6001 by REGISTER",
 				"198.51.100.5:5062 asked 6001 by REGISTER", "198.51.100.5:5062 registered 6001 by REGISTER for 1h0m0s, proved",
 			},
@@ -157,7 +194,7 @@ func TestTracker(t *testing.T) {
 				l.answers(phone, 200, register.with("n"))
 			},
 			[]string{
-				"203.0.113.66:5060 asked 6001 by REGISTER",
+				"198.51.100.5:5062 asked 6001 by REGISTER",
 				"198.51.100.5:5062 asked 6001 by REGISTER", "198.51.100.5:5062 registered 6001 by REGISTER for 1h0m0s",
 			},
 		},
@@ -368,7 +405,7 @@ func TestTracker(t *testing.T) {
 				r.to = "boss"
 				l.logsIn(phone, r, 200, "Expires: 5")
 			},
-			[]string{"198.51.100.5:5062 asked boss by REGISTER", "198.51.100.5:5062 registered boss by REGISTER for 5s, proved"},
+			[]string{"198.51.100.5:5062 asked boss by REGISTER", "198.51.100.5:5062 registered 6001 by REGISTER for 5s, proved"},
 		},
 		"scans": {
 			func(l *line) {

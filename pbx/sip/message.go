@@ -26,7 +26,6 @@ type Message struct {
 	URI        Address // of a request: whom it is for
 	From, To   Address
 	CallID     string
-	Branch     string // of the topmost Via
 	CSeq       string // the number as it is written
 	CSeqMethod string // in upper case
 	Agent      string // User-Agent of a request, Server of a response
@@ -115,7 +114,7 @@ func (m *Message) first(line string) error {
 }
 
 // headers says which headers were there.
-type headers struct{ via, from, to, callID, cseq bool }
+type headers struct{ from, to, callID, cseq bool }
 
 // again sets a mark, and returns whether it was set.
 func again(had *bool) bool {
@@ -129,10 +128,6 @@ func (m *Message) header(had *headers, name, value string) {
 	switch strings.ToLower(name[:min(len(name), 20)]) {
 	case "via", "v":
 		m.echoed()
-		if !again(&had.via) {
-			top, _ := cutList(value)
-			m.Branch = parameter(top, "branch")
-		}
 	case "from", "f":
 		m.echoed()
 		if again(&had.from) {
@@ -183,7 +178,7 @@ func (m *Message) header(had *headers, name, value string) {
 
 // Limits of what one message may have.
 const (
-	maxDigests  = 8
+	maxDigests  = 1 << 10 // as many as fit: a PBX looks at all of them
 	maxContacts = 32
 )
 

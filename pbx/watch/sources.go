@@ -36,17 +36,22 @@ func (on *sources) all() []*source {
 // fresh is how long ago a message may have been copied if the PBX copies all of them.
 const fresh = 10 * time.Second
 
-// counts reports whether an observation counts. Where the PBX copies its SIP messages, the manager
-// interface only tells of phones: it sees the same failures, and proves less of them.
+// counts reports whether an observation counts. A password that was right counts only if it is proved
+// where that was. Where the PBX copies its SIP messages, the manager interface sees the same, and
+// proves less: over UDP, whoever has a password can write the address of another into it. Its failures
+// that are not proved count also then, since some messages are too large to be copied.
 func (on *sources) counts(o observation, now time.Time) bool {
+	right := o.What == pbx.Authenticated || o.What == pbx.Registered || o.What == pbx.Unregistered
+	if right && !o.Proved {
+		return false
+	}
 	if on.copies == nil || o.from == on.copies.source || now.Sub(on.copies.lastMessage(now)) > fresh {
 		return true
 	}
-	switch o.What {
-	case pbx.Authenticated, pbx.Registered, pbx.Unregistered:
-		return true
+	if right {
+		return o.Transport != "udp"
 	}
-	return false
+	return !o.Proved
 }
 
 // health says how the sources are.

@@ -312,6 +312,11 @@ func TestTwoSources(t *testing.T) {
 	on := &sources{copies: c}
 	now := time.Now()
 	failure, phone := observation{wrong(attacker, 1), ami}, observation{right(office, "6001"), ami}
+	forged, tcp := failure, phone
+	forged.Proved, tcp.Transport = false, "tcp"
+	own := observation{right(office, "6001"), c.source}
+	elsewhere := own
+	elsewhere.Proved = false
 	for _, step := range []struct {
 		name    string
 		o       observation
@@ -320,9 +325,14 @@ func TestTwoSources(t *testing.T) {
 		counts  bool
 	}{
 		{"no message yet", failure, 0, 0, true},
+		{"a phone, and no message yet", phone, 0, 0, true},
 		{"messages come", failure, 1, 0, false},
-		{"a phone", phone, 1, 0, true},
+		{"a failure that anybody can forge", forged, 1, 0, true},
+		{"a phone over UDP", phone, 1, 0, false},
+		{"a phone over TCP", tcp, 1, 0, true},
 		{"of the copies themselves", observation{failure.Observation, c.source}, 1, 0, true},
+		{"a phone by the copies", own, 1, 0, true},
+		{"a phone whose address is not proved", elsewhere, 1, 0, false},
 		{"just now", failure, 1, fresh, false},
 		{"messages have ceased", failure, 1, fresh + 1, true},
 		{"and come again", failure, 2, fresh + 2, false},
