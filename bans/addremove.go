@@ -149,7 +149,7 @@ func (r *Report) forgetPhones(ctx context.Context, cfg config.Config, wishes []b
 	for _, w := range wishes {
 		banned = append(banned, w.Prefix)
 	}
-	gone, err := known.Forget(ctx, cfg, banned, wait)
+	gone, err := known.Forget(ctx, cfg, "voipbl ban", banned, wait)
 	for _, p := range gone {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s was a registered phone (%s), and is none any more: until it registers again, lists and limits apply to it as to others", p.Addr, p.Account))
 	}

@@ -45,14 +45,17 @@ const (
 	// longestSeen is the longest ban: nothing that a process gone mad has done lasts longer.
 	longestSeen = 30 * 24 * time.Hour
 
-	// mostInRequest is how many bans one request may ask for.
-	mostInRequest = 100
+	// MostInRequest is how many bans one request may ask for.
+	MostInRequest = 100
 
 	// mostEvidence is the most bytes of the evidence.
 	mostEvidence = 120
 
 	// mostFailures is more than anybody has until he is banned.
 	mostFailures = 1_000_000
+
+	// settleWait is how long bans may take, of which another process may hold the lock.
+	settleWait = 2 * agentBanWait
 
 	// maxSeenBody is the most bytes of a request.
 	maxSeenBody = 64 << 10
@@ -80,26 +83,34 @@ type SeenAnswer struct {
 	Banned  int              `json:"banned"`
 	Refused []known.Refusal  `json:"refused,omitempty"` // addresses that were not banned
 	Problem *problem.Problem `json:"problem,omitempty"` // why bans may not be in force, or are lost at a boot
+	Undone  bool             `json:"undone,omitempty"`  // none was made, because of Problem: they are to be asked for again
 }
 
-// check returns an error if a request is none that voipbl makes.
+// ShortestSeen is the shortest ban.
+const ShortestSeen = time.Second
+
+// check returns an error if a request has too many bans or none.
 func (r SeenRequest) check() error {
-	if len(r.Bans) == 0 || len(r.Bans) > mostInRequest {
-		return fmt.Errorf("%d bans are not 1 to %d", len(r.Bans), mostInRequest)
-	}
-	for _, s := range r.Bans {
-		switch {
-		case !s.Addr.IsValid() || s.Addr.Zone() != "" || s.Addr.Is4In6():
-			return fmt.Errorf("%q is no address", s.Addr)
-		case s.For < time.Second || s.For > longestSeen:
-			return fmt.Errorf("%s is not between a second and %s", s.For, longestSeen)
-		case s.Failures < 0 || s.Failures > mostFailures:
-			return fmt.Errorf("%d failures are not 0 to %d", s.Failures, mostFailures)
-		case s.Evidence == "" || len(s.Evidence) > mostEvidence || !utf8.ValidString(s.Evidence) || strings.ContainsFunc(s.Evidence, isOdd):
-			return fmt.Errorf("the evidence against %s is not 1 to %d bytes of printable text", s.Addr, mostEvidence)
-		}
+	if len(r.Bans) == 0 || len(r.Bans) > MostInRequest {
+		return fmt.Errorf("%d bans are not 1 to %d", len(r.Bans), MostInRequest)
 	}
 	return nil
+}
+
+// check returns why a ban is none that voipbl asks for, "" if it is one. The others of its request
+// are made.
+func (s Seen) check() (why string) {
+	switch {
+	case !s.Addr.IsValid() || s.Addr.Zone() != "" || s.Addr.Is4In6():
+		return "it is no address"
+	case s.For < ShortestSeen || s.For > longestSeen:
+		return fmt.Sprintf("%s is not between %s and %s", s.For, ShortestSeen, longestSeen)
+	case s.Failures < 0 || s.Failures > mostFailures:
+		return fmt.Sprintf("%d failures are not 0 to %d", s.Failures, mostFailures)
+	case s.Evidence == "" || len(s.Evidence) > mostEvidence || !utf8.ValidString(s.Evidence) || strings.ContainsFunc(s.Evidence, isOdd):
+		return fmt.Sprintf("the evidence is not 1 to %d bytes of printable text", mostEvidence)
+	}
+	return ""
 }
 
 // isOdd reports whether a letter has no place in a line that a person reads.
@@ -117,7 +128,7 @@ func (s *seenBans) admit(cfg config.Config, protected *exempt.Protection, table 
 	for _, b := range s.bans {
 		one := netip.PrefixFrom(b.Addr, b.Addr.BitLen())
 		if full {
-			s.refuse(b.Addr, fmt.Sprintf("%d of these bans are in force, and no more may be", mostSeen))
+			s.refuseNow(b.Addr, fmt.Sprintf("%d of these bans are in force, and no more may be", mostSeen))
 			continue
 		}
 		if err := mayBan(cfg, one, protected); err != nil {
@@ -133,8 +144,9 @@ func (s *seenBans) admit(cfg config.Config, protected *exempt.Protection, table 
 	return r
 }
 
-func (s *seenBans) refuse(addr netip.Addr, why string) {
-	s.refused = append(s.refused, known.Refusal{Addr: addr, Why: why})
+// refuseNow refuses a ban that may be asked for again.
+func (s *seenBans) refuseNow(addr netip.Addr, why string) {
+	s.refused = append(s.refused, known.Refusal{Addr: addr, Why: why, Later: true})
 }
 
 // SeenServer answers requests of the process that watches the PBX.
@@ -170,14 +182,24 @@ func (s *SeenServer) Serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// allowed takes as many bans from the front as may be made now.
+// allowed takes as many good bans from the front as may be made now.
 func (s *SeenServer) allowed(bans []Seen, now time.Time) *seenBans {
+	some := new(seenBans)
+	var good []Seen
+	for _, b := range bans {
+		if why := b.check(); why != "" {
+			some.refused = append(some.refused, known.Refusal{Addr: b.Addr, Why: why})
+			continue
+		}
+		good = append(good, b)
+	}
+	bans = good
 	s.mu.Lock()
 	n := s.quota.Take(len(bans), now)
 	s.mu.Unlock()
-	some := &seenBans{bans: bans[:n]}
+	some.bans = bans[:n]
 	for _, b := range bans[n:] {
-		some.refuse(b.Addr, fmt.Sprintf("more than %d bans a minute", seenAMinute))
+		some.refuseNow(b.Addr, fmt.Sprintf("more than %d bans a minute", seenAMinute))
 	}
 	if n < len(bans) {
 		s.tooMany()
@@ -185,8 +207,11 @@ func (s *SeenServer) allowed(bans []Seen, now time.Time) *seenBans {
 	return some
 }
 
-// ban carries out bans. If ctx ends before, ok is false.
+// ban carries out bans. What belongs to them is done also if the process does not wait for the
+// answer: phones go off the list, and attackers are reported.
 func (s *SeenServer) ban(ctx context.Context, seen *seenBans) (a SeenAnswer, ok bool) {
+	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), settleWait)
+	defer end()
 	if len(seen.bans) == 0 {
 		return SeenAnswer{Refused: seen.refused}, true
 	}
@@ -197,7 +222,6 @@ func (s *SeenServer) ban(ctx context.Context, seen *seenBans) (a SeenAnswer, ok 
 	if made := seen.proved(settled); len(made) > 0 {
 		s.proved(made)
 	}
-	// Phones go off the list also if the process has not waited for the answer.
 	return seen.answer(context.WithoutCancel(ctx), s.server.cfg(), settled), true
 }
 
@@ -227,7 +251,7 @@ func (s *seenBans) proved(settled *banAnswer) (made []Seen) {
 func (s *seenBans) answer(ctx context.Context, cfg config.Config, settled *banAnswer) (a SeenAnswer) {
 	a.Refused = s.refused
 	if settled == nil {
-		a.Problem = &problem.Problem{Error: "the agent could not settle the bans"}
+		a.Problem, a.Undone = &problem.Problem{Error: "the agent could not settle the bans"}, true
 		return a
 	}
 	a.Banned, a.Problem = len(settled.Changed), settled.Unkept
@@ -235,13 +259,13 @@ func (s *seenBans) answer(ctx context.Context, cfg config.Config, settled *banAn
 		a.Problem = settled.Kernel
 	}
 	for _, p := range settled.Refused {
-		a.Refused = append(a.Refused, known.Refusal{Addr: p.Addr(), Why: "the list of bans is full of bans without an end"})
+		a.Refused = append(a.Refused, known.Refusal{Addr: p.Addr(), Why: "the list of bans is full of bans without an end", Later: true})
 	}
 	var banned []netip.Prefix
 	for _, b := range settled.Changed {
 		banned = append(banned, b.Prefix)
 	}
-	if _, err := known.Forget(ctx, cfg, banned, state.LookWait); err != nil && a.Problem == nil {
+	if _, err := known.Forget(ctx, cfg, "voipbl run", banned, state.LookWait); err != nil && a.Problem == nil {
 		a.Problem = problem.Of(err)
 	}
 	return a

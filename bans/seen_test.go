@@ -1,6 +1,7 @@
 package bans
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -161,12 +162,37 @@ func TestSeenPhone(t *testing.T) {
 	}
 }
 
+// TestSeenAway: who asks for a ban and does not wait for it has its attacker reported all the same.
+func TestSeenAway(t *testing.T) {
+	h := newSeenHost(t, "")
+	reported := 0
+	seen := NewSeenServer(h.server, func() {}, func(made []Seen) { reported += len(made) })
+	one := seenAt("6.6.6.6")
+	one.Proved = true
+	away, leave := context.WithCancel(t.Context())
+	leave()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		seen.ban(away, seen.allowed([]Seen{one}, time.Now()))
+	}()
+	select {
+	case asked := <-h.server.asks:
+		h.server.settle(t.Context(), h.server.batch(asked))
+	case <-ended:
+	}
+	<-ended
+	if reported != 1 {
+		t.Errorf("%d reported", reported)
+	}
+}
+
 // TestSeenLimits: a process gone mad bans so many a minute, and so many in all.
 func TestSeenLimits(t *testing.T) {
 	h := newSeenHost(t, "")
 	now := time.Now()
 	many := func(from int) (bans []Seen) {
-		for i := range mostInRequest {
+		for i := range MostInRequest {
 			bans = append(bans, seenAt(netip.AddrFrom4([4]byte{99, 1, byte((from + i) >> 8), byte(from + i)}).String()))
 		}
 		return bans
@@ -207,15 +233,16 @@ func TestSeenRequest(t *testing.T) {
 		"a terminal's control letter": func(s *Seen) { s.Evidence = "\x1b[2J" },
 	} {
 		s := seenAt("6.6.6.6")
-		if err := (SeenRequest{[]Seen{s}}).check(); err != nil {
-			t.Fatal(err)
+		if why := s.check(); why != "" {
+			t.Fatal(why)
 		}
 		change(&s)
-		if (SeenRequest{[]Seen{seenAt("6.6.6.7"), s}}).check() == nil {
-			t.Errorf("%s is taken", what)
+		got := NewSeenServer(nil, nil, nil).allowed([]Seen{s, seenAt("6.6.6.7")}, time.Now())
+		if len(got.bans) != 1 || got.bans[0] != seenAt("6.6.6.7") || len(got.refused) != 1 || got.refused[0].Later {
+			t.Errorf("%s: %+v", what, got)
 		}
 	}
-	for _, n := range []int{0, mostInRequest + 1} {
+	for _, n := range []int{0, MostInRequest + 1} {
 		if (SeenRequest{slices.Repeat([]Seen{seenAt("6.6.6.6")}, n)}).check() == nil {
 			t.Errorf("%d bans are taken", n)
 		}

@@ -166,15 +166,13 @@ func lock(ctx context.Context, cfg config.Config, verb string, wait time.Duratio
 }
 
 // Forget takes the phones in networks off the list, since they are banned, and returns what it
-// took off.
-func Forget(ctx context.Context, cfg config.Config, networks []netip.Prefix, wait time.Duration) ([]Phone, error) {
+// took off. verb is the command that bans. It waits for a registration that is under way, which may
+// have begun before the ban.
+func Forget(ctx context.Context, cfg config.Config, verb string, networks []netip.Prefix, wait time.Duration) ([]Phone, error) {
 	if !cfg.PBX.TrustRegistered {
 		return nil, nil
 	}
-	if _, gone := read(cfg, state.Clock()).without(networks); len(gone) == 0 {
-		return nil, nil // nearly always: take no lock for it
-	}
-	unlock, err := lock(ctx, cfg, "voipbl ban", wait)
+	unlock, err := lock(ctx, cfg, verb, wait)
 	if err != nil {
 		return nil, err
 	}

@@ -210,12 +210,12 @@ func TestBanIsStronger(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.ipset("add", h.cfg.BanSet, "203.0.113.7")
-	gone, err := Forget(t.Context(), h.cfg, []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32")}, time.Second)
+	gone, err := Forget(t.Context(), h.cfg, "voipbl ban", []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32")}, time.Second)
 	if len(gone) != 1 || gone[0].Account != "6001" || err != nil {
 		t.Errorf("%v, %v", gone, err)
 	}
 	h.wants("banned", "203.0.113.8", "203.0.113.8")
-	if a := h.register("203.0.113.7", "6001", time.Hour); len(a.Refused) != 1 || a.Refused[0].Why != "it is banned" {
+	if a := h.register("203.0.113.7", "6001", time.Hour); len(a.Refused) != 1 || a.Refused[0].Why != "it is banned" || !a.Refused[0].Banned {
 		t.Errorf("%+v", a)
 	}
 	h.wants("registered again", "203.0.113.8", "203.0.113.8")
@@ -230,6 +230,19 @@ func TestBanIsStronger(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	h.wants("forgotten", "", "")
+}
+
+// TestForgetWaits: a ban waits for a registration that is under way, although the list has no phone yet.
+func TestForgetWaits(t *testing.T) {
+	h := newHost(t)
+	unlock, err := lock(t.Context(), h.cfg, "test", time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if _, err := Forget(t.Context(), h.cfg, "voipbl ban", []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32")}, time.Millisecond); !errors.As(err, new(*state.LockedError)) {
+		t.Errorf("it did not wait: %v", err)
+	}
 }
 
 // TestListedPhone: an apply is asked for as long as a list blocks a phone, and only then.

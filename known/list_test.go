@@ -254,8 +254,8 @@ func TestRequest(t *testing.T) {
 		}
 	}
 	for what, r := range map[string]Request{
-		"too many phones":   {Phones: slices.Repeat([]Seen{seen(func(*Seen) {})}, mostAsked+1)},
-		"too many networks": {Forget: slices.Repeat([]netip.Prefix{netip.MustParsePrefix("1.1.1.1/32")}, mostForgotten+1)},
+		"too many phones":   {Phones: slices.Repeat([]Seen{seen(func(*Seen) {})}, MostAsked+1)},
+		"too many networks": {Forget: slices.Repeat([]netip.Prefix{netip.MustParsePrefix("1.1.1.1/32")}, MostForgotten+1)},
 		"forget everybody":  {Forget: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}},
 		"forget nothing":    {Forget: []netip.Prefix{{}}},
 	} {

@@ -15,11 +15,11 @@ import (
 const Path = "/phones"
 
 const (
-	// mostAsked is how many phones one request may name, and mostForgotten how many networks.
-	mostAsked     = 1000
-	mostForgotten = 1000
+	// MostAsked is how many phones one request may name, and MostForgotten how many networks.
+	MostAsked     = 1000
+	MostForgotten = 1000
 
-	// maxBody is the most bytes of a request: room for mostAsked phones with long accounts.
+	// maxBody is the most bytes of a request: room for MostAsked phones with long accounts.
 	maxBody = 1 << 20
 
 	// newSince is how far in the future the time since when a phone is known may be: the clock
@@ -52,7 +52,8 @@ type Answer struct {
 	Known   int       `json:"known"`             // phones on the list
 	Refused []Refusal `json:"refused,omitempty"` // phones that were not taken
 	Forgot  int       `json:"forgot"`            // phones taken off the list
-	Problem string    `json:"problem,omitempty"` // what could not be done; the rest was
+	Problem string    `json:"problem,omitempty"` // what could not be done; the rest was, unless Undone
+	Undone  bool      `json:"undone,omitempty"`  // nothing was done: it is to be asked again
 	Listed  bool      `json:"listed"`            // a list blocks one of these; that ends with the next apply, which is under way
 }
 
@@ -63,12 +64,19 @@ type Refusal struct {
 
 	// Exempt is why: it is never banned.
 	Exempt bool `json:"exempt,omitempty"`
+
+	// Banned is why: a ban counts more than a password, and takes a phone away until it proves its
+	// password again.
+	Banned bool `json:"banned,omitempty"`
+
+	// Later says that it may be taken if it is asked for again.
+	Later bool `json:"later,omitempty"`
 }
 
 // check returns an error if a request is none that voipbl makes.
 func (r Request) check() error {
-	if len(r.Phones) > mostAsked || len(r.Forget) > mostForgotten {
-		return fmt.Errorf("%d phones and %d networks are more than %d and %d", len(r.Phones), len(r.Forget), mostAsked, mostForgotten)
+	if len(r.Phones) > MostAsked || len(r.Forget) > MostForgotten {
+		return fmt.Errorf("%d phones and %d networks are more than %d and %d", len(r.Phones), len(r.Forget), MostAsked, MostForgotten)
 	}
 	for _, s := range r.Phones {
 		switch {
@@ -117,11 +125,12 @@ func (l List) change(r Request, now deadline.Clock, banned func(netip.Addr) bool
 	var phones []Phone
 	for _, s := range r.Phones {
 		p, why := s.phone(now)
-		if why == "" && !l.Has(s.Addr) && banned(s.Addr) {
+		isBanned := why == "" && !l.Has(s.Addr) && banned(s.Addr)
+		if isBanned {
 			why = "it is banned"
 		}
 		if why != "" {
-			a.Refused = append(a.Refused, Refusal{Addr: s.Addr, Why: why})
+			a.Refused = append(a.Refused, Refusal{Addr: s.Addr, Why: why, Banned: isBanned})
 			continue
 		}
 		phones = append(phones, p)

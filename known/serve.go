@@ -53,7 +53,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request) {
 // answer carries a request out. First the list is written, since the next check of the kernel's
 // sets goes by it. spread are the accounts that are registered from many addresses since.
 func answer(ctx context.Context, cfg config.Config, r Request) (a Answer, spread []Spread) {
-	failed := func(err error) (Answer, []Spread) { return Answer{Problem: problem.Line(err)}, nil }
+	failed := func(err error) (Answer, []Spread) { return Answer{Problem: problem.Line(err), Undone: true}, nil }
 	kernel, err := ipsetsync.Open()
 	if err != nil {
 		return failed(err)

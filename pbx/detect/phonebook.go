@@ -19,6 +19,7 @@ type phone struct {
 	proved             bool
 	since, last, until moment // last is when it proved its password last
 	told               moment // when the admin was told of its account; 0 if never
+	news               bool   // it has proved its password since a verdict or Renewed had it
 	wrong              bucket
 	wrongAt            moment
 }
@@ -110,6 +111,19 @@ func (p *phones) forget(i int32) {
 	p.here.remove(sourceOf(q.addr), i)
 	p.same.remove(p.hash(q.account), i)
 	p.remove(p.rows[i].key)
+}
+
+// forgetAt forgets the phones at one address.
+func (p *phones) forgetAt(a netip.Addr) {
+	var at []int32
+	for i := range p.here.all(sourceOf(a)) {
+		if p.rows[i].value.addr == a {
+			at = append(at, i)
+		}
+	}
+	for _, i := range at {
+		p.forget(i)
+	}
 }
 
 func (p *phones) forgetAll(s source) {

@@ -63,7 +63,7 @@ func (d *Detector) right(e event) []Verdict {
 	if e.Account == "" {
 		return nil
 	}
-	p := phone{addr: e.Source.Addr(), account: e.Account, transport: e.Transport, proved: e.Proved, since: e.at, last: e.at}
+	p := phone{addr: e.Source.Addr(), account: e.Account, transport: e.Transport, proved: e.Proved, since: e.at, last: e.at, news: true}
 	switch {
 	case e.What == pbx.Registered && !e.Until.IsZero():
 		p.until = e.at.add(min(max(0, e.Until.Sub(e.At)), longest))
@@ -96,12 +96,14 @@ func (d *Detector) know(p phone, what pbx.What) []Verdict {
 	if old := d.phones.find(p.addr, p.account); old != nil {
 		ended := old.until <= d.now
 		old.last, old.transport, old.proved = max(old.last, p.last), transport(p.transport), old.proved || p.proved
+		old.news = old.news || p.news
 		if what == pbx.Authenticated {
 			old.until = max(old.until, p.until)
 		} else {
 			old.until = p.until
 		}
 		if ended && old.until > d.now {
+			old.news = false
 			return []Verdict{Trust{d.phone(*old)}}
 		}
 		return nil
@@ -118,6 +120,7 @@ func (d *Detector) know(p phone, what pbx.What) []Verdict {
 	var out []Verdict
 	if p.until > d.now {
 		out = append(out, Trust{d.phone(p)})
+		p.news = false
 	}
 	if len(networks) >= manyNetworks && (p.told == 0 || d.now.since(p.told) >= 24*time.Hour) {
 		p.told = d.now
@@ -166,6 +169,24 @@ func (d *Detector) Phones(now time.Time) []Phone {
 	slices.SortFunc(phones, func(a, b Phone) int { return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Account, b.Account)) })
 	return phones
 }
+
+// Renewed returns the phones that have proved their password, and for which nothing was returned since:
+// no [Trust], and not by Renewed. So whoever is told of phones learns of none that somebody has taken
+// away, until it proves its password again.
+func (d *Detector) Renewed(now time.Time) []Phone {
+	d.tick(now)
+	var phones []Phone
+	for i := d.phones.oldest; i >= 0; i = d.phones.rows[i].newer {
+		if p := &d.phones.rows[i].value; p.news {
+			p.news = false
+			phones = append(phones, d.phone(*p))
+		}
+	}
+	return phones
+}
+
+// Forget says that somebody else has banned an address: there are no phones any more.
+func (d *Detector) Forget(a netip.Addr) { d.phones.forgetAt(a.Unmap().WithZone("")) }
 
 // wrongAtSite takes in that a proved password or account was wrong where others were right.
 func (d *Detector) wrongAtSite(e event) []Verdict {

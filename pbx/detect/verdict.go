@@ -32,7 +32,7 @@ type Evidence struct {
 }
 
 // Trust says that a phone is at an address, by its password, from now on. A phone that is known
-// makes none when it proves its password again: see [Detector.Phones].
+// makes none when it proves its password again: see [Detector.Renewed].
 type Trust struct{ Phone }
 
 // Untrust says that all phones of a network are not trusted any more.

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -27,31 +28,60 @@ func (s *Socket) Settings(ctx context.Context) (now link.Settings, err error) {
 	return now, err
 }
 
-// Ban has attackers banned. It returns those that are not because they are exempt.
-func (s *Socket) Ban(ctx context.Context, all []link.Ban) (exempt []netip.Addr, err error) {
+// Ban has attackers banned.
+func (s *Socket) Ban(ctx context.Context, all []link.Ban) (not Unbanned, err error) {
 	var r bans.SeenRequest
 	for _, b := range all {
 		r.Bans = append(r.Bans, bans.Seen{Addr: b.Addr, For: b.For, Evidence: b.Reason, Proved: b.Proved, Failures: b.Failures})
 	}
 	var a bans.SeenAnswer
 	if err := state.TellPBX(ctx, s.RunDir, bans.SeenPath, answerWait, r, &a); err != nil {
-		return nil, err
+		return not, err
 	}
-	for _, f := range a.Refused {
-		if f.Exempt {
-			exempt = append(exempt, f.Addr)
-		}
-	}
-	return exempt, nil
+	return unbanned(a)
 }
 
+func unbanned(a bans.SeenAnswer) (not Unbanned, err error) {
+	if a.Undone && a.Problem != nil {
+		return not, undone(a.Problem.Error)
+	}
+	for _, f := range a.Refused {
+		switch {
+		case f.Exempt:
+			not.Exempt = append(not.Exempt, f.Addr)
+		case f.Later:
+			not.Later, not.Why = append(not.Later, f.Addr), "the agent bans nobody else now: "+f.Why
+		}
+	}
+	return not, nil
+}
+
+// undone returns that nothing was done.
+func undone(why string) error { return errors.New("the agent has not done it: " + why) }
+
 // Phones tells of phones, and of networks whose phones are trusted no more.
-func (s *Socket) Phones(ctx context.Context, phones []link.Phone, forget []netip.Prefix) error {
+func (s *Socket) Phones(ctx context.Context, phones []link.Phone, forget []netip.Prefix) (banned []netip.Addr, err error) {
 	r := known.Request{Forget: forget}
 	for _, p := range phones {
 		r.Phones = append(r.Phones, known.Seen(p))
 	}
-	return state.TellPBX(ctx, s.RunDir, known.Path, answerWait, r, new(known.Answer))
+	var a known.Answer
+	if err := state.TellPBX(ctx, s.RunDir, known.Path, answerWait, r, &a); err != nil {
+		return nil, err
+	}
+	return lostPhones(a)
+}
+
+func lostPhones(a known.Answer) (banned []netip.Addr, err error) {
+	if a.Undone {
+		return nil, undone(a.Problem)
+	}
+	for _, f := range a.Refused {
+		if f.Banned {
+			banned = append(banned, f.Addr)
+		}
+	}
+	return banned, nil
 }
 
 // Health tells how the watcher is, and returns whether the settings are others than it has.

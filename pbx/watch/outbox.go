@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/pbx/detect"
 	"github.com/voipbl/voipbl/pbx/link"
 )
@@ -15,7 +17,7 @@ import (
 const (
 	mostBans   = 4 << 10
 	mostPhones = 8 << 10
-	mostForget = 1000
+	mostForget = known.MostForgotten
 )
 
 // outbox is what the agent has not been told yet.
@@ -25,7 +27,7 @@ type outbox struct {
 	phones map[key]link.Phone
 	forget []netip.Prefix
 	tells  []link.Tell // the latest
-	banned uint64
+	asked  uint64      // bans that the agent was asked for
 	wake   chan struct{}
 }
 
@@ -51,7 +53,6 @@ func (o *outbox) take(v detect.Verdict, now time.Time) {
 	defer o.mu.Unlock()
 	switch v := v.(type) {
 	case detect.Ban:
-		o.banned++
 		if len(o.bans) < mostBans {
 			o.bans = append(o.bans, timed{link.Ban{Addr: v.Addr, For: v.For, Reason: v.Reason, Proved: v.Proved, Failures: v.Evidence.Failures()}, now})
 		}
@@ -80,8 +81,8 @@ func (o *outbox) phone(p detect.Phone) {
 	}
 }
 
-// whole puts all phones in.
-func (o *outbox) whole(phones []detect.Phone) {
+// renewed puts phones in that have proved their password again.
+func (o *outbox) renewed(phones []detect.Phone) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, p := range phones {
@@ -89,11 +90,17 @@ func (o *outbox) whole(phones []detect.Phone) {
 	}
 }
 
-// counted says what has been put in.
+// counted says what has been asked for, and what an admin should know.
 func (o *outbox) counted() link.Health {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return link.Health{Bans: o.banned, Tells: slices.Clone(o.tells)}
+	return link.Health{Bans: o.asked, Tells: slices.Clone(o.tells)}
+}
+
+func (o *outbox) count(asked int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.asked += uint64(asked)
 }
 
 // ring wakes whoever empties the outbox. Phones can wait for the next second.
@@ -105,7 +112,7 @@ func (o *outbox) ring() {
 }
 
 // takeBans takes the bans out, with the time that is left of each.
-func (o *outbox) takeBans(now time.Time) (bans []timed) {
+func (o *outbox) takeBans(now time.Time) (all []timed) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, b := range o.bans {
@@ -113,19 +120,19 @@ func (o *outbox) takeBans(now time.Time) (bans []timed) {
 			b.For -= passed
 			b.at = now
 		}
-		if b.For > 0 {
-			bans = append(bans, b)
+		if b.For >= bans.ShortestSeen {
+			all = append(all, b)
 		}
 	}
 	o.bans = nil
-	return bans
+	return all
 }
 
 // putBack puts bans in that the agent was not told.
-func (o *outbox) putBack(bans []timed) {
+func (o *outbox) putBack(some []timed) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.bans = append(bans, o.bans...)
+	o.bans = append(some, o.bans...)
 	o.bans = o.bans[:min(len(o.bans), mostBans)]
 }
 

@@ -2,18 +2,20 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/pbx/link"
 )
 
 const (
-	wholeEvery  = 5 * time.Minute // how often the agent is told of all phones; the shortest grace is an hour
-	healthEvery = 10 * time.Second
-	mostBanned  = 100 // in one request
-	mostTold    = 1000
+	renewedEvery = 5 * time.Minute // how often the agent is told of phones that have renewed their registration; the shortest grace is an hour
+	healthEvery  = 10 * time.Second
 
 	// sparedFor is how long an address counts as a friend that the agent has refused to ban.
 	sparedFor  = time.Hour
@@ -29,8 +31,9 @@ type teller struct {
 	trust  bool
 	health func(now time.Time, so link.Health) link.Health // adds how the sources are
 
-	spared   map[netip.Addr]time.Time // addresses that the agent has refused to ban
-	sparedMu sync.Mutex
+	saidMu sync.Mutex               // of what the agent has said:
+	spared map[netip.Addr]time.Time // addresses that the agent has refused to ban
+	lost   []netip.Addr             // of phones that the agent has found banned
 }
 
 func newTeller(w *Watcher, s link.Settings, health func(time.Time, link.Health) link.Health) *teller {
@@ -39,15 +42,30 @@ func newTeller(w *Watcher, s link.Settings, health func(time.Time, link.Health) 
 
 // friend reports whether the agent has refused to ban an address.
 func (t *teller) friend(a netip.Addr) bool {
-	t.sparedMu.Lock()
-	defer t.sparedMu.Unlock()
+	t.saidMu.Lock()
+	defer t.saidMu.Unlock()
 	at, ok := t.spared[a]
 	return ok && time.Since(at) < sparedFor
 }
 
+// takeLost returns the addresses that the agent has found banned since it was called last.
+func (t *teller) takeLost() []netip.Addr {
+	t.saidMu.Lock()
+	defer t.saidMu.Unlock()
+	lost := t.lost
+	t.lost = nil
+	return lost
+}
+
+func (t *teller) lose(all []netip.Addr) {
+	t.saidMu.Lock()
+	defer t.saidMu.Unlock()
+	t.lost = append(t.lost, all...) // emptied each second
+}
+
 func (t *teller) spare(all []netip.Addr, now time.Time) {
-	t.sparedMu.Lock()
-	defer t.sparedMu.Unlock()
+	t.saidMu.Lock()
+	defer t.saidMu.Unlock()
 	if len(t.spared)+len(all) > mostSpared {
 		clear(t.spared)
 	}
@@ -62,59 +80,64 @@ func (t *teller) run(ctx context.Context) error {
 	defer second.Stop()
 	var said time.Time
 	for {
-		var err error
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-t.wake:
-			err = t.tellBans(ctx)
+			t.w.reached(ofBans, t.tellBans(ctx))
 		case now := <-second.C:
-			if err = t.tellBans(ctx); err == nil {
-				err = t.tellPhones(ctx)
-			}
+			t.w.reached(ofBans, t.tellBans(ctx))
+			t.w.reached(ofPhones, t.tellPhones(ctx))
 			if now.Sub(said) >= healthEvery || now.Before(said) {
 				said = now
-				if changed, unsaid := t.w.Agent.Health(ctx, t.health(now, t.counted())); unsaid != nil {
-					err = unsaid
-				} else if changed {
+				changed, err := t.w.Agent.Health(ctx, t.health(now, t.counted()))
+				if changed {
 					return ErrSettings
 				}
+				t.w.reached(ofHealth, err)
 			}
 		}
-		t.w.reached(err)
 	}
 }
 
+// tellBans asks for the bans that wait. Those that the agent may make later wait on.
 func (t *teller) tellBans(ctx context.Context) error {
 	waiting := t.takeBans(time.Now())
 	if !t.bans {
 		return nil
 	}
 	for len(waiting) > 0 {
-		n := min(len(waiting), mostBanned)
-		var bans []link.Ban
+		n := min(len(waiting), bans.MostInRequest)
+		var some []link.Ban
 		for _, b := range waiting[:n] {
-			bans = append(bans, b.Ban)
+			some = append(some, b.Ban)
 		}
-		refused, err := t.w.Agent.Ban(ctx, bans)
+		not, err := t.w.Agent.Ban(ctx, some)
 		if err != nil {
 			t.putBack(waiting)
 			return err
 		}
-		t.spare(refused, time.Now())
+		t.spare(not.Exempt, time.Now())
+		t.count(n - len(not.Later))
+		if len(not.Later) > 0 {
+			later := slices.DeleteFunc(waiting[:n:n], func(b timed) bool { return !slices.Contains(not.Later, b.Addr) })
+			t.putBack(append(later, waiting[n:]...))
+			return errors.New(not.Why)
+		}
 		waiting = waiting[n:]
 	}
 	return nil
 }
 
 func (t *teller) tellPhones(ctx context.Context) error {
-	phones, forget := t.takePhones(mostTold)
+	phones, forget := t.takePhones(known.MostAsked)
 	if !t.trust || len(phones)+len(forget) == 0 {
 		return nil
 	}
-	err := t.w.Agent.Phones(ctx, phones, forget)
+	banned, err := t.w.Agent.Phones(ctx, phones, forget)
 	if err != nil {
 		t.putBackPhones(phones, forget)
 	}
+	t.lose(banned)
 	return err
 }

@@ -24,14 +24,22 @@ type Agent interface {
 	// Settings returns what to do now.
 	Settings(ctx context.Context) (link.Settings, error)
 
-	// Ban has attackers banned. It returns those that the agent refuses because they are exempt.
-	Ban(ctx context.Context, bans []link.Ban) (exempt []netip.Addr, err error)
+	// Ban has attackers banned. After an error none is.
+	Ban(ctx context.Context, bans []link.Ban) (Unbanned, error)
 
-	// Phones tells of phones, and of networks whose phones are trusted no more.
-	Phones(ctx context.Context, phones []link.Phone, forget []netip.Prefix) error
+	// Phones tells of phones, and of networks whose phones are trusted no more. It returns the
+	// addresses that are banned, which are those of no phones. After an error nothing is done.
+	Phones(ctx context.Context, phones []link.Phone, forget []netip.Prefix) (banned []netip.Addr, err error)
 
 	// Health tells how the watcher is. It returns whether the settings are others now.
 	Health(ctx context.Context, h link.Health) (changed bool, err error)
+}
+
+// Unbanned are addresses that the agent has not banned.
+type Unbanned struct {
+	Exempt []netip.Addr
+	Later  []netip.Addr // may be asked for again
+	Why    string       // why later
 }
 
 // Watcher watches the PBX.
@@ -40,9 +48,19 @@ type Watcher struct {
 	Agent Agent
 	Alive func() // called each second while observations are taken in
 
-	mu        sync.Mutex
-	unreached string // why the agent was not reached last
+	mu     sync.Mutex
+	untold map[subject]string // why the agent could not be told of it last
 }
+
+// subject is what the agent is told of.
+type subject string
+
+const (
+	ofSettings subject = "settings"
+	ofBans     subject = "bans"
+	ofPhones   subject = "phones"
+	ofHealth   subject = "health"
+)
 
 // buffer is how many observations may wait. What comes faster waits in the sources' sockets.
 const buffer = 1 << 10
@@ -83,9 +101,10 @@ func (w *Watcher) settings(ctx context.Context) (link.Settings, error) {
 	for pause := firstAsk; ; pause = min(2*pause, longestAsk) {
 		s, err := w.Agent.Settings(ctx)
 		if err == nil || ctx.Err() != nil || errors.Is(err, fs.ErrPermission) {
+			w.reached(ofSettings, nil)
 			return s, err
 		}
-		w.reached(err)
+		w.reached(ofSettings, err)
 		w.Alive()
 		select {
 		case <-time.After(pause):
@@ -95,8 +114,8 @@ func (w *Watcher) settings(ctx context.Context) (link.Settings, error) {
 	}
 }
 
-// reached logs once that the agent cannot be reached, and once that it can.
-func (w *Watcher) reached(err error) {
+// reached logs once that the agent cannot be told of a subject, and once that it can.
+func (w *Watcher) reached(of subject, err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
@@ -104,13 +123,16 @@ func (w *Watcher) reached(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case text == w.unreached:
+	case text == w.untold[of]:
 	case text == "":
-		w.Log.Info("the agent answers again")
+		w.Log.Info("the agent answers again", "of", of)
 	default:
-		w.Log.Warn("the agent cannot be told what the PBX sees; it is told later", "error", text)
+		w.Log.Warn("the agent cannot be told what the PBX sees; it is told later", "of", of, "error", text)
 	}
-	w.unreached = text
+	if w.untold == nil {
+		w.untold = make(map[subject]string)
+	}
+	w.untold[of] = text
 }
 
 // observation is one of a source.
@@ -123,9 +145,9 @@ type observation struct {
 func (w *Watcher) judge(ctx context.Context, s link.Settings, on *sources, saw <-chan observation, out *teller) error {
 	d := detect.New(settings(s), out.friend)
 	d.Restore(time.Now(), phonesOf(s.Phones))
-	second, whole := time.NewTicker(time.Second), time.NewTicker(wholeEvery)
+	second, renewed := time.NewTicker(time.Second), time.NewTicker(renewedEvery)
 	defer second.Stop()
-	defer whole.Stop()
+	defer renewed.Stop()
 	for {
 		select {
 		case o := <-saw:
@@ -137,9 +159,12 @@ func (w *Watcher) judge(ctx context.Context, s link.Settings, on *sources, saw <
 				w.Log.Info(v.String())
 				out.take(v, now)
 			}
-		case <-whole.C:
-			out.whole(d.Phones(time.Now()))
+		case <-renewed.C:
+			out.renewed(d.Renewed(time.Now()))
 		case <-second.C:
+			for _, a := range out.takeLost() {
+				d.Forget(a)
+			}
 			w.Alive()
 		case <-ctx.Done():
 			return ctx.Err()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,6 +15,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/pbx"
 	"github.com/voipbl/voipbl/pbx/detect"
 	"github.com/voipbl/voipbl/pbx/link"
@@ -26,6 +30,9 @@ type agent struct {
 	away     bool
 	changed  bool
 	exempt   []netip.Addr
+	banned   []netip.Addr // by others
+	full     string       // why it bans nobody now
+	deaf     error        // why it takes no phones
 	bans     []link.Ban
 	phones   []link.Phone
 	forget   []netip.Prefix
@@ -62,21 +69,40 @@ func (a *agent) Settings(context.Context) (s link.Settings, err error) {
 	return s, a.locked(func() { s = a.settings })
 }
 
-func (a *agent) Ban(_ context.Context, bans []link.Ban) (refused []netip.Addr, err error) {
+func (a *agent) Ban(_ context.Context, bans []link.Ban) (not Unbanned, err error) {
 	err = a.locked(func() {
 		for _, b := range bans {
-			if slices.Contains(a.exempt, b.Addr) {
-				refused = append(refused, b.Addr)
-			} else {
+			switch {
+			case slices.Contains(a.exempt, b.Addr):
+				not.Exempt = append(not.Exempt, b.Addr)
+			case a.full != "":
+				not.Later, not.Why = append(not.Later, b.Addr), a.full
+			default:
 				a.bans = append(a.bans, b)
 			}
 		}
 	})
-	return refused, err
+	return not, err
 }
 
-func (a *agent) Phones(_ context.Context, phones []link.Phone, forget []netip.Prefix) error {
-	return a.locked(func() { a.phones, a.forget = append(a.phones, phones...), append(a.forget, forget...) })
+func (a *agent) Phones(_ context.Context, phones []link.Phone, forget []netip.Prefix) (banned []netip.Addr, err error) {
+	err = a.locked(func() {
+		if a.deaf != nil {
+			return
+		}
+		for _, p := range phones {
+			if slices.Contains(a.banned, p.Addr) {
+				banned = append(banned, p.Addr)
+			} else {
+				a.phones = append(a.phones, p)
+			}
+		}
+		a.forget = append(a.forget, forget...)
+	})
+	if err == nil {
+		err = a.deaf
+	}
+	return banned, err
 }
 
 func (a *agent) Health(_ context.Context, h link.Health) (changed bool, err error) {
@@ -122,18 +148,43 @@ func (g given) Watch(ctx context.Context, see func(pbx.Observation)) error {
 }
 
 // watching runs a watcher with one source, in a bubble of time.
-func watching(t *testing.T, a *agent, feed given) (ended chan error) {
-	w := &Watcher{Log: slog.New(slog.DiscardHandler), Agent: a, Alive: func() {}}
-	ended = make(chan error, 1)
+func watching(t *testing.T, a *agent, feed given) (run running) {
+	run.log = new(journal)
+	w := &Watcher{Log: slog.New(slog.NewTextHandler(run.log, nil)), Agent: a, Alive: func() {}}
+	run.ended = make(chan error, 1)
 	ctx, end := context.WithCancel(t.Context())
 	t.Cleanup(end)
 	go func() {
-		ended <- w.run(ctx, func(link.Settings) *sources {
+		run.ended <- w.run(ctx, func(link.Settings) *sources {
 			return &sources{others: []*source{{name: "test", begin: func() (pbx.Source, error) { return feed, nil }}}}
 		})
 	}()
 	synctest.Wait()
-	return ended
+	return run
+}
+
+// running is a watcher that runs.
+type running struct {
+	ended chan error
+	log   *journal
+}
+
+// journal is what was logged.
+type journal struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
 }
 
 func bubble(t *testing.T, f func(t *testing.T, a *agent, feed given)) {
@@ -166,10 +217,11 @@ func TestBanAtOnce(t *testing.T) {
 		if len(got.phones) != 1 || got.phones[0].Addr != office.Addr() || got.phones[0].Account != "6001" {
 			t.Errorf("phones %+v", got.phones)
 		}
-		pass(wholeEvery)
+		feed <- right(office, "6001")
+		pass(2 * renewedEvery)
 		got = a.told()
 		if len(got.phones) != 2 {
-			t.Errorf("not told again: %+v", got.phones)
+			t.Errorf("not told again, or more than once: %+v", got.phones)
 		}
 	})
 }
@@ -220,6 +272,94 @@ func TestRefusedByAgent(t *testing.T) {
 	})
 }
 
+// TestBannedByOthers: a phone that somebody has banned is told of again when it has proved its password
+// again, and not before.
+func TestBannedByOthers(t *testing.T) {
+	for name, renews := range map[string]bool{"it was just told": false, "it has just renewed its registration": true} {
+		bubble(t, func(t *testing.T, a *agent, feed given) {
+			watching(t, a, feed)
+			feed <- right(office, "6001")
+			pass(time.Second)
+			if renews {
+				feed <- right(office, "6001")
+			}
+			a.set(func() { a.banned, a.phones = []netip.Addr{office.Addr()}, nil })
+			pass(2 * renewedEvery)
+			a.set(func() { a.banned = nil })
+			pass(3 * time.Hour)
+			if got := a.told(); len(got.phones) > 0 {
+				t.Errorf("%s: %+v", name, got.phones)
+			}
+			feed <- right(office, "6001")
+			pass(time.Second)
+			if got := a.told(); len(got.phones) != 1 {
+				t.Errorf("%s: registered again: %+v", name, got.phones)
+			}
+		})
+	}
+}
+
+// TestBannedLater: what the agent has no room for is asked for again.
+func TestBannedLater(t *testing.T) {
+	bubble(t, func(t *testing.T, a *agent, feed given) {
+		a.full = "more than 200 bans a minute"
+		said := watching(t, a, feed).log
+		for i := range 4 {
+			feed <- wrong(attacker, i)
+		}
+		pass(time.Minute)
+		a.set(func() { a.full = "" })
+		pass(time.Second)
+		got := a.told()
+		if len(got.bans) != 1 || got.bans[0].For > 9*time.Minute || strings.Count(said.String(), "more than 200") != 1 {
+			t.Errorf("%+v: %s", got.bans, said)
+		}
+	})
+}
+
+// TestSaidOnce: that the agent takes no phones is said once, although it takes bans.
+func TestSaidOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, a *agent, feed given) {
+		a.deaf = errors.New("the disk is full")
+		said := watching(t, a, feed).log
+		feed <- right(office, "6001")
+		pass(time.Minute)
+		for i := range 4 {
+			feed <- wrong(attacker, i)
+		}
+		pass(time.Minute)
+		a.told()
+		if n, again := strings.Count(said.String(), "the disk is full"), strings.Count(said.String(), "answers again"); n != 1 || again != 0 {
+			t.Errorf("%d times, and %d times that it answers: %s", n, again, said)
+		}
+	})
+}
+
+// TestUndone: what the agent says that it has not done is told again, and what it has done is not.
+func TestUndone(t *testing.T) {
+	why := &problem.Problem{Error: "no space"}
+	later := known.Refusal{Addr: attacker.Addr(), Why: "more than 200", Later: true}
+	for _, c := range []struct {
+		a     bans.SeenAnswer
+		later int
+		err   bool
+	}{
+		{bans.SeenAnswer{Banned: 1}, 0, false},
+		{bans.SeenAnswer{Banned: 1, Problem: why}, 0, false},
+		{bans.SeenAnswer{Problem: why, Undone: true}, 0, true},
+		{bans.SeenAnswer{Refused: []known.Refusal{later, {Addr: office.Addr(), Why: "it is no address"}}}, 1, false},
+	} {
+		if not, err := unbanned(c.a); len(not.Later) != c.later || (err != nil) != c.err {
+			t.Errorf("%+v: %+v, %v", c.a, not, err)
+		}
+	}
+	for _, a := range []known.Answer{{Problem: "no space"}, {Problem: "no space", Undone: true}} {
+		if _, err := lostPhones(a); (err != nil) != a.Undone {
+			t.Errorf("%+v: %v", a, err)
+		}
+	}
+}
+
 // TestUntrusted: who guesses where there are phones is banned, and its phones are forgotten.
 func TestUntrusted(t *testing.T) {
 	bubble(t, func(t *testing.T, a *agent, feed given) {
@@ -257,7 +397,7 @@ func TestOff(t *testing.T) {
 // TestChanged: other settings end the run, with an error that says so.
 func TestChanged(t *testing.T) {
 	bubble(t, func(t *testing.T, a *agent, feed given) {
-		ended := watching(t, a, feed)
+		ended := watching(t, a, feed).ended
 		a.set(func() { a.changed = true })
 		pass(healthEvery + time.Second)
 		if err := <-ended; !errors.Is(err, ErrSettings) {
@@ -359,10 +499,13 @@ func TestOutboxBounds(t *testing.T) {
 	if len(o.bans) != mostBans || len(o.phones) != mostPhones || len(o.tells) != link.MaxTells || len(o.forget) != mostForget {
 		t.Errorf("%d bans, %d phones, %d tells, %d networks", len(o.bans), len(o.phones), len(o.tells), len(o.forget))
 	}
-	bans := o.takeBans(time.Now())
-	o.putBack(bans)
-	o.putBack(bans)
+	waiting := o.takeBans(time.Now())
+	o.putBack(waiting)
+	o.putBack(waiting)
 	if len(o.bans) != mostBans {
 		t.Errorf("%d bans put back", len(o.bans))
+	}
+	if late := o.takeBans(time.Now().Add(time.Hour - bans.ShortestSeen/2)); len(late) > 0 {
+		t.Errorf("%d bans of half a second, which the agent does not make", len(late))
 	}
 }
