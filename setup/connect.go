@@ -87,12 +87,16 @@ func (c *connecting) run(ctx context.Context) error {
 	if c.cfg, err = configfile.Parse(c.ConfigFile, c.text); err != nil {
 		return &exit.Error{Code: exit.Usage, Err: err}
 	}
-	keys, err := c.decide(ctx)
-	if err != nil {
+	if err := c.decide(ctx); err != nil {
 		return &exit.Error{Code: exit.NotApplied, Err: err}
 	}
 	c.show()
+	if !c.Off && !c.new.PBX.Watched() {
+		c.showNotes()
+		return &exit.Error{Code: exit.NotApplied, Err: errNoWay}
+	}
 	if c.DryRun {
+		c.showNotes()
 		return nil
 	}
 	steps := []func(context.Context) error{c.configure, c.watcher, c.asterisk}
@@ -104,20 +108,27 @@ func (c *connecting) run(ctx context.Context) error {
 			return &exit.Error{Code: exit.NotApplied, Err: err}
 		}
 	}
-	c.report.Connected = !c.Off && (keys.HEP.IsValid() || keys.AMISecret != "")
-	for _, n := range c.report.Notes {
-		if !c.JSON {
-			c.Folded(n)
-		}
-	}
+	c.report.Connected = !c.Off
+	c.showNotes()
 	if len(c.report.Notes) > 0 {
 		return &exit.Error{Code: exit.Stale}
 	}
 	return nil
 }
 
+// errNoWay is for a PBX of which neither way can be used. Nothing is changed then.
+var errNoWay = errors.New("nothing is connected: neither copies of SIP messages nor the manager interface can be used")
+
+func (c *connecting) showNotes() {
+	for _, n := range c.report.Notes {
+		if !c.JSON {
+			c.Folded(n)
+		}
+	}
+}
+
 // decide finds out what is to be changed, and changes nothing but makes passwords.
-func (c *connecting) decide(ctx context.Context) (connect.Want, error) {
+func (c *connecting) decide(ctx context.Context) error {
 	look := probe.New(ctx, c.Root)
 	facts := asterisk.Look(look)
 	c.report.Asterisk = facts != nil
@@ -132,11 +143,11 @@ func (c *connecting) decide(ctx context.Context) (connect.Want, error) {
 		}
 		s, err := c.passwords()
 		if err != nil {
-			return want, err
+			return err
 		}
-		want = connect.Want{HEP: hep, HEPPassword: s.HEP}
+		want = connect.Want{HEP: hep, HEPPassword: s.HEP, PasswordsIn: secrets.Path(c.cfg.StateDir)}
 		if facts != nil {
-			want.AMISecret = s.AMI
+			want.AMISecret, want.Reader = s.AMI, asterisk.AccountOf(look)
 			if ami = facts.Manager.Listens; !ami.Addr().IsLoopback() {
 				ami = netip.AddrPort{}
 			}
@@ -145,13 +156,13 @@ func (c *connecting) decide(ctx context.Context) (connect.Want, error) {
 	if facts != nil || c.Off && look.Exists(connect.Folder) {
 		files, err := connect.Read(look.Path(connect.Folder))
 		if err != nil {
-			return want, err
+			return err
 		}
 		if facts == nil {
 			facts = &asterisk.Facts{}
 		}
 		if c.plan, err = connect.New(files, facts, want); err != nil {
-			return want, err
+			return err
 		}
 		if !c.Off && !c.plan.HEP {
 			hep = netip.AddrPort{}
@@ -166,11 +177,11 @@ func (c *connecting) decide(ctx context.Context) (connect.Want, error) {
 	c.report.Notes = append(c.report.Notes, c.plan.ByHand...)
 	text, cfg, err := advise.Connected(c.text, hep, ami)
 	if err != nil {
-		return want, fmt.Errorf("%s: %w", c.ConfigFile, err)
+		return fmt.Errorf("%s: %w", c.ConfigFile, err)
 	}
 	c.new, c.newText = cfg, text
 	c.report.HEP, c.report.AMI = shown(hep), shown(ami)
-	return want, nil
+	return nil
 }
 
 func shown(a netip.AddrPort) string {

@@ -54,7 +54,8 @@ its messages to another program already, or its manager interface is off, it
 says so and does the rest.
 
 Exit status: 0 connected, or --dry-run; 3 connected, but something is left to be
-done by hand, which it says; 1 not connected; 2 usage or configuration.`,
+done by hand, which it says; 1 not connected, or it cannot be; 2 usage or
+configuration.`,
 		Example: `  voipbl pbx connect --dry-run
   voipbl pbx connect`,
 		Args: cobra.NoArgs,

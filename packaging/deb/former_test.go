@@ -13,7 +13,7 @@ func TestRemovalKnowsFormerNames(t *testing.T) {
 	out, err := exec.Command("unshare", "-m", "sh", "-ec", `
 		for d in /etc /run /var/lib; do mount -t tmpfs none $d; done
 		mkdir -p /etc/iptables /run/voipbl /run/bin /var/lib/voipbl
-		printf '#!/bin/sh\nrm /run/voipbl/set-names.json\n' >/run/bin/voipbl
+		printf '#!/bin/sh\n[ $1 != remove ] || rm /run/voipbl/set-names.json\n' >/run/bin/voipbl
 		printf '#!/bin/sh\nexit 1\n' >/run/bin/ischroot
 		chmod 755 /run/bin/*
 		printf '{"kernel": "1", "names": [{"set":"old.bl","ban_set": "o' >/run/voipbl/set-names.json

@@ -9,6 +9,8 @@ import (
 const (
 	begin = "; voipbl: begin. \"voipbl pbx connect\" writes these lines, \"voipbl pbx disconnect\" takes them out."
 	end   = "; voipbl: end"
+
+	blockBegins = "; voipbl: begin" // also of another version
 )
 
 var errBlock = errors.New("voipbl's lines in it have lost their first or last one, so it is not known which they are: take them out by hand")
@@ -32,7 +34,7 @@ func withoutBlock(text string) (string, error) {
 	inside := false
 	for line := range strings.Lines(text) {
 		switch trimmed := strings.TrimSpace(line); {
-		case strings.HasPrefix(trimmed, "; voipbl: begin"):
+		case strings.HasPrefix(trimmed, blockBegins):
 			if inside {
 				return "", errBlock
 			}

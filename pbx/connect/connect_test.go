@@ -46,7 +46,8 @@ func TestPlan(t *testing.T) {
 		{"Debian", map[string]string{hepFile: "[general]\nenabled = no"}, debian, want, map[string]string{
 			hepFile: "[general]\nenabled = no\n" + ours("[general](+)\n"+hepLines), ownFile: ownHead + userLines(),
 		}, "", "hep ami"},
-		{"no hep.conf", nil, debian, want, map[string]string{hepFile: ours("[general]\n" + hepLines), ownFile: ownHead + userLines()}, "", "hep ami"},
+		{"no hep.conf", nil, debian, want, map[string]string{hepFile: ours(wasNone + "[general]\n" + hepLines), ownFile: ownHead + userLines()}, "", "hep ami"},
+		{"hep.conf was voipbl's alone", map[string]string{hepFile: ours(wasNone + hepLines)}, debian, Want{}, map[string]string{hepFile: "-"}, "", ""},
 		{"again", map[string]string{hepFile: ours("[general]\n" + hepLines), ownFile: ownHead + userLines()},
 			changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled, f.HEP.To = true, "127.0.0.1:460" }), want, nil, "", "hep ami"},
 		{"another password", map[string]string{hepFile: ours("[general]\nenabled = yes\n"), ownFile: "old"}, debian, want, map[string]string{
@@ -67,13 +68,15 @@ func TestPlan(t *testing.T) {
 		{"no module", nil, changed(debian, func(f *asterisk.Facts) { f.HEP.Installed = false }), want,
 			map[string]string{ownFile: ownHead + userLines()}, "res_hep_pjsip is not installed", "ami"},
 		{"the manager interface is off", nil, changed(debian, func(f *asterisk.Facts) { f.Manager.Enabled = false }), Want{AMISecret: "sec"},
-			map[string]string{ownFile: ownHead + userLines()}, "the manager interface is off", ""},
+			nil, "the manager interface is off", ""},
 		{"it is open over HTTP", nil, changed(debian, func(f *asterisk.Facts) { f.Manager.HTTP = true }), Want{AMISecret: "sec"},
-			map[string]string{ownFile: ownHead + userLines()}, "set webenabled = no", ""},
+			nil, "set webenabled = no", ""},
+		{"it was opened over HTTP later", map[string]string{ownFile: ownHead + userLines()}, changed(debian, func(f *asterisk.Facts) { f.Manager.HTTP = true }), Want{AMISecret: "sec"},
+			map[string]string{ownFile: "-"}, "set webenabled = no", ""},
 		{"chan_sip is loaded", nil, changed(debian, func(f *asterisk.Facts) { f.Manager.OldSIP = true }), Want{AMISecret: "sec"},
-			map[string]string{ownFile: ownHead + userLines()}, "noload = chan_sip.so", ""},
+			nil, "noload = chan_sip.so", ""},
 		{"it listens elsewhere", nil, changed(debian, func(f *asterisk.Facts) { f.Manager.Listens = netip.MustParseAddrPort("192.0.2.1:5038") }), Want{AMISecret: "sec"},
-			map[string]string{ownFile: ownHead + userLines()}, "set bindaddr = 127.0.0.1", ""},
+			nil, "set bindaddr = 127.0.0.1", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			files := Files{}
@@ -105,6 +108,105 @@ func TestPlan(t *testing.T) {
 				t.Errorf("ways: %q", ways)
 			}
 		})
+	}
+}
+
+// TestUnusable: a file that root does not write keeps no other one from being written. What is left to do is
+// said, until it is done.
+func TestUnusable(t *testing.T) {
+	link := &text{bad: errNotPlain}
+	all := func(names ...string) Files {
+		f := Files{hepFile: {content: "[general]\n"}}
+		for _, n := range names {
+			f[n] = link
+		}
+		return f
+	}
+	byHand := changed(debian, func(f *asterisk.Facts) {
+		f.HEP.Enabled, f.HEP.To = true, want.HEP.String()
+		f.Manager.Users = []string{"me", User}
+	})
+	want := want
+	want.PasswordsIn = "/s/pbx.json"
+	for _, c := range []struct {
+		name          string
+		files         Files
+		facts         asterisk.Facts
+		want          Want
+		changes, ways string
+		hand          []string
+	}{
+		{"hep.conf", all(hepFile), debian, want, ownFile, "hep ami", []string{"hep.conf: it is a link", `"hep" of /s/pbx.json`, `"capture_address = 127.0.0.1:460"`, "module load res_hep_pjsip.so"}},
+		{"voipbl.conf", all(ownFile), debian, want, hepFile, "hep ami", []string{"voipbl.conf: it is a link", `"ami" of /s/pbx.json`, `"[voipbl]" "secret = PASSWORD"`, "manager reload"}},
+		{"one that is not needed", all(managerFile, customFile), debian, want, hepFile + " " + ownFile, "hep ami", nil},
+		{"done by hand", all(hepFile, ownFile), byHand, want, "", "hep ami", nil},
+		{"copies go to others", all(hepFile), changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled = true }), want, ownFile, "ami", []string{"one address only"}},
+		{"taken out", all(hepFile, ownFile), byHand, Want{}, "", "", []string{"hep.conf: it is a link", "127.0.0.1:460", "voipbl.conf: it is a link", "section [voipbl]"}},
+		{"nothing to take out", all(hepFile, ownFile), debian, Want{}, "", "", nil},
+	} {
+		p, err := New(c.files, &c.facts, c.want)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		var names []string
+		for _, f := range p.Files {
+			names = append(names, f.File)
+		}
+		if got := strings.Join(names, " "); got != c.changes {
+			t.Errorf("%s: changes %q", c.name, got)
+		}
+		hand := strings.Join(p.ByHand, "\n")
+		for _, s := range c.hand {
+			if !strings.Contains(hand, s) {
+				t.Errorf("%s: no %q in %q", c.name, s, hand)
+			}
+		}
+		if (hand == "") != (c.hand == nil) || strings.Contains(hand, `= sec"`) || strings.Contains(hand, `= pw"`) {
+			t.Errorf("%s: by hand %q", c.name, hand)
+		}
+		if ways := strings.TrimSpace(map[bool]string{true: "hep "}[p.HEP] + map[bool]string{true: "ami"}[p.AMI]); ways != c.ways {
+			t.Errorf("%s: ways %q", c.name, ways)
+		}
+	}
+}
+
+// TestRights: Asterisk can read a file with a secret, others cannot, and disconnect gives it back as it was.
+func TestRights(t *testing.T) {
+	asteriskUser := asterisk.Account{UID: 107, GIDs: []int{112, 29}}
+	for _, c := range []struct {
+		name      string
+		old, then rights
+		reader    asterisk.Account
+	}{
+		{"make samples", rights{0, 0, 0o644}, rights{0, 112, 0o640}, asteriskUser},
+		{"Debian", rights{107, 112, 0o640}, rights{107, 112, 0o640}, asteriskUser},
+		{"its own", rights{107, 0, 0o644}, rights{107, 0, 0o640}, asteriskUser},
+		{"another of its groups", rights{0, 29, 0o664}, rights{0, 29, 0o660}, asteriskUser},
+		{"a group of others, which may write", rights{0, 50, 0o664}, rights{0, 112, 0o640}, asteriskUser},
+		{"Asterisk runs as root", rights{0, 0, 0o644}, rights{0, 0, 0o640}, asterisk.Account{GIDs: []int{0}}},
+		{"it was made unreadable", rights{0, 0, 0o640}, rights{0, 112, 0o640}, asteriskUser},
+	} {
+		file := &text{content: "[general]\n", rights: c.old}
+		want := want
+		want.Reader = c.reader
+		for range 2 { // the second run leaves it as it is
+			p, err := New(Files{hepFile: file}, &debian, want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, ch := range p.Files {
+				if ch.File == hepFile {
+					file = &text{content: ch.text, rights: ch.rights}
+				}
+			}
+			if file.rights != c.then {
+				t.Errorf("%s: connected, it has %o", c.name, file.rights)
+			}
+		}
+		p, err := New(Files{hepFile: file}, &debian, Want{})
+		if err != nil || len(p.Files) != 1 || p.Files[0].rights != c.old || p.Files[0].text != "[general]\n" {
+			t.Errorf("%s: disconnected, it has %+v, %v", c.name, p.Files, err)
+		}
 	}
 }
 
@@ -144,8 +246,9 @@ func TestApply(t *testing.T) {
 	}
 	got, err := os.ReadFile(filepath.Join(folder, hepFile))
 	left, _ := os.ReadDir(filepath.Join(folder, "manager.d"))
-	if string(got) != "[general]\n" || err != nil || len(left) > 0 {
-		t.Errorf("taken out: %q %v, %v", got, err, left)
+	info, _ := os.Stat(filepath.Join(folder, hepFile))
+	if string(got) != "[general]\n" || err != nil || len(left) > 0 || info.Mode() != 0o644 {
+		t.Errorf("taken out: %q %v, %v, %v", got, err, left, info.Mode())
 	}
 }
 
@@ -166,8 +269,13 @@ func TestLinks(t *testing.T) {
 			if err := link(target, filepath.Join(folder, name)); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Read(folder); err == nil {
-				t.Errorf("%s as %s is read", name, kind)
+			files, err := Read(folder)
+			file := map[string]string{"manager.d": ownFile}[name]
+			if file == "" {
+				file = name
+			}
+			if err != nil || files[file].unusable() == nil || files[file].string() != "" {
+				t.Errorf("%s as %s is read: %v", name, kind, err)
 			}
 		}
 	}

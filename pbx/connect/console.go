@@ -23,6 +23,11 @@ func (p Plan) Reload(ctx context.Context, run Console) error {
 	return nil
 }
 
+// What Asterisk takes over changed files by.
+var loadHEP = []string{"module load res_hep.so", "module reload res_hep.so", "module load res_hep_pjsip.so"}
+
+const reloadManager = "manager reload"
+
 // Commands are those that Reload runs. res_hep_pjsip cannot be loaded while hep.conf says that it is off, so a module
 // may be loaded or not. A load of what is loaded changes nothing, nor does the reload of what is not.
 func (p Plan) Commands() []string {
@@ -33,12 +38,12 @@ func (p Plan) Commands() []string {
 		manager = manager || c.File != hepFile
 	}
 	if hep && p.HEP {
-		all = append(all, "module load res_hep.so", "module reload res_hep.so", "module load res_hep_pjsip.so")
+		all = append(all, loadHEP...)
 	} else if hep {
 		all = append(all, "module reload res_hep.so")
 	}
 	if manager {
-		all = append(all, "manager reload")
+		all = append(all, reloadManager)
 	}
 	return all
 }

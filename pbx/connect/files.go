@@ -23,9 +23,9 @@ type Files map[string]*text
 
 // text is a file as it was read.
 type text struct {
-	content  string
-	uid, gid int
-	mode     fs.FileMode
+	content string
+	rights
+	bad error // why root neither reads nor writes it
 }
 
 func (t *text) string() string {
@@ -35,7 +35,15 @@ func (t *text) string() string {
 	return t.content
 }
 
-// Read reads the files in Asterisk's folder.
+// unusable returns why root neither reads nor writes a file, nil if it may.
+func (t *text) unusable() error {
+	if t == nil {
+		return nil
+	}
+	return t.bad
+}
+
+// Read reads the files in Asterisk's folder. One that cannot be used keeps none of the others from that.
 func Read(folder string) (Files, error) {
 	root, err := os.OpenRoot(folder)
 	if err != nil {
@@ -44,14 +52,15 @@ func Read(folder string) (Files, error) {
 	defer root.Close()
 	f := Files{}
 	for _, name := range []string{hepFile, managerFile, customFile, ownFile} {
-		if f[name], err = read(root, name); err != nil {
-			return nil, fmt.Errorf("%s: %w", path.Join(folder, name), err)
+		f[name], err = read(root, name)
+		if err != nil {
+			f[name] = &text{bad: err}
 		}
 	}
 	return f, nil
 }
 
-var errNotPlain = errors.New("it is a link, or no ordinary file: root follows no link of Asterisk's user. Add voipbl's lines by hand: see docs/asterisk.md")
+var errNotPlain = errors.New("it is a link, or no ordinary file, and root follows no link of Asterisk's user")
 
 // read returns nil for a file that is not there.
 func read(root *os.Root, name string) (*text, error) {
@@ -80,7 +89,7 @@ func read(root *os.Root, name string) (*text, error) {
 	if err == nil && len(content) > maxFile {
 		err = fmt.Errorf("it has more than %d bytes", maxFile)
 	}
-	return &text{string(content), int(sys.Uid), int(sys.Gid), info.Mode().Perm()}, err
+	return &text{content: string(content), rights: rights{int(sys.Uid), int(sys.Gid), info.Mode().Perm()}}, err
 }
 
 // Apply writes the files, each in one step: a new one beside it takes its name. If one cannot be
@@ -110,14 +119,6 @@ func (c Change) apply(root *os.Root) error {
 	if c.Remove {
 		return root.Remove(c.File)
 	}
-	like := c.old
-	if like == nil { // Asterisk must read it, and others must not
-		info, err := root.Stat(".")
-		if err != nil {
-			return err
-		}
-		like = &text{gid: int(info.Sys().(*syscall.Stat_t).Gid), mode: 0o640}
-	}
 	beside := c.File + ".voipbl-new"
 	if err := root.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -127,7 +128,7 @@ func (c Change) apply(root *os.Root) error {
 		return err
 	}
 	_, err = file.WriteString(c.text)
-	err = errors.Join(err, file.Chown(like.uid, like.gid), file.Chmod(private(like.mode)), file.Sync(), file.Close())
+	err = errors.Join(err, file.Chown(c.uid, c.gid), file.Chmod(c.mode), file.Sync(), file.Close())
 	if err == nil {
 		err = root.Rename(beside, c.File)
 	}
@@ -136,6 +137,3 @@ func (c Change) apply(root *os.Root) error {
 	}
 	return nil
 }
-
-// private takes the rights of others away: there is a secret in the file now.
-func private(mode fs.FileMode) fs.FileMode { return mode &^ 0o007 }

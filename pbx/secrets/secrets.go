@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io/fs"
+	"path/filepath"
 
 	"github.com/voipbl/voipbl/fetch"
 )
@@ -19,6 +20,9 @@ type Secrets struct {
 
 // file is pbx.json in the state folder.
 const file = "pbx"
+
+// Path returns the path of the file, for people.
+func Path(stateDir string) string { return filepath.Join(stateDir, file+".json") }
 
 // Read returns the passwords, or an error that is fs.ErrNotExist if there are none.
 func Read(store *fetch.Store) (s Secrets, err error) {
