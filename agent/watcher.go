@@ -57,7 +57,7 @@ func watcherSettings(cfg config.Config) (link.Settings, error) {
 		s.HEP, s.HEPPassword = cfg.PBX.HEP, passwords.HEP
 	}
 	if cfg.PBX.AMI.IsValid() {
-		s.AMI, s.AMISecret = cfg.PBX.AMI, passwords.AMI
+		s.AMI, s.AMISecret, s.RunsAs = cfg.PBX.AMI, passwords.AMI, passwords.RunsAs
 	}
 	return s, nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/user"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -65,6 +66,7 @@ type connecting struct {
 	cfg, new config.Config
 	newText  []byte
 	plan     connect.Plan
+	account  asterisk.Account // whom Asterisk runs as
 }
 
 // Connect connects a PBX with voipbl, or takes that back. It can be run again at any time: it does what
@@ -141,13 +143,16 @@ func (c *connecting) decide(ctx context.Context) error {
 		if !hep.IsValid() {
 			hep = defaultHEP
 		}
+		if facts != nil {
+			c.account = asterisk.AccountOf(look)
+		}
 		s, err := c.passwords()
 		if err != nil {
 			return err
 		}
 		want = connect.Want{HEP: hep, HEPPassword: s.HEP, PasswordsIn: secrets.Path(c.cfg.StateDir)}
 		if facts != nil {
-			want.AMISecret, want.Reader = s.AMI, asterisk.AccountOf(look)
+			want.AMISecret, want.Reader = s.AMI, c.account
 			if ami = facts.Manager.Listens; !ami.Addr().IsLoopback() {
 				ami = netip.AddrPort{}
 			}
@@ -170,6 +175,7 @@ func (c *connecting) decide(ctx context.Context) error {
 		if !c.Off && !c.plan.AMI {
 			ami = netip.AddrPort{}
 		}
+		c.noteAccount()
 	}
 	for _, f := range c.plan.Files {
 		c.report.Files = append(c.report.Files, path.Join(connect.Folder, f.File))
@@ -182,6 +188,16 @@ func (c *connecting) decide(ctx context.Context) error {
 	c.new, c.newText = cfg, text
 	c.report.HEP, c.report.AMI = shown(hep), shown(ami)
 	return nil
+}
+
+// noteAccount says that the manager interface may not be believed.
+func (c *connecting) noteAccount() {
+	if c.Off || !c.plan.AMI || c.Root != "" || c.account.Running {
+		return
+	}
+	if _, err := user.Lookup("asterisk"); err != nil {
+		c.note("it is not known whom Asterisk runs as, since it does not run: if that is not root, run \"voipbl pbx connect\" again once it does")
+	}
 }
 
 func shown(a netip.AddrPort) string {
@@ -201,7 +217,24 @@ func (c *connecting) passwords() (secrets.Secrets, error) {
 		return secrets.Secrets{}, err
 	}
 	defer store.Close()
-	return secrets.Ensure(store)
+	s, err := secrets.Ensure(store)
+	if err == nil && c.account.Running { // otherwise what was found before still counts
+		err = secrets.Found(store, s, strconv.Itoa(c.account.UID))
+	}
+	return s, err
+}
+
+// runsAs says whom a running Asterisk runs as. No other user's program is believed to be the manager
+// interface.
+func (c *connecting) runsAs() string {
+	if !c.account.Running {
+		return ""
+	}
+	name := strconv.Itoa(c.account.UID)
+	if u, err := user.LookupId(name); err == nil {
+		name = u.Username
+	}
+	return ", runs as " + name
 }
 
 func (c *connecting) show() {
@@ -210,7 +243,7 @@ func (c *connecting) show() {
 	}
 	t := screen.Table{}
 	or := func(s string) string { return screen.OrNone(s) }
-	t.Row("Asterisk", map[bool]string{true: "found", false: "not found"}[c.report.Asterisk])
+	t.Row("Asterisk", map[bool]string{true: "found", false: "not found"}[c.report.Asterisk]+c.runsAs())
 	t.Row("pbx.hep", or(c.report.HEP)+map[bool]string{true: " (copies of SIP messages)"}[c.report.HEP != ""])
 	t.Row("pbx.ami", or(c.report.AMI)+map[bool]string{true: " (Asterisk's manager interface)"}[c.report.AMI != ""])
 	for i, f := range c.report.Files {

@@ -34,6 +34,7 @@ type Settings struct {
 
 	AMI       netip.AddrPort `json:"ami,omitzero"` // Asterisk's manager interface; zero: not used
 	AMISecret string         `json:"ami_secret,omitempty"`
+	RunsAs    string         `json:"runs_as,omitempty"` // the number of the user that runs Asterisk; "" is "asterisk"
 
 	Bans   bool    `json:"bans"`             // attackers are banned
 	Trust  bool    `json:"trust"`            // registered phones are told of

@@ -1,5 +1,5 @@
-// Package secrets keeps the passwords that the PBX and voipbl share, in the state folder, which only
-// root can read.
+// Package secrets keeps the passwords that the PBX and voipbl share, and which user may ask for one, in
+// the state folder, which only root can read.
 package secrets
 
 import (
@@ -16,6 +16,10 @@ import (
 type Secrets struct {
 	HEP string `json:"hep"` // of the copies of SIP messages
 	AMI string `json:"ami"` // of Asterisk's manager interface
+
+	// RunsAs is the number of the user that ran Asterisk when it was connected; "" is not known. The
+	// program of another one is told no password.
+	RunsAs string `json:"runs_as,omitempty"`
 }
 
 // file is pbx.json in the state folder.
@@ -44,6 +48,15 @@ func Ensure(store *fetch.Store) (Secrets, error) {
 	}
 	s = Secrets{HEP: rand.Text(), AMI: rand.Text()}
 	return s, store.WriteJSON(file, s)
+}
+
+// Found keeps whom Asterisk runs as.
+func Found(store *fetch.Store, s Secrets, runsAs string) error {
+	if s.RunsAs == runsAs {
+		return nil
+	}
+	s.RunsAs = runsAs
+	return store.WriteJSON(file, s)
 }
 
 // Remove removes them.

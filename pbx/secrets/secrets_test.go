@@ -33,6 +33,18 @@ func TestSecrets(t *testing.T) {
 			t.Errorf("again: %+v %v", again, err)
 		}
 	}
+	first.RunsAs = "4711"
+	for range 2 {
+		if err := Found(store, first, "4711"); err != nil {
+			t.Error(err)
+		}
+		if err := Found(store, Secrets{HEP: first.HEP, AMI: first.AMI}, "4711"); err != nil {
+			t.Error(err)
+		}
+		if again, err := Ensure(store); err != nil || again != first {
+			t.Errorf("whom it runs as: %+v %v", again, err)
+		}
+	}
 	for name, text := range map[string]string{"damaged": "{", "without one": `{"hep": "x"}`} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

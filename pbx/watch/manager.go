@@ -15,7 +15,7 @@ type manager struct {
 }
 
 func newManager(s link.Settings) *manager {
-	client, err := ami.New(ami.Settings{Address: s.AMI, User: link.AMIUser, Secret: s.AMISecret})
+	client, err := ami.New(ami.Settings{Address: s.AMI, User: link.AMIUser, Secret: s.AMISecret, RunsAs: s.RunsAs})
 	m := &manager{&source{name: "Asterisk's manager interface"}, client}
 	m.begin = func() (pbx.Source, error) {
 		if err != nil {
