@@ -38,10 +38,10 @@ func ForCommand() {
 // with short lists always, the collector runs for each of them.
 const (
 	manyFeeds   = 8
-	manyPercent = 50
+	manyPercent = 25
 
 	// tidyEach is after how many lists that were read memory is given back to the kernel.
-	tidyEach = 32
+	tidyEach = 16
 )
 
 var (
