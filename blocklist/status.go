@@ -21,6 +21,7 @@ import (
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/outbox"
+	"github.com/voipbl/voipbl/pbx/link"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/setnames"
@@ -60,6 +61,8 @@ type Status struct {
 
 	// PBXProblems is why the PBX is not watched as configured.
 	PBXProblems []*problem.Problem `json:"pbx_problems,omitempty"`
+
+	watch *link.Reported // what the watcher has told; nil if it does not run
 
 	// StateFolder is why something cannot be written to the state folder, by the agent or by
 	// anybody.
@@ -171,7 +174,7 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	}
 	s.MaxEntries = feeds.LimitOf(cfg.Limits)
 	s.Unprotected, s.Names, s.AllowedProblem = protected.Unprotected, protected.Names, protected.AllowedProblem
-	s.PBXProblems = pbxProblems(cfg.PBX, agent, now)
+	s.PBXProblems, s.watch = pbxProblems(cfg, agent, now), heard(cfg.PBX, agent, now)
 	phones, unreadable := known.Read(cfg)
 	s.Phones, s.Spread, s.PhonesProblem = len(phones.Phones), phones.Spread(), cmp.Or(unreadable, foreignPhones(cfg, kernel))
 	if err := s.look(ctx, cfg, now, store, protected.Trunks, kernel, wholeSets{kernel}); err != nil {

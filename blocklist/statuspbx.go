@@ -2,10 +2,12 @@ package blocklist
 
 import (
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/pbx/link"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -13,14 +15,21 @@ import (
 const (
 	silentAfter = 35 * time.Second
 	beginsIn    = 15 * time.Second // after the agent: it may be about to look for it again
+
+	// foreignFrom is from how many messages it matters that none is of this host: a call within the
+	// host has fewer.
+	foreignFrom = 50
+
+	mostTells = 3 // are shown; the journal of voipbl-pbx has all
 )
 
 // pbxProblems returns why the PBX is not watched as configured. Without an agent it is not known.
-func pbxProblems(cfg config.PBX, agent *state.AgentStatus, now time.Time) []*problem.Problem {
+func pbxProblems(whole config.Config, agent *state.AgentStatus, now time.Time) []*problem.Problem {
+	cfg := whole.PBX
 	if !cfg.Watched() || agent == nil || now.Sub(agent.Since) < beginsIn && agent.PBX == nil {
 		return nil
 	}
-	if r := agent.PBX; r == nil || now.Sub(r.At) > silentAfter {
+	if heard(cfg, agent, now) == nil {
 		return []*problem.Problem{{Error: "the PBX is not watched: voipbl-pbx does not run", Remedy: "systemctl enable --now voipbl-pbx; \"journalctl -u voipbl-pbx\" says why"}}
 	}
 	var all []*problem.Problem
@@ -33,7 +42,9 @@ func pbxProblems(cfg config.PBX, agent *state.AgentStatus, now time.Time) []*pro
 		case c.Error != "":
 			add("name a port at which nothing else listens, pbx.hep, then run \"voipbl pbx connect\"", "no copies of SIP messages can be taken at %s: %s", cfg.HEP, c.Error)
 		case c.WrongKey > 0 && c.Packets == 0:
-			add("voipbl pbx connect; for another PBX the password is in /var/lib/voipbl/pbx.json", "the PBX copies its SIP messages with another password than voipbl's")
+			add(fmt.Sprintf("voipbl pbx connect; for another PBX the password is in %s", filepath.Join(whole.StateDir, "pbx.json")), "the PBX copies its SIP messages with another password than voipbl's")
+		case c.Foreign >= foreignFrom && c.Foreign == c.Packets:
+			add("have the PBX use this host's addresses (Docker: network_mode: host), or set pbx.hep to \"\"", "none of the %d SIP messages that the PBX has copied is from or to an address of this host, so nothing in them counts", c.Packets)
 		}
 	}
 	if m := h.AMI; cfg.AMI.IsValid() && m != nil && m.Error != "" {
@@ -42,12 +53,33 @@ func pbxProblems(cfg config.PBX, agent *state.AgentStatus, now time.Time) []*pro
 	return all
 }
 
+// heard returns what the watcher has told, nil if it does not run or is not to.
+func heard(cfg config.PBX, agent *state.AgentStatus, now time.Time) *link.Reported {
+	if !cfg.Watched() || agent == nil || agent.PBX == nil || now.Sub(agent.PBX.At) > silentAfter {
+		return nil
+	}
+	return agent.PBX
+}
+
+// WatchTells are the latest things of the last day that the watcher has found for an admin to know.
+func (s *Status) WatchTells(now time.Time) (texts []string) {
+	if s.watch == nil {
+		return nil
+	}
+	for _, t := range s.watch.Health.Tells {
+		if now.Sub(t.At) < 24*time.Hour {
+			texts = append(texts, t.Text)
+		}
+	}
+	return texts[max(0, len(texts)-mostTells):]
+}
+
 // WatchWords says by what the PBX is watched, "" if it is not.
 func (s *Status) WatchWords() string {
-	if s.Agent == nil || s.Agent.PBX == nil {
+	if s.watch == nil {
 		return ""
 	}
-	h := s.Agent.PBX.Health
+	h := s.watch.Health
 	text := ""
 	if h.HEP != nil {
 		text = fmt.Sprintf("%d SIP messages seen", h.HEP.Packets)

@@ -31,10 +31,12 @@ type Traps struct {
 	Extensions, Accounts, Agents []string
 }
 
+// MaxTraps is how many traps of a kind there may be.
+const MaxTraps = 1000
+
 const (
 	maxTrap   = 64 // bytes, as many as are kept of what a packet has
-	maxTraps  = 1000
-	leastLong = 4 // letters of a User-Agent; fewer are in the names of phones too
+	leastLong = 4  // letters of a User-Agent; fewer are in the names of phones too
 
 	hepExample   = `expected a loopback address and a port such as "127.0.0.1:460", or "" for off`
 	amiExample   = `expected a loopback address and a port such as "127.0.0.1:5038", or "" for off`
@@ -60,7 +62,7 @@ func (r *reader) pbx(raw rawPBX, dst *PBX) {
 		{"agents", raw.Traps.Agents, &dst.Traps.Agents, leastLong, agentExample},
 	} {
 		key := "pbx.traps." + t.key
-		if t.texts == nil || !r.fits(key, len(t.texts), maxTraps) {
+		if t.texts == nil || !r.fits(key, len(t.texts), MaxTraps) {
 			continue
 		}
 		*t.dst = nil

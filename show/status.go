@@ -42,6 +42,9 @@ func Status(on *screen.Screen, s *blocklist.Status, now time.Time) {
 	for _, account := range s.Spread {
 		on.Folded("  " + screen.Clean(account.String()))
 	}
+	for _, text := range s.WatchTells(now) {
+		on.Folded("  " + screen.Clean(text))
+	}
 	if rest := s.Rules.Rest; rest != nil && s.Protected {
 		on.Folded("  " + rest.Words(s.On()))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
@@ -27,7 +28,7 @@ bans").
 
 Asterisk is connected by "voipbl pbx connect". Other programs that speak HEP3,
 such as Kamailio, are to copy their SIP messages to the port pbx.hep of the
-configuration, with the password in /var/lib/voipbl/pbx.json.`,
+configuration, with the password in pbx.json of state_dir (/var/lib/voipbl).`,
 		Example: `  voipbl pbx connect --dry-run
   voipbl pbx connect
   voipbl pbx disconnect`,
@@ -96,7 +97,9 @@ func (a *app) pbxRunCommand() *cobra.Command {
 		Short: "Watch the PBX, as voipbl-pbx.service does",
 		Long: `Watch the PBX, and tell the agent of phones and attackers. It needs no rights
 but to reach the agent's socket, from which it also has its settings; without
-the agent it waits. It ends when these change, and the unit starts it again.
+the agent it waits. It ends when these change, and the unit starts it again. The
+socket is in run_dir of the configuration, if it may read that and --run-dir
+does not say where.
 
 Exit status: 0 ended by a signal, or the settings have changed; 1 failed; 2
 usage.`,
@@ -104,6 +107,11 @@ usage.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			memory.ForWatcher()
+			if !cmd.Flags().Changed("run-dir") {
+				if text, err := os.ReadFile(a.configFile); err == nil { // it may be for root only
+					runDir = config.RunDir(text)
+				}
+			}
 			w := &watch.Watcher{Log: screen.NewLog(a.Err, verbose), Agent: &watch.Socket{RunDir: runDir}, Alive: aliveTo(systemd)}
 			err := w.Run(cmd.Context())
 			switch {

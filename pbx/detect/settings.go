@@ -52,7 +52,7 @@ const (
 	shortestBan = time.Minute
 	longestBan  = 30 * 24 * time.Hour // the agent takes no longer ones
 	mostCounts  = 1000
-	mostTraps   = 1000 // of a kind
+	mostTraps   = 2000 // of a kind: config.MaxTraps, and those of Defaults
 	shortAgent  = 4    // letters; fewer are in the names of phones too
 )
 

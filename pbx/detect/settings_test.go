@@ -34,7 +34,7 @@ func TestValidate(t *testing.T) {
 		`trap "": expected 1 to 64 bytes`:                    func(s *Settings) { s.Traps.Accounts = []string{""} },
 		`trap "a?b": expected 1 to 64 bytes`:                 func(s *Settings) { s.Traps.Extensions = []string{"a\nb"} },
 		`trap "abc": expected at least 4 letters`:            func(s *Settings) { s.Traps.Agents = []string{"abc"} },
-		"expected 1000 traps at most, not 1001":              func(s *Settings) { s.Traps.Agents = many },
+		"expected 2000 traps at most, not 2001":              func(s *Settings) { s.Traps.Agents = many },
 	} {
 		s := Defaults()
 		change(&s)

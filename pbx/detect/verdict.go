@@ -19,7 +19,7 @@ type Verdict interface {
 type Ban struct {
 	Addr     netip.Addr
 	For      time.Duration
-	Reason   string // at most 100 bytes, without any text of strangers
+	Reason   string // at most 120 bytes, without any text of strangers
 	Proved   bool   // all that counts here is proved
 	Evidence Evidence
 }

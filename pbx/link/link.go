@@ -1,9 +1,9 @@
 // Package link is what the watcher of the PBX and the agent tell each other, over a socket that only
-// these two reach: the agent gives the watcher its settings, with what phones are known; the watcher
+// root and the watcher's group reach: the agent gives the watcher its settings, with what phones are known; the watcher
 // tells the agent of phones, of attackers to ban, and how it is.
 //
 // The watcher reads what attackers have written, so the agent trusts it no further than that: it
-// bans nobody who is exempt, and believes only what [Health.Check] and its like let through.
+// bans nobody who is exempt, and believes only what [Health.Clean] and its like let through.
 package link
 
 import (
@@ -86,11 +86,12 @@ type Reported struct {
 
 // HEP is how it is with the copies of SIP messages.
 type HEP struct {
-	Packets  uint64    `json:"packets"`   // SIP messages
-	WrongKey uint64    `json:"wrong_key"` // datagrams without the right password
-	Damaged  uint64    `json:"damaged"`   // datagrams that are no HEP3
-	Lost     uint64    `json:"lost"`      // datagrams that came too fast
-	Last     time.Time `json:"last,omitzero"`
+	Packets  uint64    `json:"packets"`         // SIP messages
+	WrongKey uint64    `json:"wrong_key"`       // datagrams without the right password
+	Damaged  uint64    `json:"damaged"`         // datagrams that are no HEP3
+	Foreign  uint64    `json:"foreign"`         // of Packets: those that this host has neither sent nor got, which count for nothing
+	Lost     uint64    `json:"lost"`            // datagrams that came too fast
+	Last     time.Time `json:"last,omitzero"`   // when a message came that is not foreign
 	Error    string    `json:"error,omitempty"` // why it does not listen
 }
 

@@ -94,7 +94,7 @@ type copies struct {
 	server *hep.Server
 	before hep.Stats // of servers that have ended
 	seen   uint64
-	last   time.Time // when a message came last
+	last   time.Time // when a message of this host came last
 }
 
 func newCopies(s link.Settings) *copies {
@@ -123,13 +123,13 @@ func sum(a, b hep.Stats) hep.Stats {
 	}
 }
 
-// lastMessage returns when it was noticed that messages had come.
+// lastMessage returns when it was noticed that messages of this host had come.
 func (c *copies) lastMessage(now time.Time) time.Time {
 	_, last := c.stats(now)
 	return last
 }
 
-// stats returns what has come, and when it was noticed that messages had.
+// stats returns what has come, and when it was noticed that messages of this host had.
 func (c *copies) stats(now time.Time) (hep.Stats, time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -137,8 +137,8 @@ func (c *copies) stats(now time.Time) (hep.Stats, time.Time) {
 	if c.server != nil {
 		s = sum(s, c.server.Stats())
 	}
-	if s.Packets != c.seen {
-		c.seen, c.last = s.Packets, now
+	if own := s.Packets - s.Foreign; own != c.seen {
+		c.seen, c.last = own, now
 	}
 	return s, c.last
 }

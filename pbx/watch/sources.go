@@ -58,7 +58,7 @@ func (on *sources) counts(o observation, now time.Time) bool {
 func (on *sources) health(now time.Time, h *link.Health) {
 	if c := on.copies; c != nil {
 		s, last := c.stats(now)
-		h.HEP = &link.HEP{Packets: s.Packets, WrongKey: s.WrongKey, Damaged: s.Damaged, Lost: s.Lost, Last: last, Error: c.failed()}
+		h.HEP = &link.HEP{Packets: s.Packets, WrongKey: s.WrongKey, Damaged: s.Damaged, Foreign: s.Foreign, Lost: s.Lost, Last: last, Error: c.failed()}
 	}
 	if on.ami != nil {
 		h.AMI = on.ami.health()

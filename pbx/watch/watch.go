@@ -143,7 +143,11 @@ type observation struct {
 
 // judge gives observations to the detector, and its verdicts to the teller.
 func (w *Watcher) judge(ctx context.Context, s link.Settings, on *sources, saw <-chan observation, out *teller) error {
-	d := detect.New(settings(s), out.friend)
+	rules, err := settings(s)
+	if err != nil {
+		w.Log.Warn("the configuration's traps do not count", "error", err)
+	}
+	d := detect.New(rules, out.friend)
 	d.Restore(time.Now(), phonesOf(s.Phones))
 	second, renewed := time.NewTicker(time.Second), time.NewTicker(renewedEvery)
 	defer second.Stop()
@@ -156,7 +160,7 @@ func (w *Watcher) judge(ctx context.Context, s link.Settings, on *sources, saw <
 				continue
 			}
 			for _, v := range d.See(now, o.Observation) {
-				w.Log.Info(v.String())
+				w.Log.Log(ctx, level(v), v.String())
 				out.take(v, now)
 			}
 		case <-renewed.C:
@@ -172,16 +176,25 @@ func (w *Watcher) judge(ctx context.Context, s link.Settings, on *sources, saw <
 	}
 }
 
-// settings returns those of the detector.
-func settings(s link.Settings) detect.Settings {
+// level is how urgent a verdict is: a Tell is for an admin to act on.
+func level(v detect.Verdict) slog.Level {
+	if _, is := v.(detect.Tell); is {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// settings returns those of the detector. After an error they are without the agent's traps, which are
+// of another version.
+func settings(s link.Settings) (detect.Settings, error) {
 	d := detect.Defaults()
 	d.Traps.Extensions = append(d.Traps.Extensions, s.Traps.Extensions...)
 	d.Traps.Accounts = append(d.Traps.Accounts, s.Traps.Accounts...)
 	d.Traps.Agents = append(d.Traps.Agents, s.Traps.Agents...)
-	if d.Validate() != nil {
-		d.Traps = detect.Defaults().Traps // those of the agent are of another version
+	if err := d.Validate(); err != nil {
+		return detect.Defaults(), err
 	}
-	return d
+	return d, nil
 }
 
 func phonesOf(all []link.Phone) []detect.Phone {

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/pbx"
@@ -360,6 +361,23 @@ func TestUndone(t *testing.T) {
 	}
 }
 
+// TestMostTraps: as many traps as a configuration may have count beside those of voipbl's own. Others
+// than a configuration has are said not to count.
+func TestMostTraps(t *testing.T) {
+	own := len(detect.Defaults().Traps.Agents)
+	many := slices.Repeat([]string{"a scanner"}, config.MaxTraps)
+	if s, err := settings(link.Settings{Traps: link.Traps{Extensions: many, Accounts: many, Agents: many}}); err != nil || len(s.Traps.Agents) != own+config.MaxTraps {
+		t.Errorf("%d of the agents: %v", len(s.Traps.Agents), err)
+	}
+	bubble(t, func(t *testing.T, a *agent, feed given) {
+		a.settings.Traps.Agents = []string{"abc"}
+		said := watching(t, a, feed).log
+		if a.told(); !strings.Contains(said.String(), "traps do not count") {
+			t.Error(said)
+		}
+	})
+}
+
 // TestUntrusted: who guesses where there are phones is banned, and its phones are forgotten.
 func TestUntrusted(t *testing.T) {
 	bubble(t, func(t *testing.T, a *agent, feed given) {
@@ -460,24 +478,26 @@ func TestTwoSources(t *testing.T) {
 	for _, step := range []struct {
 		name    string
 		o       observation
-		packets uint64
+		packets uint64 // of this host
+		foreign uint64
 		at      time.Duration
 		counts  bool
 	}{
-		{"no message yet", failure, 0, 0, true},
-		{"a phone, and no message yet", phone, 0, 0, true},
-		{"messages come", failure, 1, 0, false},
-		{"a failure that anybody can forge", forged, 1, 0, true},
-		{"a phone over UDP", phone, 1, 0, false},
-		{"a phone over TCP", tcp, 1, 0, true},
-		{"of the copies themselves", observation{failure.Observation, c.source}, 1, 0, true},
-		{"a phone by the copies", own, 1, 0, true},
-		{"a phone whose address is not proved", elsewhere, 1, 0, false},
-		{"just now", failure, 1, fresh, false},
-		{"messages have ceased", failure, 1, fresh + 1, true},
-		{"and come again", failure, 2, fresh + 2, false},
+		{"no message yet", failure, 0, 0, 0, true},
+		{"a phone, and no message yet", phone, 0, 0, 0, true},
+		{"messages between others", failure, 0, 5, 0, true},
+		{"messages come", failure, 1, 0, 0, false},
+		{"a failure that anybody can forge", forged, 1, 0, 0, true},
+		{"a phone over UDP", phone, 1, 0, 0, false},
+		{"a phone over TCP", tcp, 1, 0, 0, true},
+		{"of the copies themselves", observation{failure.Observation, c.source}, 1, 0, 0, true},
+		{"a phone by the copies", own, 1, 0, 0, true},
+		{"a phone whose address is not proved", elsewhere, 1, 0, 0, false},
+		{"just now", failure, 1, 0, fresh, false},
+		{"messages have ceased", failure, 1, 0, fresh + 1, true},
+		{"and come again", failure, 2, 0, fresh + 2, false},
 	} {
-		c.before.Packets = step.packets
+		c.before.Packets, c.before.Foreign = step.packets+step.foreign, step.foreign
 		if got := on.counts(step.o, now.Add(step.at)); got != step.counts {
 			t.Errorf("%s: %v", step.name, got)
 		}

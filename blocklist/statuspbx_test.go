@@ -1,0 +1,57 @@
+package blocklist
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/pbx/link"
+	"github.com/voipbl/voipbl/state"
+)
+
+// TestWatched: status says that the PBX is watched while it is, and what of the copies is wrong.
+func TestWatched(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		name    string
+		off     bool
+		ago     time.Duration
+		hep     link.HEP
+		words   string
+		problem string
+	}{
+		{"it is watched", false, time.Second, link.HEP{Packets: 99, Foreign: 98}, "99 SIP messages seen", ""},
+		{"the watcher has ended", false, time.Minute, link.HEP{Packets: 99}, "", "the PBX is not watched: voipbl-pbx does not run"},
+		{"it is off", true, time.Second, link.HEP{Packets: 99}, "", ""},
+		{"a few between others", false, time.Second, link.HEP{Packets: 9, Foreign: 9}, "9 SIP messages seen", ""},
+		{"all between others", false, time.Second, link.HEP{Packets: 99, Foreign: 99}, "99 SIP messages seen", "none of the 99 SIP messages"},
+		{"another password", false, time.Second, link.HEP{WrongKey: 1}, "0 SIP messages seen", "with another password"},
+	} {
+		cfg := config.Config{StateDir: "/elsewhere"}
+		if !c.off {
+			cfg.PBX.HEP = netip.MustParseAddrPort("127.0.0.1:460")
+		}
+		agent := &state.AgentStatus{PBX: &link.Reported{At: now.Add(-c.ago), Health: link.Health{HEP: &c.hep, Tells: []link.Tell{
+			{At: now.Add(-25 * time.Hour), Text: "old"}, {At: now, Text: "1"}, {At: now, Text: "2"}, {At: now, Text: "3"}, {At: now, Text: "4"},
+		}}}}
+		s := Status{watch: heard(cfg.PBX, agent, now)}
+		var tells []string
+		if c.words != "" {
+			tells = []string{"2", "3", "4"}
+		}
+		if got := s.WatchWords(); got != c.words || !slices.Equal(s.WatchTells(now), tells) {
+			t.Errorf("%s: %q, %q", c.name, got, s.WatchTells(now))
+		}
+		problems := pbxProblems(cfg, agent, now)
+		switch {
+		case c.problem == "" && len(problems) == 0:
+		case c.problem == "" || len(problems) != 1 || !strings.Contains(problems[0].Error, c.problem):
+			t.Errorf("%s: %+v", c.name, problems)
+		case c.hep.WrongKey > 0 && !strings.Contains(problems[0].Remedy, "/elsewhere/pbx.json"):
+			t.Errorf("%s: %s", c.name, problems[0].Remedy)
+		}
+	}
+}
