@@ -156,7 +156,7 @@ feeds:
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		if !slices.Contains([]string{"far.list", "far.state", "near.list", "near.state", "applied.json", "config.json", "firewall.json", "set-names.json"}, f.Name()) {
+		if !slices.Contains([]string{"far.list", "far.state", "near.list", "near.state", "applied.json", "config.json", "firewall.json", "hits.json", "set-names.json"}, f.Name()) {
 			t.Errorf("file left: %s", f.Name())
 		}
 	}
