@@ -26,18 +26,18 @@ type listing struct {
 	asked   string      // the ActionID of the present one
 	begun   time.Time
 	next    time.Time // when there may be another
-	refused bool      // Asterisk lists no contacts
 }
 
 func newListing(s *session) listing {
 	l := listing{session: s, timer: time.NewTimer(time.Hour)}
 	l.timer.Stop()
+	s.client.tracker.lists(true)
 	return l
 }
 
 // plan plans the next listing, if there is a reason for one.
 func (l *listing) plan() {
-	if l.planned || l.refused || !l.session.client.tracker.wantsContacts() {
+	if l.planned || !l.session.client.tracker.wantsContacts() {
 		return
 	}
 	l.planned = true
@@ -71,7 +71,7 @@ func (l *listing) take(m message) error {
 	c := l.session.client
 	switch kind, name := m.fields[0].key, m.fields[0].value; {
 	case kind == "Response" && name != "Success":
-		l.refused = true
+		c.tracker.lists(false)
 		l.over("Asterisk lists no contacts: " + pbx.Text(m.get("Message")))
 	case kind == "Event" && name == "DBGetTreeResponse":
 		if contact, ok := contactOf(m); ok {

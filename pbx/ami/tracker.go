@@ -42,6 +42,8 @@ type tracker struct {
 	named bounded.Table[time.Time] // requests of which another event is still to come
 	calls bounded.Table[call]      // of who has proved a password
 	open  []uint64                 // the calls of which contacts are looked for
+
+	unlisted bool // Asterisk lists no contacts, so that calls are of no use
 }
 
 // call is what is known of an account and a Call-ID: the registration of a phone keeps both.
@@ -129,6 +131,9 @@ func (t *tracker) what(e event, now time.Time) pbx.What {
 
 // authenticated remembers where a call comes from, so that a contact can be joined with it.
 func (t *tracker) authenticated(e event, now time.Time) {
+	if t.unlisted {
+		return
+	}
 	key := t.hash(e.account, e.session)
 	c, _ := t.calls.Get(key)
 	if c.looks == 0 {
@@ -136,8 +141,28 @@ func (t *tracker) authenticated(e event, now time.Time) {
 	}
 	c.source, c.transport, c.account, c.at, c.looks, c.listed = e.source, e.transport, pbx.Text(e.account), now, looks, false
 	t.calls.Put(key, c)
-	if len(t.open) > 2*maxCalls { // all but those in the table were pushed out
-		t.open = slices.DeleteFunc(t.open, func(key uint64) bool { _, ok := t.calls.Get(key); return !ok })
+	if len(t.open) > 2*maxCalls {
+		t.tidy()
+	}
+}
+
+// tidy leaves the calls open that are in the table, each once: of those that were pushed out some have
+// come again. So at least maxCalls come before it is to be done again.
+func (t *tracker) tidy() {
+	had := make(map[uint64]bool, maxCalls)
+	t.open = slices.DeleteFunc(t.open, func(key uint64) bool {
+		_, ok := t.calls.Get(key)
+		gone := !ok || had[key]
+		had[key] = true
+		return gone
+	})
+}
+
+// lists says whether Asterisk lists contacts. If not, nothing is kept for that.
+func (t *tracker) lists(can bool) {
+	t.unlisted = !can
+	if !can {
+		t.open, t.calls = nil, bounded.NewTable[call](maxCalls)
 	}
 }
 

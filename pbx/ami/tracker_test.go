@@ -223,6 +223,33 @@ func TestTrackerIsBounded(t *testing.T) {
 	}
 }
 
+// TestOpenIsBounded: one call more than there is room for, over and over, costs no more than others; and
+// where Asterisk lists no contacts, none is kept.
+func TestOpenIsBounded(t *testing.T) {
+	tr := newTracker()
+	prove := func(i int) {
+		tr.authenticated(event{account: "6001", session: fmt.Sprint(i % (maxCalls + 1)), transport: "udp"}, t0)
+	}
+	for i := range 3 * maxCalls {
+		prove(i)
+	}
+	tr.tidy()
+	if len(tr.open) > maxCalls {
+		t.Errorf("%d are open, and all are to be looked at with each event", len(tr.open))
+	}
+	tr.lists(false)
+	prove(0)
+	if tr.wantsContacts() || tr.calls.Len() > 0 {
+		t.Errorf("%d open, %d calls", len(tr.open), tr.calls.Len())
+	}
+	if tr.lists(true); tr.wantsContacts() {
+		t.Error("what came before is looked for")
+	}
+	if prove(1); !tr.wantsContacts() {
+		t.Error("not looked for in the next session")
+	}
+}
+
 func TestParseAddress(t *testing.T) {
 	for text, want := range map[string]string{
 		"IPV4/UDP/192.0.2.1/5060":      "192.0.2.1:5060 udp true",
