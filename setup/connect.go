@@ -272,7 +272,7 @@ func (c *connecting) configure(ctx context.Context) error {
 // watcher starts the unit of the watcher, or ends it.
 func (c *connecting) watcher(ctx context.Context) error {
 	if c.Root != "" {
-		return nil // the units are that machine's
+		return nil // asterisk says so
 	}
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
 		if !c.Off {
@@ -307,6 +307,9 @@ func (c *connecting) asterisk(ctx context.Context) error {
 	}
 	if c.Root != "" {
 		c.note("have that Asterisk read its files: %s", strings.Join(c.plan.Commands(), "; "))
+		if !c.Off {
+			c.note("start this host's watcher, if it does not run: systemctl enable --now %s", watcherUnit)
+		}
 		return nil
 	}
 	err := c.plan.Reload(ctx, func(ctx context.Context, command string) (string, error) {

@@ -54,6 +54,10 @@ It can be run again at any time: it does what is missing. Where Asterisk copies
 its messages to another program already, or its manager interface is off, it
 says so and does the rest.
 
+With --root, Asterisk is that of a container in this host's network, whose files
+are below DIR. The configuration, the passwords and the watcher are this host's.
+Then have Asterisk read its files yourself, and start the watcher.
+
 Exit status: 0 connected, or --dry-run; 3 connected, but something is left to be
 done by hand, which it says; 1 not connected, or it cannot be; 2 usage or
 configuration.`,
@@ -81,7 +85,7 @@ to be done by hand, which it says; 1 not disconnected; 2 usage or configuration.
 		return err
 	}
 	cmd.Flags().BoolVarP(&opts.DryRun, "dry-run", "n", false, "change nothing")
-	cmd.Flags().StringVar(&opts.Root, "root", "", "the files below `DIR`, such as a container's")
+	cmd.Flags().StringVar(&opts.Root, "root", "", "Asterisk's files are below `DIR`, such as a container's")
 	waitFlag(cmd, &opts.Wait)
 	a.jsonFlag(cmd)
 	return cmd
