@@ -276,16 +276,23 @@ func TestRefusedByAgent(t *testing.T) {
 // TestBannedByOthers: a phone that somebody has banned is told of again when it has proved its password
 // again, and not before.
 func TestBannedByOthers(t *testing.T) {
-	for name, renews := range map[string]bool{"it was just told": false, "it has just renewed its registration": true} {
+	for name, c := range map[string]struct {
+		renews bool
+		banned time.Duration
+	}{
+		"it was just told":                     {false, 2 * renewedEvery},
+		"banned for a moment":                  {false, time.Second},
+		"it has just renewed its registration": {true, 2 * renewedEvery},
+	} {
 		bubble(t, func(t *testing.T, a *agent, feed given) {
 			watching(t, a, feed)
 			feed <- right(office, "6001")
 			pass(time.Second)
-			if renews {
+			if c.renews {
 				feed <- right(office, "6001")
 			}
 			a.set(func() { a.banned, a.phones = []netip.Addr{office.Addr()}, nil })
-			pass(2 * renewedEvery)
+			pass(c.banned)
 			a.set(func() { a.banned = nil })
 			pass(3 * time.Hour)
 			if got := a.told(); len(got.phones) > 0 {
