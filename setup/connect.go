@@ -299,7 +299,8 @@ func (c *connecting) watcher(ctx context.Context) error {
 
 // asterisk writes Asterisk's files, and has it read them.
 func (c *connecting) asterisk(ctx context.Context) error {
-	if len(c.plan.Files) == 0 {
+	changes := len(c.plan.Files) > 0
+	if !changes && (c.Root != "" || !c.report.Asterisk) {
 		return nil
 	}
 	if err := c.plan.Apply(probe.New(ctx, c.Root).Path(connect.Folder)); err != nil {
@@ -316,7 +317,7 @@ func (c *connecting) asterisk(ctx context.Context) error {
 		out, _, err := probe.Run(ctx, "asterisk", "-rx", command)
 		return out, err
 	})
-	if err != nil {
+	if err != nil && changes {
 		c.note("Asterisk reads its files at its next start, since it could not be asked now: %v", err)
 	}
 	return nil

@@ -40,6 +40,8 @@ type Plan struct {
 	ByHand []string `json:"by_hand"` // what voipbl cannot do, and what an admin can
 	HEP    bool     `json:"hep"`     // Asterisk is to send copies after this
 	AMI    bool     `json:"ami"`     // voipbl may log in after this
+
+	noHEP, noAMI bool // it is to cease
 }
 
 // Change is the new text of a file, or its end.
@@ -57,7 +59,17 @@ func New(f Files, facts *asterisk.Facts, want Want) (Plan, error) {
 	if err := p.hep(f, facts.HEP, want); err != nil {
 		return Plan{}, fmt.Errorf("%s: %w", hepFile, err)
 	}
-	return p, p.manager(f, facts.Manager, want)
+	if err := p.manager(f, facts.Manager, want); err != nil {
+		return Plan{}, err
+	}
+	hep, manager := false, false
+	for _, c := range p.Files {
+		hep = hep || c.File == hepFile
+		manager = manager || c.File != hepFile
+	}
+	p.noHEP = !p.HEP && (hep || !want.HEP.IsValid() && !facts.HEP.Enabled)
+	p.noAMI = !p.AMI && (manager || want.AMISecret == "")
+	return p, nil
 }
 
 func (p *Plan) hep(f Files, now asterisk.HEP, want Want) error {

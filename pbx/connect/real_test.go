@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -33,8 +34,11 @@ func TestConnectAsterisk(t *testing.T) {
 	defer conn.Close()
 	phone := testsip.MustDial(t, "udp", netip.MustParseAddrPort("127.0.0.2:0"), netip.MustParseAddrPort("127.0.0.1:5060"))
 
-	before := read4(t, a)
-	for range 2 { // again after it was taken out
+	for _, without := range []bool{false, true} { // hep.conf; Asterisk goes on with what it had
+		if without {
+			a.In(func(root string) error { return os.Remove(filepath.Join(root, Folder, hepFile)) })
+		}
+		before := read4(t, a)
 		p := connect(t, a, want)
 		if !p.HEP || !p.AMI || len(p.ByHand) > 0 {
 			t.Fatalf("%+v", p)
