@@ -16,6 +16,20 @@ const (
 	CommonBans = banrule.Common
 )
 
+// NamesSet reports whether a rule of a listing asks a set. In a damaged listing, it uses the lines that
+// can be read.
+func NamesSet(listing []byte, set string) bool {
+	for line := range strings.Lines(string(listing)) {
+		all := Words(strings.TrimSpace(line))
+		for i, word := range all {
+			if word == "--match-set" && i+1 < len(all) && all[i+1] == set {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // NamedBanSets returns, in order, the sets of voipbl's fail2ban actions that a listing's rules
 // name. In a damaged listing, it uses the lines that can be read.
 func NamedBanSets(listing []byte) []string {

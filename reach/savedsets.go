@@ -5,15 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-
-	"github.com/voipbl/voipbl/iptables"
 )
 
 // maxSavedRules is how many bytes of saved rules are read at most. A rule has some hundred.
 const maxSavedRules = 64 << 20
 
-// SavedSets returns the sets of voipbl's fail2ban actions that a file of saved rules names.
-func SavedSets(path string) ([]string, error) {
+// RulesFile reads a file of saved rules. One that is not there has none.
+func RulesFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -24,9 +22,5 @@ func SavedSets(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	return iptables.NamedBanSets(text), nil
+	return os.ReadFile(path)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/state"
@@ -146,25 +147,31 @@ func (r *Hold) callerOut(ctx context.Context, trouble *problem.Problem) *problem
 	return own.Problem
 }
 
-// EnsureSaved creates the missing sets of voipbl's fail2ban actions that saved rules name.
-// At boot, one missing set keeps all saved rules from being loaded, and fail2ban starts later.
+// EnsureSaved creates the missing sets of voipbl's fail2ban actions, and of registered phones, that saved
+// rules name: these may be base rules, which the configuration has no more. At boot, one missing set keeps all saved rules from being loaded, and fail2ban starts later.
 // Each set that cannot be created gives one warning.
 func (r *Hold) EnsureSaved() (warnings []string) {
 	before := problem.Digest(r.Record)
 	for _, f := range cidr.Families {
-		names, err := reach.SavedSets(host.RulesAtBoot[f])
+		text, err := reach.RulesFile(host.RulesAtBoot[f])
 		if err != nil {
 			warnings = append(warnings, fmt.Sprintf("the sets that saved rules name cannot be made: %v", err))
 			continue
 		}
-		for _, name := range names {
-			made, err := r.Sets.EnsureBanSet(name, f)
+		ensure := func(name string, make func(name string, f cidr.Family) (bool, error)) {
+			made, err := make(name, f)
 			if err != nil {
 				warnings = append(warnings, fmt.Sprintf("%s names a set that cannot be made: %v", host.RulesAtBoot[f], err))
 			}
 			if made && !slices.Contains(r.Record.Sets, name) {
 				r.Record.Sets = append(r.Record.Sets, name)
 			}
+		}
+		for _, name := range iptables.NamedBanSets(text) {
+			ensure(name, r.Sets.EnsureBanSet)
+		}
+		if name := r.Cfg.KnownSetName(int(f)); iptables.NamesSet(text, name) {
+			ensure(name, r.Sets.EnsureKnownSet)
 		}
 	}
 	if problem.Digest(r.Record) != before {
