@@ -1,15 +1,13 @@
 package allowlist
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
 	"time"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/checksum"
 	"github.com/voipbl/voipbl/internal/deadline"
 )
 
@@ -45,17 +43,8 @@ func (l List) Encode() File {
 		}
 		f.Allowed = append(f.Allowed, row)
 	}
-	f.Sum = f.sum()
+	f.Sum = checksum.Of(f.content)
 	return f
-}
-
-func (c content) sum() string {
-	text, err := json.Marshal(c)
-	if err != nil {
-		panic(err) // cannot fail: plain data
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8])
 }
 
 var errSum = errors.New("it is not as it was written")
@@ -63,7 +52,7 @@ var errSum = errors.New("it is not as it was written")
 // Decode returns the list of a file, or an error if the file has changed since it was
 // written.
 func (f File) Decode() (List, error) {
-	if f.Sum != f.sum() {
+	if f.Sum != checksum.Of(f.content) {
 		return List{}, errSum
 	}
 	l := List{Serial: f.Serial, Written: f.Written, Partial: f.Partial}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/checksum"
 	"github.com/voipbl/voipbl/internal/deadline"
 )
 
@@ -150,7 +151,7 @@ func TestSpoilt(t *testing.T) {
 		"it has no end":           {Host: "1.1.1.1", For: time.Hour},
 	} {
 		f := File{content: content{Serial: 1, Allowed: []line{{Host: "2.2.2.2"}, row}}}
-		f.Sum = f.sum()
+		f.Sum = checksum.Of(f.content)
 		_, err := f.Decode()
 		if what == "" && err != nil {
 			t.Error(err)

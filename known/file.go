@@ -1,14 +1,12 @@
 package known
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/checksum"
 	"github.com/voipbl/voipbl/internal/deadline"
 )
 
@@ -38,24 +36,15 @@ func (l List) encode() file {
 	for _, p := range l.Phones {
 		f.Phones = append(f.Phones, line(p))
 	}
-	f.Sum = f.sum()
+	f.Sum = checksum.Of(f.content)
 	return f
-}
-
-func (c content) sum() string {
-	text, err := json.Marshal(c)
-	if err != nil {
-		panic(err) // cannot fail: plain data
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8])
 }
 
 var errSum = errors.New("it is not as it was written")
 
 // decode returns the list of a file, or an error if the file has changed since it was written.
 func (f file) decode() (List, error) {
-	if f.Sum != f.sum() {
+	if f.Sum != checksum.Of(f.content) {
 		return List{}, errSum
 	}
 	l := List{Serial: f.Serial, Written: f.Written}

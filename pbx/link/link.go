@@ -7,12 +7,10 @@
 package link
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"net/netip"
 	"time"
 
+	"github.com/voipbl/voipbl/internal/checksum"
 	"github.com/voipbl/voipbl/pbx"
 )
 
@@ -45,12 +43,7 @@ type Settings struct {
 // Serial is another text for other settings. The phones do not count.
 func (s Settings) Serial() string {
 	s.Phones = nil
-	text, err := json.Marshal(s)
-	if err != nil {
-		panic(err) // cannot fail: plain data
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8])
+	return checksum.Of(s)
 }
 
 // Phone is one that has proved a password.
