@@ -51,7 +51,7 @@ const (
 	// mostEvidence is the most bytes of the evidence.
 	mostEvidence = 120
 
-	// mostFailures is more than anybody has until he is banned.
+	// mostFailures is more than anybody has before a ban.
 	mostFailures = 1_000_000
 
 	// settleWait is how long bans may take, of which another process may hold the lock.

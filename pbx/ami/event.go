@@ -19,8 +19,8 @@ var security = map[string][]string{
 }
 
 // common are the fields of each event of the class security, in this order. A stranger can break the
-// value of AccountID by 36 letters of his own. He has no room for those before it, and any field that
-// he adds stands between these.
+// value of AccountID by 36 letters. There is no room for those before it, and any field that is
+// added stands between these.
 var common = []string{"EventTV", "Severity", "Service", "EventVersion", "AccountID", "SessionID", "LocalAddress", "RemoteAddress"}
 
 // optional are fields that Asterisk puts before the others if it is so configured.

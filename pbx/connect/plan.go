@@ -88,7 +88,7 @@ func (p *Plan) hep(f Files, now asterisk.HEP, want Want) error {
 	case !now.Installed:
 		p.hand("Asterisk's module res_hep_pjsip is not installed, or modules.conf excludes it: without it Asterisk copies no SIP messages")
 	case rest == old.string() && now.Enabled && old != nil && now.To != "" && now.To != at:
-		p.hand("hep.conf has Asterisk copy its SIP messages to %s, and it copies them to one address only: voipbl does without, or take that out", now.To)
+		p.hand("hep.conf has Asterisk copy its SIP messages to %s, and it copies them to one address only: voipbl goes without these copies, unless you take that out and run \"voipbl pbx connect\" again", now.To)
 	case bad != nil && now.Enabled && now.To == at: // by hand
 		p.HEP = true
 	default:

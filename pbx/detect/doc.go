@@ -66,7 +66,7 @@
 // Proved and unproved sources, past bans, and phones have tables of their own. When one is full, a new
 // entry takes the place of the one that was used longest ago, of the same table. So invented
 // sources push each other out, never those that are proved. An attacker who has many IPv6 networks
-// can push out what other proved ones have done so far; for their past bans he has to be banned 4096
+// can push out what other proved ones have done so far; for their past bans it has to be banned 4096
 // times. All tables together take 4 MB at most. Nothing is kept over a restart, except what
 // [Detector.Restore] is given.
 package detect

@@ -25,7 +25,7 @@ const distrust = time.Hour
 //     one_time_nonce. It tells of its answer only after it has sent it, so that a nonce may come back before
 //     it is known that another was sent it too. So once that has happened, no nonce proves anything.
 //   - Asterisk makes the nonce of the second and the source, and sends it to where the topmost Via has
-//     its maddr. So a stranger can have a nonce of another address sent to his own. Only that nonce
+//     its maddr. So a stranger can have a nonce of another address sent to its own. Only that nonce
 //     is worthless then, lest a stranger make all of them so.
 type nonces struct {
 	sent, returned bounded.Table[receiver] // by nonce
