@@ -45,6 +45,10 @@ func TestFewTasks(t *testing.T) {
 	if out, code := h.run("sh", "-c", limited); code == 0 {
 		t.Fatalf("%d tasks, and no limit: %s", used+2*spare, out)
 	}
+	h.eventually("the sleeps of that shell have ended", time.Minute, func() bool {
+		tasks, err := os.ReadFile(filepath.Join(group, "cgroup.procs"))
+		return err == nil && strings.TrimSpace(string(tasks)) == strconv.Itoa(r.cmd.Process.Pid)
+	})
 
 	repaired("5.5.5.7")
 	if out, _ := r.voipbl("status"); !strings.Contains(out, "running since") {

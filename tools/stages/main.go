@@ -89,6 +89,9 @@ func (s stage) run(ctx context.Context, tests map[string][]string, all *tally) e
 		}
 	}
 	if p.failed {
+		if p.failures != nil {
+			fmt.Printf("failed:\n  %s\n", strings.Join(p.failures, "\n  "))
+		}
 		return fmt.Errorf("%s has failed after %s", s.name, seconds(time.Since(start)))
 	}
 	if wrong := compare(s.chosen(tests), p.ran); wrong != nil {

@@ -47,7 +47,7 @@ func ofThem(skipped int) string {
 }
 
 // progress prints a line for each package that has finished, and at once the output of each test
-// that fails.
+// that fails, without that of its parts that pass.
 type progress struct {
 	tally
 	out      io.Writer
@@ -55,12 +55,13 @@ type progress struct {
 	tests    int
 	packages int
 	failed   bool
+	failures []string // package and test or part
 }
 
 // running is a package whose tests run.
 type running struct {
 	since   time.Time
-	said    map[string]*strings.Builder // output, by unfinished test; "" for none
+	said    map[string]*strings.Builder // output, by test or part that has not passed; "" for none
 	last    string                      // the test that began last
 	ran     int
 	skipped int // of ran
@@ -139,17 +140,15 @@ func (p *progress) take(line string) {
 		r = &running{since: time.Now(), said: map[string]*strings.Builder{"": {}}}
 		p.running[e.Package] = r
 	}
-	test, part, _ := strings.Cut(e.Test, "/")
+	_, part, _ := strings.Cut(e.Test, "/")
 	switch {
 	case e.Test == "":
 		p.ofPackage(r, e)
 	case e.Action == "run":
 		r.last = e.Test
-		if part == "" {
-			r.said[test] = new(strings.Builder)
-		}
+		r.said[e.Test] = new(strings.Builder)
 	case e.Action == "output":
-		said := r.said[test]
+		said := r.said[e.Test]
 		if said == nil {
 			said = r.said[""]
 		}
@@ -167,8 +166,13 @@ func (p *progress) take(line string) {
 		}
 		fallthrough
 	case e.Action == "pass", e.Action == "fail":
+		if e.Action == "fail" {
+			p.failures = append(p.failures, e.Package+" "+e.Test)
+		}
 		if part == "" {
 			p.ended(r, e)
+		} else if e.Action != "fail" {
+			delete(r.said, e.Test)
 		}
 	}
 }
@@ -177,12 +181,17 @@ func (p *progress) take(line string) {
 func (p *progress) ended(r *running, e event) {
 	if e.Action == "fail" {
 		p.failed = true
-		fmt.Fprintf(p.out, "%s:\n%s", e.Package, r.said[e.Test])
+		fmt.Fprintf(p.out, "%s:\n", e.Package)
 	}
-	if e.Action == "skip" && mustRun() {
-		fmt.Fprint(p.out, r.said[e.Test])
+	for _, test := range sorted(r.said) {
+		if test != e.Test && !strings.HasPrefix(test, e.Test+"/") {
+			continue
+		}
+		if e.Action == "fail" || e.Action == "skip" && mustRun() {
+			fmt.Fprint(p.out, r.said[test])
+		}
+		delete(r.said, test)
 	}
-	delete(r.said, e.Test)
 	r.ran++
 	p.ran[e.Package+" "+e.Test]++
 }

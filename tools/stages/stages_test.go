@@ -125,7 +125,7 @@ func TestProgress(t *testing.T) {
 		"a/a_test.go": `package a
 import "testing"
 func TestGood(t *testing.T) { t.Log("nobody asks") }
-func TestBad(t *testing.T) { t.Log("why"); t.Run("part", func(t *testing.T) { t.Error("so bad") }) }
+func TestBad(t *testing.T) { t.Log("why"); t.Run("part", func(t *testing.T) { t.Error("so bad") }); t.Run("well", func(t *testing.T) { t.Log("nobody asks") }) }
 func TestNone(none *testing.T) { none.SkipNow() }
 func TestHalf(t *testing.T) { t.Run("part", func(half *testing.T) { half.SkipNow() }) }
 `,
@@ -149,6 +149,9 @@ func TestEnds(t *testing.T) { fmt.Println("before"); os.Exit(3) }
 		if !strings.Contains(said, want) {
 			t.Errorf("it does not say %q:\n%s", want, said)
 		}
+	}
+	if want := []string{"example.net/m/a TestBad", "example.net/m/a TestBad/part"}; !slices.Equal(slices.Sorted(slices.Values(p.failures)), want) {
+		t.Errorf("failed: %v", p.failures)
 	}
 	if strings.Contains(said, "nobody asks") || !p.failed || p.tests != 6 || p.skipped != 1 || p.ran["example.net/m/a TestBad"] != 1 {
 		t.Errorf("%d tests, failed %v, ran %v:\n%s", p.tests, p.failed, p.ran, said)
