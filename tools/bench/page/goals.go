@@ -1,6 +1,9 @@
 package page
 
-import "math"
+import (
+	"math"
+	"strconv"
+)
 
 // A goal is a figure to reach. No test has it as a limit, since it depends on the machine.
 type goal struct {
@@ -59,9 +62,23 @@ func (r Results) goalTable() string {
 		case g.figure <= g.most:
 			reached = "yes"
 		}
-		t.add(g.what, unit("≤ "+short(g.most), g.unit), unit(number(g.figure), g.unit), reached)
+		t.add(g.what, unit("≤ "+short(g.most), g.unit), unit(g.here(), g.unit), reached)
 	}
 	return t.String()
+}
+
+// here is the figure, with as many decimals as it takes to be seen above the most.
+func (g goal) here() string {
+	x := number(g.figure)
+	if g.figure <= g.most || x != number(g.most) {
+		return x
+	}
+	for decimals := 3; ; decimals++ {
+		x = strconv.FormatFloat(g.figure, 'f', decimals, 64)
+		if v, err := strconv.ParseFloat(x, 64); err != nil || v > g.most || decimals > 9 {
+			return x
+		}
+	}
 }
 
 // unit adds a unit, if there is one.
