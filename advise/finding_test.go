@@ -19,6 +19,7 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/host"
+	"github.com/voipbl/voipbl/impact"
 	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/iptables"
@@ -120,6 +121,9 @@ func TestFindings(t *testing.T) {
 		}, []string{"warning feed-trouble the list x has lost its copy", "warning feed-trouble feed x: copy lost"}},
 		{"never fetched", func(in *Input) { in.Status.Feeds[0] = feeds.Status{Name: "x", Stale: true} }, []string{"problem stale-feed x was never fetched"}},
 		{"held", func(in *Input) { in.Status.Feeds[0].Held = &fetch.Held{} }, []string{"warning feed-trouble waits to be believed"}},
+		{"lists that somebody's call holds", func(in *Input) {
+			in.Status.Held = &impact.Held{Addresses: []impact.CutOff{{Address: netip.MustParseAddr("45.0.0.1")}}}
+		}, []string{"warning feed-trouble held: the lists stay as they were, since newer ones would cut off 45.0.0.1"}},
 		{"frozen", func(in *Input) { in.Status.Feeds[0].Frozen = true }, []string{"warning frozen-feed voipbl is FROZEN: its list has not changed since "}},
 		{"in trouble", func(in *Input) { in.Status.Feeds[0].Problem = &problem.Problem{Error: "cut"} }, []string{"warning feed-trouble is in trouble (cut)"}},
 		{"a name", func(in *Input) { in.Status.Unprotected = []string{"a.example.net"} }, []string{"warning unresolved-name a.example.net"}},

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/state"
 )
@@ -95,6 +96,9 @@ func (d *doctor) state() {
 }
 
 func (d *doctor) feeds() {
+	if p := blocklist.HeldProblem(d.Status.Held, d.Status.Agent != nil); p != nil {
+		d.note(FeedTrouble, Warning, p.Remedy, "attackers whom they have just got are not blocked", "%s", p.Error)
+	}
 	for _, f := range d.Status.Feeds {
 		remedy := "run \"voipbl sync\", and see what it says"
 		why, effect := "", "no address on it is blocked"

@@ -94,6 +94,7 @@ func (d *daemon) logApply(r *blocklist.SyncReport, why string) {
 		d.log.Info("rules written", "changes", len(rules.Changes), "base", rules.Base, "drop", rules.DropAt, "drop_why", rules.DropWhy, "why", why)
 	}
 	d.logImpact(r.Impact)
+	d.logHeld(r)
 	warnings := slices.Clone(r.Warnings)
 	for _, f := range r.Feeds {
 		first := f.State == feeds.Missing && f.Problem != nil && f.Problem.Reason == string(fetch.ReasonAbsent) // its first fetch is about to begin
@@ -128,6 +129,19 @@ func (d *daemon) logImpact(r *impact.Report) {
 		words = append(words, more)
 	}
 	d.log.Warn("the lists cut off addresses that this host talks with", "addresses", strings.Join(words, "; "), "if_a_friend", r.Addresses[0].Remedy())
+}
+
+// logHeld logs that newer lists wait, or that somebody on a list is spared: once, and once when that ends.
+func (d *daemon) logHeld(r *blocklist.SyncReport) {
+	var held, spared []string
+	if p := blocklist.HeldProblem(r.Held, true); p != nil {
+		held = append(held, p.Error+": "+p.Remedy)
+	}
+	for _, c := range r.Spared {
+		spared = append(spared, fmt.Sprintf("a list has an address that is spared until its call ends: %s; if it is an attacker: %s", c.Words(), c.Ban(true)))
+	}
+	d.warn("held", held)
+	d.warn("spared", spared)
 }
 
 // toldRejects is how many of a feed's rejected lines are logged.

@@ -49,6 +49,7 @@ var toDo = [tasks]func(d *daemon, ctx context.Context, now time.Time){
 			d.lookAtSets(ctx, false)
 		}
 		d.lookAtCopies(ctx)
+		d.lookAtHeld(ctx)
 		d.glanced(now)
 	},
 	studyTask: func(d *daemon, ctx context.Context, now time.Time) {

@@ -153,7 +153,7 @@ func ParseQuery(s string) (netip.Prefix, error) {
 // checkFeed finds the lines of a feed's last good copy that name a query.
 func checkFeed(cfg config.Config, store *fetch.Store, name string, queries []netip.Prefix, reports []CheckReport) error {
 	policy := feeds.PolicyOf(cfg.Limits)
-	return eachLine(store, name, func(part fetch.Part, sc *cidr.Scanner) {
+	return feeds.EachLine(store, name, func(part fetch.Part, sc *cidr.Scanner) {
 		for _, p := range sc.Prefixes() {
 			for i, q := range queries {
 				if !p.Overlaps(cidr.FromNetip(q)) || len(reports[i].Listed) == maxListings {

@@ -43,6 +43,7 @@ type Enforcement struct {
 
 	unattended, Established bool // see [rules.How]
 	leaveBase               bool // see [rules.How]
+	force                   bool // change the sets, whoever is cut off
 	setsOnly                bool // leave the rules as they are
 
 	lists [2]*ipsetsync.Header // of the sets of the lists at the start, nil for a missing one
@@ -69,6 +70,7 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 		return err
 	}
 	defer unlock()
+	defer e.forgetFetched()
 	held := rules.Open(e.Cfg, e.Fw, e.Kernel, e.Store)
 	defer held.Close()
 	record := state.ReadSetRecord(held.Run)
@@ -126,16 +128,16 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	})
 	sets := feeds.Combine(brought, report.Kept)
 	memory.Settle(max(record.Own(), sets.Len()))
-	spared, err := protected.FromLists(phones)
+	unlisted, err := protected.FromLists(phones)
 	if err != nil {
 		return err
 	}
-	report.Exempt = append(report.Exempt, spared.Overlapping(sets)...)
+	report.Exempt = append(report.Exempt, unlisted.Overlapping(sets)...)
 	if stay := e.undropped(report, lives).Subtract(sets); stay.Len() > 0 {
 		report.warn("an older version kept bans in %s: they stay there (%d), since no rule drops %s", e.Cfg.Set, stay.Len(), e.Cfg.BanSet)
 		sets = cidr.Union(sets, stay)
 	}
-	sets = exempt.Blockable(sets, spared.Sets)
+	sets = exempt.Blockable(sets, unlisted.Sets)
 	watch.Lap("combine")
 
 	if err := e.freeForeign(ctx, held, lives); err != nil {
@@ -145,6 +147,11 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	if len(plans) == 0 {
 		return errors.Join(broken[:]...)
 	}
+	p, err := e.answer(ctx, report, record, sets, unlisted.Sets, planned{plans, broken, lives}, talking)
+	if err != nil {
+		return err
+	}
+	plans, broken, lives = p.plans, p.broken, p.lives
 	for _, p := range plans {
 		r := setReport(p)
 		if !p.Unchanged() && record.Sets[p.Family].Holds(p) {
@@ -152,12 +159,11 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 		}
 		report.Sets = append(report.Sets, r)
 	}
-	report.noteImpact(e.Cfg, plans, lives, talking)
 	watch.Lap("plan")
 	held.Trunks = protected.Trunks
 	if e.dryRun {
 		report.Outcome = DryRun
-		report.findLines(e.Cfg, e.Store)
+		e.noteDecided(report, plans)
 		if err := report.noteBroken(broken); err != nil || e.setsOnly {
 			return err
 		}
@@ -167,7 +173,7 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	if err := e.dropBansFirst(ctx, held); err != nil {
 		return err
 	}
-	settling, planned := hits.Begin(e.Store, e.counted(report.At, record, lives, plans)), len(plans)
+	settling, planned := hits.Begin(e.Store, e.counted(report.At, record, lives, plans, report.decided.Held != nil)), len(plans)
 	defer func() { settling.Wait() }()
 	plans, err = e.execute(report, plans, &broken)
 	if err != nil {
@@ -179,15 +185,20 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 		report.warn("bans of exempt addresses by fail2ban cannot be taken back: %v", err)
 	}
 	brokenErr := report.noteBroken(broken)
-	report.Impact.Done(plans)
-	report.findLines(e.Cfg, e.Store)
+	e.noteDecided(report, plans)
 	e.remember(report, held.Run, record, plans)
 	if len(plans) < planned {
 		settling.Wait()
-		settling = hits.Begin(e.Store, e.counted(report.At, record, lives, plans))
+		settling = hits.Begin(e.Store, e.counted(report.At, record, lives, plans, report.decided.Held != nil))
 	}
 	noted, settled := make(chan error, 1), make(chan []string, 1) // beside the rules, since they wait for the disk
-	go func() { noted <- feeds.SetApplied(e.Store, e.feeds, report.At) }()
+	go func() {
+		if report.Held != nil { // what was applied before is in force
+			noted <- nil
+			return
+		}
+		noted <- feeds.SetApplied(e.Store, e.feeds, report.At)
+	}()
 	go func() { settled <- settling.End() }()
 	watch.Lap("kernel")
 	report.Outcome = RulesFailed // until the rules are applied
@@ -202,14 +213,27 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	}
 	watch.Lap("rules")
 	report.Outcome = InForce
-	if report.Troubled() {
+	switch {
+	case report.Held != nil:
+		report.Outcome = Held
+	case report.Troubled():
 		report.Outcome = Stale
 	}
 	return nil
 }
 
+// forgetFetched removes what a dry run has fetched.
+func (e *Enforcement) forgetFetched() {
+	for _, f := range e.feeds {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
 // counted is what the entries of the sets have counted, and what of that plans carry over.
-func (e *Enforcement) counted(now time.Time, before state.SetRecord, lives [2]*ipsetsync.Live, plans []*ipsetsync.Plan) hits.Sync {
+// held says that newer lists wait.
+func (e *Enforcement) counted(now time.Time, before state.SetRecord, lives [2]*ipsetsync.Live, plans []*ipsetsync.Plan, held bool) hits.Sync {
 	var was, is [2][]ipsetsync.Count
 	for f, live := range lives {
 		if live != nil && ipsetsync.IsOurs(live.Header, cidr.Family(f)) {
@@ -223,7 +247,7 @@ func (e *Enforcement) counted(now time.Time, before state.SetRecord, lives [2]*i
 	}
 	return hits.Sync{
 		Cfg: e.Cfg, Now: now, Was: hits.SetsOf(before), Is: hits.SetsOf(after),
-		Before: hits.Sorted(was[:]...), After: hits.Sorted(is[:]...),
+		Before: hits.Sorted(was[:]...), After: hits.Sorted(is[:]...), Held: held,
 	}
 }
 
@@ -249,6 +273,7 @@ func (e *Enforcement) remember(report *SyncReport, run *fetch.Store, before stat
 	e.After.Note(plans)
 	e.After.NoteTroubles(report.Families)
 	e.After.CutOff = impact.Remember(before.CutOff, report.Impact, report.At, plans)
+	e.After.Held, e.After.Spared = report.Held, report.Spared
 	if run == nil {
 		return // rules.Open has logged why
 	}

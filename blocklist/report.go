@@ -31,6 +31,9 @@ const (
 
 	// RulesFailed: the sets hold the lists, but the rules are as they were.
 	RulesFailed Outcome = "rules-failed"
+
+	// Held: everything else is in force, but newer lists wait: see SyncReport.Held.
+	Held Outcome = "held"
 )
 
 // SyncReport is what a sync did. "sync --json" prints it: fields may be added, but none is
@@ -68,6 +71,15 @@ type SyncReport struct {
 	// Impact is whom the lists cut off, or would, while this host talks with them. It is nil if
 	// they block no more than before.
 	Impact *impact.Report `json:"impact,omitempty"`
+
+	// Held is why newer lists wait, or would. What was in force before them stays.
+	Held *impact.Held `json:"held,omitempty"`
+
+	// Spared are those on lists who are not blocked, since a call with them goes on.
+	Spared []impact.Spared `json:"spared,omitempty"`
+
+	decided   impact.Decision // the same three, before the change
+	agentRuns bool
 
 	Sets     []SetReport      `json:"sets"`
 	Rules    *rules.Report    `json:"rules,omitempty"`
@@ -118,7 +130,7 @@ func (r *SyncReport) seek(ctx context.Context) {
 }
 
 // Troubled reports whether anything is wrong: a feed, the bans or the rules are not as they
-// should be, saved rules use an old name, the sets are empty, the agent does not answer, the
+// should be, newer lists wait, saved rules use an old name, the sets are empty, the agent does not answer, the
 // list of bans or of allowed hosts cannot be read or written, or a name is unprotected.
 func (r *SyncReport) Troubled() bool {
 	rules := len(r.Saved) > 0 || len(r.familyProblems()) > 0 ||
@@ -126,7 +138,7 @@ func (r *SyncReport) Troubled() bool {
 	lists := r.holdsNothing() || r.BansProblem != nil || len(r.ListProblems) > 0 ||
 		slices.ContainsFunc(r.Feeds, func(f feeds.Report) bool { return f.Problem != nil || f.Unkept })
 	names := len(r.Unprotected) > 0 || len(r.NoHost) > 0
-	return r.Overruled || r.AgentError != nil || rules || lists || names
+	return r.Held != nil || r.Overruled || r.AgentError != nil || rules || lists || names
 }
 
 // familyProblems returns why one family is not protected, because of its set or its rules.
@@ -210,6 +222,7 @@ func (r *SyncReport) noteUnlisted(ctx context.Context, cfg config.Config, fw *fi
 // noteAround reports problems of the agent and the folders, as status does.
 func (r *SyncReport) noteAround(ctx context.Context, cfg config.Config) {
 	agent, err := state.AskStatus(ctx, cfg)
+	r.agentRuns = agent != nil
 	if err != nil && r.AgentError == nil {
 		r.AgentError = problem.Of(err)
 		r.warn("%v", err)

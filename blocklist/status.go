@@ -45,6 +45,12 @@ type Status struct {
 	// them, the latest first. Exempt ones are left out, since they are blocked no more.
 	CutOff []impact.Past `json:"cut_off,omitempty"`
 
+	// Held is why newer lists wait. What was in force before them stays.
+	Held *impact.Held `json:"held,omitempty"`
+
+	// Spared are those on lists who are not blocked, since a call with them goes on.
+	Spared []impact.Spared `json:"spared,omitempty"`
+
 	// Unprotected are names of allow and trunks that have never been resolved.
 	Unprotected []string `json:"unprotected,omitempty"`
 
@@ -180,9 +186,9 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	if err := s.look(ctx, cfg, now, store, protected.Trunks, kernel, wholeSets{kernel}); err != nil {
 		return nil, err
 	}
-	s.CutOff = slices.DeleteFunc(s.CutOff, func(c impact.Past) bool {
-		return protected.Exempts(netip.PrefixFrom(c.Address, c.Address.BitLen()))
-	})
+	exempts := func(a netip.Addr) bool { return protected.Exempts(netip.PrefixFrom(a, a.BitLen())) }
+	s.CutOff = slices.DeleteFunc(s.CutOff, func(c impact.Past) bool { return exempts(c.Address) })
+	s.Spared = slices.DeleteFunc(s.Spared, func(c impact.Spared) bool { return exempts(c.Address) })
 	if s.ExemptBanned, err = reach.FindExemptBans(ctx, cfg, kernel, protected, s.Rules.Kernel); err != nil {
 		return nil, err
 	}
@@ -197,6 +203,9 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	s.bansUnkept, s.bansLost = bans.UnkeptBans(cfg), bans.LostBans(cfg)
 	banned, notes, err := bans.Read(cfg)
 	s.Bans, s.banNotes, s.bansUnread = len(banned), notes, problem.If(err)
+	s.Spared = slices.DeleteFunc(s.Spared, func(c impact.Spared) bool {
+		return slices.ContainsFunc(banned, func(b bans.Ban) bool { return b.Prefix.Contains(c.Address) })
+	})
 	if cfg.Report.Enabled {
 		s.Reports = outbox.ReadOutbox(cfg, now)
 	}
@@ -259,7 +268,7 @@ func (s *Status) look(ctx context.Context, cfg config.Config, now time.Time, sto
 	s.Rules.Remedies(s.Mended)
 	record := state.LastRecord(cfg)
 	s.Families = slices.Concat(record.Families(), s.Rules.Families)
-	s.CutOff = impact.Recent(record.CutOff, now)
+	s.CutOff, s.Held, s.Spared = impact.Recent(record.CutOff, now), record.Held, record.Spared
 	for _, f := range cidr.Families {
 		set, err := sets.list(cfg.SetName(int(f)), f, record.Sets[f])
 		if err != nil && !errors.Is(err, ipsetsync.ErrNotFound) {

@@ -56,6 +56,7 @@ func (s *Status) judge() {
 	}
 	s.judgeRules()
 	s.judgeAgent()
+	s.Add(HeldProblem(s.Held, s.Agent != nil))
 	for _, f := range s.Feeds {
 		s.judgeFeed(f)
 	}

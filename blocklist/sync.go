@@ -70,8 +70,9 @@ func syncInto(ctx context.Context, cfg config.Config, opts feeds.Options, report
 	r := feeds.NewReader(cfg, opts, h.Store, report.At)
 	e := &Enforcement{
 		Handles: h, reader: r, feeds: make([]*feeds.Feed, len(cfg.Feeds)),
-		verb: "voipbl sync", wait: opts.Wait, dryRun: opts.DryRun, setsOnly: opts.SetsOnly, leaveBase: opts.LeaveBase,
+		verb: "voipbl sync", wait: opts.Wait, dryRun: opts.DryRun, force: opts.Force, setsOnly: opts.SetsOnly, leaveBase: opts.LeaveBase,
 	}
+	defer e.forgetFetched() // if it ends before Run
 	if !opts.Offline {
 		r.GetAll(ctx, cfg.Feeds, e.feeds, func(f config.Feed) bool { return f.URL != "" })
 	}

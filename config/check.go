@@ -51,6 +51,7 @@ func (r *reader) check(raw rawConfig) Config {
 	read(r, "state_dir", raw.StateDir, &c.StateDir, parseDir)
 	read(r, "run_dir", raw.RunDir, &c.RunDir, parseDir)
 	r.feeds(raw.Feeds, &c.Feeds)
+	read(r, "on_impact", raw.OnImpact, &c.OnImpact, oneOf(ImpactReport, ImpactHold, ImpactProtect))
 	readList(r, "allow", raw.Allow, &c.Allow, parseHost)
 
 	read(r, "names.keep", raw.Names.Keep, &c.Names.Keep, parseKeep)

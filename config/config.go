@@ -41,6 +41,10 @@ type Config struct {
 	// Feeds are the sources of blocked addresses, at least one.
 	Feeds []Feed
 
+	// OnImpact is what becomes of a change of the lists that blocks somebody who talks with this
+	// host: ImpactReport, ImpactHold or ImpactProtect.
+	OnImpact string
+
 	// Allow lists the hosts that are never blocked, whatever a feed says.
 	Allow []Host
 
@@ -54,6 +58,13 @@ type Config struct {
 	Report   Report
 	PBX      PBX
 }
+
+// The values of Config.OnImpact.
+const (
+	ImpactReport  = "report"  // it is in force at once
+	ImpactHold    = "hold"    // it waits until calls and TCP connections have ended
+	ImpactProtect = "protect" // it is in force, but spares an address while its call goes on
+)
 
 // SetName6 returns the kernel's name of the IPv6 set.
 func (c Config) SetName6() string { return c.Set + "6" }

@@ -122,6 +122,7 @@ ban_set: own-bans
 known_set: own-phones
 state_dir: /srv/v
 run_dir: /tmp/v
+on_impact: hold
 feeds:
   - {name: a, url: "http://[2001:db8::1]:8080/l?bc=US,CA&wn[]=x", insecure: true, schedule: "@hourly", splay: 15m, min_entries: 0, max_coverage: 100 %, frozen_after: 0}
   - {name: b.2, url: https://example.net, splay: 0}
@@ -148,7 +149,7 @@ report: {enabled: true, url: "http://[2001:db8::1]:8080/x/", insecure: true, ser
 pbx: {hep: "127.0.0.1:460", ami: "[::1]:5038", trust_registered: false, ban_attackers: false, traps: {extensions: ["9999"], accounts: [admin, "100"], agents: [my-scanner]}}
 `)
 	want := Config{
-		Set: "Block.list-1", BanSet: "own-bans", KnownSet: "own-phones", StateDir: "/srv/v", RunDir: "/tmp/v",
+		Set: "Block.list-1", BanSet: "own-bans", KnownSet: "own-phones", StateDir: "/srv/v", RunDir: "/tmp/v", OnImpact: "hold",
 		Feeds: []Feed{
 			{Name: "a", URL: "http://[2001:db8::1]:8080/l?bc=US,CA&wn[]=x", Insecure: true, Schedule: mustSchedule("@hourly"), Splay: 15 * time.Minute, MaxCoverage: 1},
 			{Name: "b.2", URL: "https://example.net", Schedule: mustSchedule("0 */4 * * *"), Splay: SplayNone, MinEntries: 1, MaxCoverage: 0.05, FrozenAfter: 10},

@@ -48,8 +48,9 @@ func Default() Config {
 			Schedule:    mustSchedule(defaultPathSchedule),
 			MaxCoverage: 1,
 		}},
-		Names: Names{Keep: 7 * day},
-		Bans:  Bans{IPv6Prefix: 64}, // the least that a provider gives to one customer (RFC 6177)
+		OnImpact: ImpactProtect,
+		Names:    Names{Keep: 7 * day},
+		Bans:     Bans{IPv6Prefix: 64}, // the least that a provider gives to one customer (RFC 6177)
 		Limits: Limits{
 			Widest:     8,  // the widest blocks ever assigned to one holder
 			Widest6:    19, // a whole national provider, such as 2003::/19

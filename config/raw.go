@@ -15,6 +15,7 @@ type rawConfig struct {
 	StateDir *string     `yaml:"state_dir" example:"/var/lib/voipbl"`
 	RunDir   *string     `yaml:"run_dir" example:"/run/voipbl"`
 	Feeds    []*rawFeed  `yaml:"feeds" example:"name: local, path: /etc/voipbl/blocklist.d"`
+	OnImpact *string     `yaml:"on_impact" example:"protect"`
 	Allow    []*string   `yaml:"allow" example:"203.0.113.10"`
 	Names    rawNames    `yaml:"names" example:"keep: 7d"`
 	Bans     rawBans     `yaml:"bans" example:"ipv6_prefix: 64"`
@@ -129,6 +130,7 @@ func (c Config) raw() rawConfig {
 		StateDir: &c.StateDir,
 		RunDir:   &c.RunDir,
 		Feeds:    each(c.Feeds, Feed.raw),
+		OnImpact: &c.OnImpact,
 		Allow:    each(c.Allow, hostText),
 		Names:    rawNames{Keep: new(formatDays(c.Names.Keep))},
 		Bans:     rawBans{IPv6Prefix: &c.Bans.IPv6Prefix},

@@ -50,6 +50,7 @@ func configs() *rapid.Generator[Config] {
 			StateDir: paths().Draw(t, "state"),
 			RunDir:   paths().Draw(t, "run"),
 			Feeds:    rapid.SliceOfNDistinct(feeds(), 1, 5, func(f Feed) string { return f.Name }).Draw(t, "feeds"),
+			OnImpact: rapid.SampledFrom([]string{ImpactReport, ImpactHold, ImpactProtect}).Draw(t, "on_impact"),
 			Allow:    listOf(t, "allow", hosts()),
 			Names:    Names{Keep: time.Duration(rapid.Int64Range(int64(minKeep), int64(maxKeep)).Draw(t, "keep"))},
 			Limits: Limits{

@@ -62,6 +62,38 @@ func VisitNewest(store *fetch.Store, name string, limits config.Limits, each fun
 	return visitFirst(store, limits, each, state.StandInPrefix+name, name)
 }
 
+// InForce returns what is in force of feeds, by their copies: of those that newer ones have replaced, if
+// these were not applied yet. It has nothing of a feed of which that is not known. got are the feeds as
+// read; dryRun says that no copy was replaced then.
+func InForce(store *fetch.Store, got []*Feed, limits config.Limits, dryRun bool) cidr.Sets {
+	last := readApplied(store)
+	if last == nil {
+		return cidr.Sets{}
+	}
+	var configured []config.Feed
+	for _, f := range got {
+		configured = append(configured, f.Feed)
+	}
+	replaced, waiting := Replaced(store), Waiting(store, configured)
+	var all []cidr.Sets
+	for _, f := range got {
+		file := f.Name
+		_, waits := waiting[f.Name]
+		switch {
+		case !slices.Contains(last.Feeds, f.Name):
+			continue
+		case slices.Contains(replaced, f.Name):
+			file = inForcePrefix + f.Name
+		case waits, f.Report.State == Fresh && !dryRun:
+			continue
+		}
+		if sets, err := entriesOf(store, file, PolicyOf(limits)); err == nil {
+			all = append(all, sets)
+		}
+	}
+	return cidr.Union(all...)
+}
+
 // visitFirst visits the first of some copies that exists.
 func visitFirst(store *fetch.Store, limits config.Limits, each func(cidr.Prefix), names ...string) error {
 	for _, name := range names {

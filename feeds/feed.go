@@ -47,11 +47,12 @@ type Feed struct {
 	sets     cidr.Sets // empty once GetAll has gathered them: see [Reader.Brought]
 	Warnings []string
 
-	Talked      []web.Peer  // the hosts that it was just fetched from
-	history     fetch.State // before this attempt; zero if it cannot be read
-	held, taken bool        // by [gathering]
-	damaged     bool        // there is a last good copy, but it cannot be read
-	before      cidr.Sets   // entries of the last good copy, kept if another feed's copy is lost
+	Talked      []web.Peer    // the hosts that it was just fetched from
+	history     fetch.State   // before this attempt; zero if it cannot be read
+	held, taken bool          // by [gathering]
+	damaged     bool          // there is a last good copy, but it cannot be read
+	staged      *fetch.Staged // what a dry run has fetched or read, if that is new
+	before      cidr.Sets     // entries of the last good copy, kept if another feed's copy is lost
 }
 
 // content is a body that has been read.
@@ -216,7 +217,7 @@ func (r *Reader) download(ctx context.Context, f *Feed, prior fetch.Meta, state 
 	if err != nil {
 		return problem.Of(err)
 	}
-	defer staged.Discard()
+	defer f.discard(staged)
 	response, err := r.Client.Get(ctx, fetch.Request{
 		Feed: f.Name, URL: string(f.URL), Insecure: f.Insecure,
 		MaxBytes: r.limits.MaxBytes, Timeout: timeout,
@@ -270,6 +271,7 @@ func (r *Reader) noteBefore(f *Feed) {
 // commit makes the staged file the last good copy.
 func (r *Reader) commit(f *Feed, staged *fetch.Staged, body content, meta fetch.Meta) {
 	if r.dryRun {
+		f.staged = staged
 		return
 	}
 	meta.Source, meta.FetchedAt = f.source, r.now

@@ -40,7 +40,7 @@ func (r *Reader) readPath(f *Feed) *problem.Problem {
 		}
 		return f.takeFiles(body, Fresh, 0, r.now)
 	}
-	defer staged.Discard()
+	defer f.discard(staged)
 	tee := &copying{to: staged}
 	r.gathered.hold(f)
 	body, err := r.read(tee.parts(files.Parts()))

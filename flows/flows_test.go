@@ -101,8 +101,8 @@ func TestRealFlows(t *testing.T) {
 		}
 	}()
 	want := []string{
-		"45.0.0.1 [{call udp 12000 52000} {tcp tcp 22 50022} {sip udp 5060 45060}]",
-		"2a0a:1::1 [{call udp 12000 52000} {tcp tcp 22 50022} {sip udp 5060 45060}]",
+		"45.0.0.1 [{call udp 12000 52000} {tcp tcp 22 50022} {sip tcp 5061 55061} {sip udp 5060 45060}]",
+		"2a0a:1::1 [{call udp 12000 52000} {tcp tcp 22 50022} {sip tcp 5061 55061} {sip udp 5060 45060}]",
 	}
 	var got []string
 	if !testpoll.Until(time.Minute, func() bool {
@@ -151,7 +151,7 @@ func TestManyFlows(t *testing.T) {
 		t.Fatalf("%+v", seen)
 	}
 	first := talkers.First(2)
-	if talkers.Len() != maxTalkers+1 || !talkers.Full || len(first) != 2 ||
+	if talkers.Len() != 2*maxTalkers+1 || !talkers.Full || len(first) != 2 ||
 		first[0].Address != netip.MustParseAddr("77.0.0.1") || first[0].Flows[0].Use != Call || first[1].Flows[0].Use != SIP {
 		t.Errorf("%d talkers, full %v, first %v", talkers.Len(), talkers.Full, first)
 	}
@@ -188,7 +188,7 @@ func TestBounded(t *testing.T) {
 	}
 }
 
-// TestLowest: of several flows for one use the lowest port is kept, in whatever order they come.
+// TestLowest: of several flows of one kind the lowest port is kept, in whatever order they come.
 func TestLowest(t *testing.T) {
 	peer := netip.MustParseAddr("45.0.0.1")
 	all := []Flow{{Peer: peer, Port: 5061, TCP: true}, {Peer: peer, Port: 5060, PeerPort: 9}, {Peer: peer, Port: 5060, PeerPort: 8}, {Peer: peer, Port: 5060, PeerPort: 8, TCP: true}}
@@ -197,7 +197,7 @@ func TestLowest(t *testing.T) {
 		for _, f := range all {
 			talkers.Add(f, SIP)
 		}
-		if got := fmt.Sprint(talkers.First(9)); got != "[{45.0.0.1 [{sip tcp 5060 8}]}]" {
+		if got := fmt.Sprint(talkers.First(9)); got != "[{45.0.0.1 [{sip tcp 5060 8} {sip udp 5060 8}]}]" {
 			t.Error(got)
 		}
 		slices.Reverse(all)

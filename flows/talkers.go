@@ -18,9 +18,15 @@ const (
 	SIP  Use = "sip"  // signalling, by UDP or TCP
 )
 
-// uses lists all uses. A person notices the loss of the first ones first. A flow for SIP shows least:
-// attackers have them, too.
-var uses = [...]Use{Call, TCP, SIP}
+// kind is a use, and whether it is by TCP, which a forged packet cannot begin.
+type kind struct {
+	use Use
+	tcp bool
+}
+
+// kinds lists all kinds. A person notices the loss of the first ones first. SIP over UDP shows least:
+// attackers have it, too.
+var kinds = [...]kind{{Call, false}, {TCP, true}, {SIP, true}, {SIP, false}}
 
 // Ports are those of a PBX.
 type Ports struct{ SIP, RTP []portrange.Range }
@@ -41,49 +47,46 @@ func (p Ports) Use(f Flow) Use {
 	return ""
 }
 
-// maxTalkers is how many addresses are kept for each use. It limits the memory to some 2 MB, whoever
+// maxTalkers is how many addresses are kept for each kind. It limits the memory to some 3 MB, whoever
 // has how many flows.
 const maxTalkers = 16384
 
 // Talkers are addresses that this host talks with, in bounded memory. However many flows for SIP an
 // attacker opens, they displace no call.
 type Talkers struct {
-	byUse [len(uses)]map[netip.Addr]ends
-	Full  bool // there are more addresses than were kept
+	byKind [len(kinds)]map[netip.Addr]ends
+	Full   bool // there are more addresses than were kept
 }
 
-type ends struct {
-	port, peerPort uint16
-	proto          string
-}
+type ends struct{ port, peerPort uint16 }
 
 func (e ends) compare(o ends) int {
-	return cmp.Or(cmp.Compare(e.port, o.port), cmp.Compare(e.peerPort, o.peerPort), cmp.Compare(e.proto, o.proto))
+	return cmp.Or(cmp.Compare(e.port, o.port), cmp.Compare(e.peerPort, o.peerPort))
 }
 
-// Add adds a flow. Of several flows of one address for one use, that with the lowest port is kept.
+// Add adds a flow. Of several flows of one address and one kind, that with the lowest port is kept.
 func (t *Talkers) Add(f Flow, use Use) {
-	i := slices.Index(uses[:], use)
+	i := slices.Index(kinds[:], kind{use, f.TCP})
 	if i < 0 {
 		return
 	}
-	end := ends{f.Port, f.PeerPort, f.Proto()}
-	known, there := t.byUse[i][f.Peer]
+	end := ends{f.Port, f.PeerPort}
+	known, there := t.byKind[i][f.Peer]
 	switch {
-	case !there && len(t.byUse[i]) == maxTalkers:
+	case !there && len(t.byKind[i]) == maxTalkers:
 		t.Full = true
 		return
-	case t.byUse[i] == nil:
-		t.byUse[i] = make(map[netip.Addr]ends)
+	case t.byKind[i] == nil:
+		t.byKind[i] = make(map[netip.Addr]ends)
 	case there && known.compare(end) <= 0:
 		return
 	}
-	t.byUse[i][f.Peer] = end
+	t.byKind[i][f.Peer] = end
 }
 
 // only returns those of some addresses.
 func (t Talkers) only(these func(netip.Addr) bool) Talkers {
-	for _, of := range t.byUse {
+	for _, of := range t.byKind {
 		maps.DeleteFunc(of, func(addr netip.Addr, _ ends) bool { return !these(addr) })
 	}
 	return t
@@ -92,7 +95,7 @@ func (t Talkers) only(these func(netip.Addr) bool) Talkers {
 // Talker is an address that this host talks with.
 type Talker struct {
 	Address netip.Addr
-	Flows   []UsedFlow // one for each use, in the order of the uses
+	Flows   []UsedFlow // one for each kind, in the order of the kinds
 }
 
 // UsedFlow is a flow and what it is for.
@@ -106,7 +109,7 @@ type UsedFlow struct {
 // Len is how many addresses were kept.
 func (t *Talkers) Len() int {
 	all := 0
-	for i, of := range t.byUse {
+	for i, of := range t.byKind {
 		for addr := range of {
 			if !t.has(addr, i) {
 				all++
@@ -116,15 +119,15 @@ func (t *Talkers) Len() int {
 	return all
 }
 
-// has reports whether one of the first uses has an address.
+// has reports whether one of the first kinds has an address.
 func (t *Talkers) has(addr netip.Addr, first int) bool {
-	return slices.ContainsFunc(t.byUse[:first], func(of map[netip.Addr]ends) bool { _, there := of[addr]; return there })
+	return slices.ContainsFunc(t.byKind[:first], func(of map[netip.Addr]ends) bool { _, there := of[addr]; return there })
 }
 
-// First returns up to n addresses: those with calls first, then those with other TCP connections, each
-// in the order of the addresses.
+// First returns up to n addresses: those with calls first, then those with TCP connections, each in the
+// order of the addresses.
 func (t *Talkers) First(n int) (first []Talker) {
-	for i, of := range t.byUse {
+	for i, of := range t.byKind {
 		var addrs []netip.Addr
 		for addr := range of {
 			if !t.has(addr, i) {
@@ -142,9 +145,9 @@ func (t *Talkers) First(n int) (first []Talker) {
 // talker returns all that is known of an address.
 func (t *Talkers) talker(addr netip.Addr) Talker {
 	talker := Talker{Address: addr}
-	for i, of := range t.byUse {
+	for i, of := range t.byKind {
 		if e, there := of[addr]; there {
-			talker.Flows = append(talker.Flows, UsedFlow{uses[i], e.proto, e.port, e.peerPort})
+			talker.Flows = append(talker.Flows, UsedFlow{kinds[i].use, Flow{TCP: kinds[i].tcp}.Proto(), e.port, e.peerPort})
 		}
 	}
 	return talker

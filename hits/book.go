@@ -137,6 +137,7 @@ type Sync struct {
 	Now           time.Time
 	Was, Is       string            // the sets before and after; see SetsOf
 	Before, After []ipsetsync.Count // what their entries had counted at the swap, sorted
+	Held          bool              // the lists in force stay, and newer copies of them wait
 }
 
 // Every is how often the totals are settled while nothing changes the sets: so much may be lost at a
@@ -195,6 +196,9 @@ func (g *Settling) attribute() {
 			had = append(had, name)
 		}
 	}
+	if s.Held {
+		listed = slices.DeleteFunc(listed, func(name string) bool { return !slices.Contains(had, name) })
+	}
 	slices.Sort(listed)
 	slices.Sort(had)
 	g.replaced = feeds.Replaced(g.store)
@@ -221,7 +225,9 @@ func (g *Settling) End() (warnings []string) {
 	for _, err := range g.errs {
 		warnings = append(warnings, "what a list has stopped is not counted: "+problem.Line(err))
 	}
-	feeds.ForgetReplaced(g.store, g.replaced)
+	if !g.sync.Held {
+		feeds.ForgetReplaced(g.store, g.replaced)
+	}
 	s, old := g.sync, problem.Digest(g.book)
 	same, of := g.book.Of == s.Was, g.book.Of
 	if len(s.Before)+len(s.After) > 0 { // else it is not worth a write
@@ -244,6 +250,9 @@ func (s Sync) tallies(store *fetch.Store, had, listed, replaced []string) (befor
 	inForce := func(name string, each func(cidr.Prefix)) error { return feeds.Visit(store, name, s.Cfg.Limits, each) }
 	newest := func(name string, each func(cidr.Prefix)) error {
 		return feeds.VisitNewest(store, name, s.Cfg.Limits, each)
+	}
+	if s.Held {
+		newest = inForce
 	}
 	for _, name := range had {
 		if !slices.Contains(listed, name) || slices.Contains(replaced, name) || len(s.Before) == 0 {

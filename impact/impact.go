@@ -1,9 +1,10 @@
 // Package impact tells whom a change of the lists cuts off: addresses that it newly blocks and that
 // this host talks with at that moment. Such an address may be a friend with a call, or an attacker
-// whom the list has just got. So this is a note for a person, who can tell them apart, and no trouble.
+// whom the list has just got; only a person can tell them apart. It decides, by on_impact, whether the
+// change is made, waits, or spares some of them for a while.
 //
-// Package blocklist asks it before each change of the sets, and keeps what it says in the record of
-// the sets, for status.
+// Package blocklist asks it before each change of the sets, does what it decides, and keeps that in the
+// record of the sets, for status and the next change.
 package impact
 
 import (
@@ -33,10 +34,9 @@ type Report struct {
 // CutOff is an address that is cut off while this host talks with it.
 type CutOff struct {
 	Address netip.Addr       `json:"address"`
-	Flows   []flows.UsedFlow `json:"flows"` // one for each use
+	Flows   []flows.UsedFlow `json:"flows"` // one for each use, of SIP one by TCP and one by UDP
 
-	// Listed is the first line that lists the address. It is not known in a dry run that has just
-	// fetched the list.
+	// Listed is the first line that lists the address.
 	Listed *Line `json:"listed,omitempty"`
 }
 
@@ -47,8 +47,21 @@ type Line struct {
 	Line int    `json:"line"`
 }
 
-// maxAddresses is how many addresses a report names.
-const maxAddresses = 32
+const (
+	// maxAddresses is how many addresses a report names.
+	maxAddresses = 32
+
+	// maxDecided is for how many addresses it is decided one by one.
+	maxDecided = 1024
+)
+
+// Change is whom a change of the lists would cut off.
+type Change struct {
+	all       []CutOff // the first ones
+	more      int      // how many others there are
+	atLeast   bool     // there are more than more says
+	untracked bool
+}
 
 // Begin begins to look who talks with this host; see [Of].
 func Begin(cfg config.Config) *flows.Early { return flows.Begin(portsOf(cfg)) }
@@ -58,27 +71,44 @@ func portsOf(cfg config.Config) flows.Ports {
 }
 
 // Of returns whom the plans of the sets would cut off. lives are the sets that they were made of. early
-// is a look that has begun; nil if none has. The result is nil if the plans block no more than before.
-func Of(cfg config.Config, plans []*ipsetsync.Plan, lives [2]*ipsetsync.Live, early *flows.Early) (*Report, error) {
+// is a look that has begun; nil if none has. banned returns who is blocked by a ban already. The result is
+// nil if the plans block no more than before.
+func Of(cfg config.Config, plans []*ipsetsync.Plan, lives [2]*ipsetsync.Live, early *flows.Early, banned func() cidr.Sets) (*Change, error) {
 	if !slices.ContainsFunc(plans, func(p *ipsetsync.Plan) bool { return p.Lacked > 0 }) {
 		return nil, nil
 	}
 	if early == nil {
 		early = flows.Now(portsOf(cfg))
 	}
+	bans := banned()
 	cut, seen := early.Among(func(addr netip.Addr) bool {
 		left := addr.Is6() && cfg.Firewall.IPv6 == config.IPv6Off // no rule drops it
-		return !left && newlyBlocks(plans, lives, addr)
+		return !left && newlyBlocks(plans, lives, addr) && !bans.Contains(single(addr))
 	})
-	r := &Report{Addresses: []CutOff{}, AtLeast: cut.Full, Untracked: seen.Tracked == 0}
-	for _, t := range cut.First(maxAddresses) {
-		r.Addresses = append(r.Addresses, CutOff{Address: t.Address, Flows: t.Flows})
+	c := &Change{atLeast: cut.Full, untracked: seen.Tracked == 0}
+	for _, t := range cut.First(maxDecided) {
+		c.all = append(c.all, CutOff{Address: t.Address, Flows: t.Flows})
 	}
-	r.More = cut.Len() - len(r.Addresses)
+	c.more = cut.Len() - len(c.all)
 	if seen.Err != nil {
-		return r, fmt.Errorf("it is not known whose calls the lists cut off: %w", seen.Err)
+		return c, fmt.Errorf("it is not known whose calls the lists cut off: %w", seen.Err)
 	}
-	return r, nil
+	return c, nil
+}
+
+// report returns a report of those who are cut off.
+func (c *Change) report(cutOff func(netip.Addr) bool) *Report {
+	r := &Report{Addresses: []CutOff{}, More: c.more, AtLeast: c.atLeast, Untracked: c.untracked}
+	for _, cut := range c.all {
+		switch {
+		case !cutOff(cut.Address):
+		case len(r.Addresses) == maxAddresses:
+			r.More++
+		default:
+			r.Addresses = append(r.Addresses, cut)
+		}
+	}
+	return r
 }
 
 // newlyBlocks reports whether an address is blocked after the plans, and was not before.
@@ -113,20 +143,38 @@ func blocked(plans []*ipsetsync.Plan, addr netip.Addr) bool {
 // Any reports whether anybody is cut off.
 func (r *Report) Any() bool { return r != nil && len(r.Addresses) > 0 }
 
-// Set returns the addresses as a set, to look for them in lists.
-func (r *Report) Set() cidr.Sets {
+// named returns all addresses that a decision names.
+func (d Decision) named() (all []*CutOff) {
+	if d.Cut != nil {
+		for i := range d.Cut.Addresses {
+			all = append(all, &d.Cut.Addresses[i])
+		}
+	}
+	if d.Held != nil {
+		for i := range d.Held.Addresses {
+			all = append(all, &d.Held.Addresses[i])
+		}
+	}
+	for i := range d.Spared {
+		all = append(all, &d.Spared[i].CutOff)
+	}
+	return all
+}
+
+// Set returns the addresses that a decision names as a set, to look for them in lists.
+func (d Decision) Set() cidr.Sets {
 	var all []cidr.Prefix
-	for _, c := range r.Addresses {
+	for _, c := range d.named() {
 		all = append(all, single(c.Address))
 	}
 	return cidr.SetOf(all...)
 }
 
 // Found notes a line with a prefix, for the addresses in it that have none yet.
-func (r *Report) Found(p cidr.Prefix, line Line) {
-	for i, c := range r.Addresses {
+func (d Decision) Found(p cidr.Prefix, line Line) {
+	for _, c := range d.named() {
 		if c.Listed == nil && p.Contains(single(c.Address)) {
-			r.Addresses[i].Listed = &line
+			c.Listed = &line
 		}
 	}
 }
@@ -164,6 +212,16 @@ func (c CutOff) Words() string {
 
 // Remedy is how to let a friend in who is cut off.
 func (c CutOff) Remedy() string { return "voipbl allow " + c.Address.String() }
+
+// Ban is how to block an attacker for whom lists wait, or who is spared. Where no agent runs, the lists
+// follow with the next sync.
+func (c CutOff) Ban(agent bool) string {
+	ban := "voipbl ban " + c.Address.String()
+	if !agent {
+		ban += " && voipbl sync"
+	}
+	return ban
+}
 
 // keep is for how long it is remembered who was cut off. By then a friend has complained.
 const keep = 24 * time.Hour

@@ -13,6 +13,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/flows"
+	"github.com/voipbl/voipbl/internal/deadline"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -67,14 +68,16 @@ func TestOf(t *testing.T) {
 	hosts, peers := testvalue.Addrs("203.0.113.1", "2001:db8:1::1"), testvalue.Addrs("45.0.0.1", "2a0a:1::1")
 	pair := testns.EnterPair(t, hosts, peers)
 	cfg, off := testvalue.Config(t, ""), testvalue.Config(t, "firewall: {ipv6: off}")
+	bans := func() cidr.Sets { return cidr.Sets{} }
+	cut := func(c *Change) *Report { return c.Decide(config.ImpactReport, cidr.Sets{}, nil, deadline.Clock{}).Cut }
 	of := func(cfg config.Config, before, after string) *Report {
 		t.Helper()
 		plans, lives := planned(t, before, after)
-		r, err := Of(cfg, plans, lives, nil)
+		c, err := Of(cfg, plans, lives, nil, bans)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return r
+		return cut(c)
 	}
 	if r := of(cfg, "", "45.0.0.0/24"); words(r) != "" || !r.Untracked {
 		t.Errorf("where nothing is tracked: %+v", r)
@@ -126,8 +129,13 @@ func TestOf(t *testing.T) {
 	// A set of somebody else blocked nobody.
 	plans, lives := planned(t, "", "45.0.0.1")
 	lives[0].Type, lives[0].Prefixes = "hash:ip", []cidr.Prefix{cidr.MustParsePrefix("45.0.0.1")}
-	if r, err := Of(cfg, plans, lives, Begin(cfg)); err != nil || words(r) != connection {
-		t.Errorf("a set of somebody else: %s, %v", words(r), err)
+	if c, err := Of(cfg, plans, lives, Begin(cfg), bans); err != nil || words(cut(c)) != connection {
+		t.Errorf("a set of somebody else: %s, %v", words(cut(c)), err)
+	}
+	// Who is banned is cut off already.
+	banned := func() cidr.Sets { return prefixes("45.0.0.0/30") }
+	if c, err := Of(cfg, plans, lives, nil, banned); err != nil || words(cut(c)) != "" {
+		t.Errorf("banned: %s, %v", words(cut(c)), err)
 	}
 	// Without the right to list flows, connections are known all the same.
 	var none [2]unix.CapUserData
@@ -135,8 +143,8 @@ func TestOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	plans, lives = planned(t, "", "45.0.0.0/24")
-	if r, err := Of(cfg, plans, lives, nil); err == nil || !strings.HasPrefix(err.Error(), "it is not known whose calls the lists cut off: list tracked flows: ") || words(r) != connection {
-		t.Errorf("%s, %v", words(r), err)
+	if c, err := Of(cfg, plans, lives, nil, bans); err == nil || !strings.HasPrefix(err.Error(), "it is not known whose calls the lists cut off: list tracked flows: ") || words(cut(c)) != connection {
+		t.Errorf("%s, %v", words(cut(c)), err)
 	}
 }
 
@@ -156,11 +164,12 @@ func TestReport(t *testing.T) {
 	if got := r.MoreWords(9); got != "more" {
 		t.Error(got)
 	}
-	if !r.Set().Contains(cidr.MustParsePrefix("45.0.0.6")) {
-		t.Error(r.Set())
+	d := Decision{Cut: r}
+	if !d.Set().Contains(cidr.MustParsePrefix("45.0.0.6")) {
+		t.Error(d.Set())
 	}
-	r.Found(cidr.MustParsePrefix("45.0.0.6"), Line{Feed: "a", Line: 1})
-	r.Found(cidr.MustParsePrefix("45.0.0.4/30"), Line{Feed: "b", Line: 2})
+	d.Found(cidr.MustParsePrefix("45.0.0.6"), Line{Feed: "a", Line: 1})
+	d.Found(cidr.MustParsePrefix("45.0.0.4/30"), Line{Feed: "b", Line: 2})
 	if got := r.Addresses[6].Words() + r.Addresses[5].Words() + r.Addresses[3].Words(); got != "45.0.0.6 (SIP udp 5060), by a line 145.0.0.5 (SIP udp 5060), by b line 245.0.0.3 (SIP udp 5060)" {
 		t.Error(got)
 	}

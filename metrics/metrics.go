@@ -80,6 +80,8 @@ var (
 	metricFailures  = metric("feed_failures", "Failures of a feed in a row.", "feed")
 	metricStale     = metric("feed_stale", "1 if a feed had no success for three times its interval.", "feed")
 	metricHeld      = metric("feed_held", "1 if a new list of a feed waits to be believed.", "feed")
+	metricWaiting   = metric("lists_held", "1 if newer lists wait, since they would cut off somebody who has a call or a TCP connection (on_impact: hold).")
+	metricSpared    = metric("spared_addresses", "Addresses on lists that are not blocked while their calls go on (on_impact: protect).")
 	metricChanged   = metric("feed_content_changed_timestamp_seconds", "When what a feed from the network lists last changed.", "feed")
 	metricFrozen    = metric("feed_frozen", "1 if a feed's source answers, and its list has not changed for longer than frozen_after says.", "feed")
 	metricStopped   = metric("feed_stopped_packets_total", "Packets that entries of a feed have stopped, as last written down: at a change of the sets, and every hour.", "feed")
@@ -166,6 +168,8 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 			gauge(metricRejected, float64(n), f.Name, reason)
 		}
 	}
+	gauge(metricWaiting, one(s.Held != nil))
+	gauge(metricSpared, float64(len(s.Spared)))
 	gauge(metricBans, float64(s.Bans))
 	gauge(metricPhones, float64(s.Phones))
 	gauge(metricTrial, one(s.Rules.Pending != nil))

@@ -52,6 +52,7 @@ var served = []string{
 	"voipbl_feed_rejected_lines",
 	"voipbl_feed_stale",
 	"voipbl_feed_stopped_packets_total",
+	"voipbl_lists_held",
 	"voipbl_pbx_bans_total",
 	"voipbl_pbx_dropped_events_total",
 	"voipbl_pbx_events_total",
@@ -71,6 +72,7 @@ var served = []string{
 	"voipbl_set_kernel_prefix_lengths",
 	"voipbl_set_memory_bytes",
 	"voipbl_set_prefix_lengths",
+	"voipbl_spared_addresses",
 }
 
 // dashboard is what the tests look at in Grafana's JSON.
@@ -232,7 +234,7 @@ func TestAlerts(t *testing.T) {
 		}
 	}
 	want := []string{
-		"VoipblNotProtected", "VoipblDown", "VoipblFeedStale", "VoipblFeedHeld", "VoipblFeedFrozen",
+		"VoipblNotProtected", "VoipblDown", "VoipblFeedStale", "VoipblFeedHeld", "VoipblListsHeld", "VoipblFeedFrozen",
 		"VoipblDriftRepeated", "VoipblFamilyNotProtected", "VoipblConfigRefused", "VoipblRulesOnTrial", "VoipblApplyFailing",
 		"VoipblPBXNotWatched",
 	}

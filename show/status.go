@@ -10,6 +10,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/impact"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/screen"
 	"github.com/voipbl/voipbl/state"
@@ -56,6 +57,7 @@ func Status(on *screen.Screen, s *blocklist.Status, now time.Time) {
 		on.Folded("    try: " + screen.Clean(p.Remedy))
 	}
 	printPastCutOff(on, s, now)
+	printSpared(on, s.Spared)
 	fmt.Fprintln(on.Out)
 	printAgent(on, s, now)
 	sets := screen.Table{Right: []int{1, 2, 3, 4, 5}}
@@ -97,6 +99,21 @@ func printPastCutOff(on *screen.Screen, s *blocklist.Status, now time.Time) {
 	}
 	if len(s.CutOff) > 0 {
 		fmt.Fprintln(on.Out, "    if one is a friend: "+s.CutOff[0].Remedy())
+	}
+}
+
+// printSpared shows who is on a list and not blocked, since a call goes on.
+func printSpared(on *screen.Screen, spared []impact.Spared) {
+	for i, c := range spared {
+		if i == shownCutOff {
+			fmt.Fprintf(on.Out, "  spared: %d more, see --json\n", len(spared)-i)
+			break
+		}
+		on.Folded(fmt.Sprintf("  spared for its call until %s: %s", c.Until().Local().Format("15:04"), c.Words()))
+	}
+	if len(spared) > 0 {
+		fmt.Fprintf(on.Out, "    if one is an attacker: voipbl ban %s\n", spared[0].Address)
+		fmt.Fprintln(on.Out, "    if one is a friend: "+spared[0].Remedy())
 	}
 }
 

@@ -33,6 +33,10 @@ func Troubles(on *screen.Screen, r *blocklist.SyncReport) {
 			fmt.Fprintln(on.Err, "  try: "+screen.Clean(f.Problem.Remedy))
 		}
 	}
+	if p := r.HeldProblem(); p != nil {
+		fmt.Fprintln(on.Err, "voipbl: "+screen.Clean(p.Error))
+		fmt.Fprintln(on.Err, "  try: "+screen.Clean(p.Remedy))
+	}
 	on.Warnings(r.Warnings)
 	if p := r.AgentError; p != nil && p.Remedy != "" {
 		fmt.Fprintln(on.Err, "  try: "+screen.Clean(p.Remedy))
@@ -74,6 +78,7 @@ func Sync(on *screen.Screen, r *blocklist.SyncReport) {
 	printScreened(on, r)
 	printProtected(on, r)
 	printCutOff(on, r)
+	printSpared(on, r.Spared)
 	fmt.Fprintln(on.Out)
 
 	sets := screen.Table{Right: []int{1, 2, 3, 4}}
@@ -112,6 +117,8 @@ func printOutcome(on *screen.Screen, r *blocklist.SyncReport) {
 		fmt.Fprintln(on.Out, "dry run: nothing was written to the kernel")
 	case r.Empty != nil:
 		fmt.Fprintln(on.Out, inForceEmpty(on))
+	case r.Held != nil:
+		fmt.Fprintln(on.Out, on.Paint("held", screen.Yellow)+": what was in force stays, and newer lists wait: see above")
 	case r.Troubled():
 		fmt.Fprintln(on.Out, on.Paint("in force", screen.Yellow)+", but not everything is as it should be: see above")
 	case slices.ContainsFunc(r.Feeds, func(f feeds.Report) bool { return f.State == feeds.Cached }):

@@ -32,6 +32,9 @@ type SetRecord struct {
 
 	// CutOff are those whom the lists have cut off while this host talked with them, of the last day.
 	CutOff []impact.Past `json:"cut_off,omitempty"`
+
+	Held   *impact.Held    `json:"held,omitempty"`   // newer lists wait
+	Spared []impact.Spared `json:"spared,omitempty"` // whom lists have, and the sets do not
 }
 
 // NoteTroubles replaces the troubles of the families.

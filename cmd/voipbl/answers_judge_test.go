@@ -268,6 +268,7 @@ var findingOf = []struct {
 	{regexp.MustCompile(`^the agent does not answer`), []string{advise.AgentTrouble}},
 	{regexp.MustCompile(`^the agent cannot put the lists in force`), []string{advise.AgentTrouble}},
 	{regexp.MustCompile(`^the base rules`), []string{advise.RulesNotAsSet}},
+	{regexp.MustCompile(`^held: the lists stay as they were`), []string{advise.FeedTrouble}},
 	{regexp.MustCompile(`^feed \S+: `), []string{advise.FeedTrouble, advise.StaleFeed}},
 	{regexp.MustCompile(`^the list of registered phones cannot be read`), []string{advise.PhoneTrouble}},
 	{regexp.MustCompile(`^the set \S+ is not one that voipbl made for registered phones`), []string{advise.PhoneTrouble}},

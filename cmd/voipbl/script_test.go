@@ -48,6 +48,7 @@ func TestScripts(t *testing.T) {
 			"unlock":   releaseLock,
 			"knock":    knock,
 			"track":    track,
+			"untrack":  untrack,
 			"for-each": forEach,
 			"reboot":   reboot,
 			"await":    await,
@@ -216,6 +217,11 @@ func knock(ts *testscript.TestScript, _ bool, args []string) {
 // track makes the kernel track a flow: track udp FROM:PORT TO:PORT.
 func track(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(testns.Track(args[0] == "tcp", netip.MustParseAddrPort(args[1]), netip.MustParseAddrPort(args[2])))
+}
+
+// untrack makes the kernel forget what track has made it track: the same words.
+func untrack(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(testns.Untrack(args[0] == "tcp", netip.MustParseAddrPort(args[1]), netip.MustParseAddrPort(args[2])))
 }
 
 // trackMany makes the kernel track a UDP flow from each of many addresses: track-many N FIRST TO:PORT.

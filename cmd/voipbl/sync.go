@@ -29,28 +29,30 @@ func (a *app) syncCommand() *cobra.Command {
 hold exactly that, by one atomic swap each, and see to it that the firewall's
 rules drop their members. A feed that fails keeps its last good copy in force.
 It names whom the lists newly block while this host talks with them: a friend
-perhaps, with a call.
+perhaps, with a call. on_impact in the configuration says what becomes of such
+a list.
 
 Exit status: 0 in force and every feed fresh; 3 in force, but a feed is stale,
-held back or missing, its copy could not be kept, a folder is full, no list has
-anything to block (status then says "not protected", unless bans are in force),
-a name in allow or trunks was never resolved, the base rules are not installed
-as configured, the agent hangs or has died, or rules saved for the next boot
-name a set of an old name; 1 not applied, the kernel is as it was, or (it says
-so) only its rules are; 2 usage or configuration. With --dry-run 0 and 3 say
-the same of what would be.`,
+held back or missing, its copy could not be kept, newer lists wait (on_impact:
+hold), a folder is full, no list has anything to block (status then says "not
+protected", unless bans are in force), a name in allow or trunks was never
+resolved, the base rules are not installed as configured, the agent hangs or
+has died, or rules saved for the next boot name a set of an old name; 1 not
+applied, the kernel is as it was, or (it says so) only its rules are; 2 usage
+or configuration. With --dry-run 0 and 3 say the same of what would be.`,
 		Example: `  voipbl sync               fetch and apply
   voipbl sync --dry-run     show what would change
   voipbl sync --offline     apply the last good copies, without a network
   voipbl sync --sets-only   leave the rules as they are
-  voipbl sync --force       believe a list that differs much from before`,
+  voipbl sync --force       believe a list that differs much from before, and
+                            apply it whoever is cut off`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.sync(cmd, opts) },
 	}
 	cmd.Flags().BoolVarP(&opts.DryRun, "dry-run", "n", false, "show what would change, and leave the kernel alone")
 	cmd.Flags().BoolVar(&opts.Offline, "offline", false, "use the last good copies instead of the network")
 	cmd.Flags().BoolVar(&opts.SetsOnly, "sets-only", false, "leave the rules as they are")
-	cmd.Flags().BoolVar(&opts.Force, "force", false, "believe a list that is held back, whatever it was before")
+	cmd.Flags().BoolVar(&opts.Force, "force", false, "believe a list that is held back, whoever it cuts off")
 	waitFlag(cmd, &opts.Wait)
 	a.jsonFlag(cmd)
 	return cmd

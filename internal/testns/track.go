@@ -19,18 +19,7 @@ const (
 // packets had come. tcp is an established connection, else UDP. It is for many flows, or for flows
 // that are to stay the same: real ones begin by packets.
 func Track(tcp bool, from, to netip.AddrPort) error {
-	proto := byte(unix.IPPROTO_UDP)
-	family := byte(unix.AF_INET)
-	if tcp {
-		proto = unix.IPPROTO_TCP
-	}
-	if from.Addr().Is6() {
-		family = unix.AF_INET6
-	}
-	req := nl.NewNetlinkRequest(nl.IPCTNL_MSG_CT_NEW|unix.NFNL_SUBSYS_CTNETLINK<<8, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
-	req.AddData(&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0})
-	req.AddData(tuple(nl.CTA_TUPLE_ORIG, proto, from, to))
-	req.AddData(tuple(nl.CTA_TUPLE_REPLY, proto, to, from))
+	req := about(nl.IPCTNL_MSG_CT_NEW, unix.NLM_F_CREATE|unix.NLM_F_EXCL, tcp, from, to)
 	req.AddData(nl.NewRtAttr(nl.CTA_STATUS, nl.BEUint32Attr(seenReply|assured|confirmed)))
 	req.AddData(nl.NewRtAttr(nl.CTA_TIMEOUT, nl.BEUint32Attr(3600)))
 	if tcp {
@@ -43,6 +32,30 @@ func Track(tcp bool, from, to netip.AddrPort) error {
 		return fmt.Errorf("track a flow from %s to %s: %w", from, to, err)
 	}
 	return nil
+}
+
+// Untrack makes the kernel forget a flow that [Track] has made, as if it had ended.
+func Untrack(tcp bool, from, to netip.AddrPort) error {
+	if _, err := about(nl.IPCTNL_MSG_CT_DELETE, 0, tcp, from, to).Execute(unix.NETLINK_NETFILTER, 0); err != nil {
+		return fmt.Errorf("forget the flow from %s to %s: %w", from, to, err)
+	}
+	return nil
+}
+
+// about is a request about a flow.
+func about(op, flags int, tcp bool, from, to netip.AddrPort) *nl.NetlinkRequest {
+	proto, family := byte(unix.IPPROTO_UDP), byte(unix.AF_INET)
+	if tcp {
+		proto = unix.IPPROTO_TCP
+	}
+	if from.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	req := nl.NewNetlinkRequest(op|unix.NFNL_SUBSYS_CTNETLINK<<8, flags|unix.NLM_F_ACK)
+	req.AddData(&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0})
+	req.AddData(tuple(nl.CTA_TUPLE_ORIG, proto, from, to))
+	req.AddData(tuple(nl.CTA_TUPLE_REPLY, proto, to, from))
+	return req
 }
 
 // tuple is the attribute of the ends of the packets in one direction.
