@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/internal/deadline"
+	"github.com/voipbl/voipbl/pbx"
 )
 
 const (
@@ -17,18 +18,6 @@ const (
 	// LimitsGrace is how long after that the limits of base rules do not apply: a phone that
 	// comes back later is one among many, and the limits let it in.
 	LimitsGrace = time.Hour
-
-	// longest is the longest registration that counts. PBXs allow an hour or two, unless told
-	// otherwise (Asterisk's maximum_expiration is 7200 seconds); who is registered for longer
-	// has to come back within a day.
-	longest = 24 * time.Hour
-
-	// Most is the largest number of phones.
-	Most = 8192
-
-	// mostOfAccount is how many addresses count for one account: those whose registrations end
-	// last. Whoever has stolen a password could register from each address of a network.
-	mostOfAccount = 16
 )
 
 // Phone is an address that has proved a password for an account.
@@ -102,9 +91,9 @@ func (l List) bounded() List {
 	of := make(map[string]int)
 	byEnd = slices.DeleteFunc(byEnd, func(p Phone) bool {
 		of[p.Account]++
-		return of[p.Account] > mostOfAccount
+		return of[p.Account] > pbx.MostOfAccount
 	})
-	byEnd = byEnd[:min(len(byEnd), Most)]
+	byEnd = byEnd[:min(len(byEnd), pbx.MostPhones)]
 	if len(byEnd) < len(l.Phones) {
 		slices.SortFunc(byEnd, compare)
 		l.Phones = byEnd

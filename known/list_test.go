@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/voipbl/voipbl/internal/deadline"
+	"github.com/voipbl/voipbl/pbx"
 )
 
 func at(boot string, up, wall time.Duration) deadline.Clock {
@@ -99,18 +100,18 @@ func TestBounds(t *testing.T) {
 		many = append(many, phone(fmt.Sprintf("9.9.%d.%d", i/250, i%250), "stolen", time.Duration(i)*time.Second))
 	}
 	l := List{}.with(append(many, phone("1.1.1.1", "honest", time.Second)))
-	if len(l.Phones) != mostOfAccount+1 || !l.Has(netip.MustParseAddr("1.1.1.1")) || !l.Has(many[299].Addr) || l.Has(many[299-mostOfAccount].Addr) {
+	if len(l.Phones) != pbx.MostOfAccount+1 || !l.Has(netip.MustParseAddr("1.1.1.1")) || !l.Has(many[299].Addr) || l.Has(many[299-pbx.MostOfAccount].Addr) {
 		t.Errorf("%d: %s", len(l.Phones), words(l))
 	}
 	if !slices.IsSortedFunc(l.Phones, compare) {
 		t.Errorf("not in order: %s", words(l))
 	}
 	many = nil
-	for i := range Most + 100 {
+	for i := range pbx.MostPhones + 100 {
 		many = append(many, phone(fmt.Sprintf("9.%d.%d.1", i/250, i%250), fmt.Sprint(i), time.Duration(i)*time.Second))
 	}
 	l = List{}.with(many)
-	if len(l.Phones) != Most || l.Has(many[99].Addr) || !l.Has(many[100].Addr) {
+	if len(l.Phones) != pbx.MostPhones || l.Has(many[99].Addr) || !l.Has(many[100].Addr) {
 		t.Errorf("%d phones", len(l.Phones))
 	}
 	text, err := json.MarshalIndent(l.encode(), "", "  ")

@@ -27,9 +27,6 @@ const (
 	newSince = time.Minute
 )
 
-// transports are those of [pbx.Observation].
-var transports = []string{"udp", "tcp", "tls", "ws", "wss"}
-
 // Request tells the agent of phones. Each costs reading and writing the list, so whoever watches
 // a PBX with many phones should collect what it sees for a second.
 type Request struct {
@@ -84,7 +81,7 @@ func (r Request) check() error {
 			return fmt.Errorf("%q is no address", s.Addr)
 		case s.Account == "" || s.Account != pbx.Text(s.Account):
 			return fmt.Errorf("%q is no account", pbx.Text(s.Account))
-		case !slices.Contains(transports, s.Transport):
+		case !slices.Contains(pbx.Transports[:], s.Transport):
 			return fmt.Errorf("%q is no transport", pbx.Text(s.Transport))
 		case s.Since.IsZero() || s.Until.Before(s.Since):
 			return fmt.Errorf("%s is seen at %s until %s", s.Addr, s.Since, s.Until)
@@ -101,7 +98,7 @@ func (r Request) check() error {
 // phone returns what a sight is on a list that is written now, or why it is refused.
 func (s Seen) phone(now deadline.Clock) (p Phone, why string) {
 	p = Phone{Addr: s.Addr, Account: s.Account, Transport: s.Transport, Since: s.Since.UTC().Truncate(time.Second)}
-	p.Left = min(s.Until.Sub(now.Wall), longest)
+	p.Left = min(s.Until.Sub(now.Wall), pbx.LongestRegistration)
 	host := cidr.FromNetip(netip.PrefixFrom(s.Addr, s.Addr.BitLen()))
 	if space, never := cidr.FindNeverBanned(host); never {
 		return p, "it is in space that is never blocked: " + space.Name

@@ -18,7 +18,7 @@ const (
 	Registered     What = "registered"      // likewise, and a phone is registered from there until Until
 	Unregistered   What = "unregistered"    // likewise, and it has taken its registration back
 	WrongPassword  What = "wrong password"  // it answered a challenge wrongly
-	UnknownAccount What = "unknown account" // it named an account that the PBX does not have
+	UnknownAccount What = "unknown account" // it named an account that the PBX does not have; if it also answered a challenge, it did both
 	Refused        What = "refused"         // the PBX knows the account, and refuses this source
 	Asked          What = "asked"           // a request that was challenged; each phone does that first
 	Scanned        What = "scanned"         // OPTIONS, SUBSCRIBE and the like of a stranger
@@ -30,7 +30,7 @@ const (
 type Observation struct {
 	At        time.Time
 	Source    netip.AddrPort // where the packet came from; what it claims of itself never counts
-	Transport string         // "udp", "tcp", "tls", "ws" or "wss"
+	Transport string         // one of Transports
 
 	// Proved says that the source is where the packet says: it has returned a nonce that the PBX
 	// sent to this address, or the transport has a handshake. Anybody can forge what is not proved.

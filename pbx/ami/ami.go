@@ -15,12 +15,13 @@
 //     that has Asterisk send the nonce elsewhere.
 //   - Registered, Unregistered: the contact with the Call-ID and the account of such an event is in the
 //     listing of contacts, or no longer. The addresses in there never count: the phone chooses them.
-//   - WrongPassword: ChallengeResponseFailed. Over UDP it is never proved: one packet with an invented nonce
-//     and any source makes the same event as a wrong password does.
+//   - WrongPassword: ChallengeResponseFailed, also for an account that does not exist. Over UDP it is never
+//     proved: one packet with an invented nonce and any source makes the same event as a wrong password
+//     does. The same answer again, which a phone sends that gets none itself, is only Asked. WrongPassword
+//     is also that of who logs in to the manager interface itself.
 //   - UnknownAccount, Refused, Asked: InvalidAccountID, FailedACL of an endpoint, ChallengeSent. Over UDP
-//     one packet makes each, so they are proved over the other transports alone. Each request with
-//     an unknown account is one, also if it answers a challenge.
-//   - WrongPassword and UnknownAccount are also those of who logs in to the manager interface itself.
+//     one packet makes each, so they are proved over the other transports alone. UnknownAccount is each
+//     request, before it has answered a challenge and after; so it may be a call or a ping of a provider.
 //
 // Never seen: what is not SIP; the method, the program and the number called; a call to a number that
 // does not exist; a stranger whose Call-ID is not UTF-8, of whom Asterisk writes no event at all.

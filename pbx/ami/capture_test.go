@@ -134,10 +134,11 @@ var captures = []struct {
 	{"03b-unknown-user-auth", []string{
 		"udp 45.1.2.6:40203 unknown account 9999",
 		"udp 45.1.2.6:40203 unknown account 9999",
+		"udp 45.1.2.6:40203 wrong password 9999",
 	}},
 	{"04a-forged-nonce-known-user", []string{"udp 45.1.2.7:20384 wrong password 6001"}},
 	{"04b-forged-nonce-right-password", []string{"udp 45.1.2.7:36088 asked 6001"}},
-	{"04c-forged-nonce-unknown-user", []string{"udp 45.1.2.7:35633 unknown account 9999"}},
+	{"04c-forged-nonce-unknown-user", []string{"udp 45.1.2.7:35633 unknown account 9999", "udp 45.1.2.7:35633 wrong password 9999"}},
 	{"04d-stale-nonce-right-password", []string{"udp 45.1.2.8:21262 asked 6001"}},
 	{"04e-stale-nonce-wrong-password", []string{"udp 45.1.2.8:21262 wrong password 6001"}},
 	{"04f-nonce-of-another-source", []string{
@@ -151,6 +152,7 @@ var captures = []struct {
 	{"05a-invite-unknown-user", []string{
 		"udp 45.1.2.10:37171 unknown account 9999",
 		"udp 45.1.2.10:37171 unknown account 9999",
+		"udp 45.1.2.10:37171 wrong password 9999",
 	}},
 	{"05b-invite-known-user-wrong-digest", []string{
 		"udp 45.1.2.11:46043 asked 6001",
@@ -164,10 +166,10 @@ var captures = []struct {
 	{"06-options-stranger", []string{"udp 45.1.2.12:47931 unknown account 9999"}},
 	{"06-subscribe-stranger", []string{"udp 45.1.2.12:38245 unknown account 9999"}},
 	{"07-spoof-45.1.2.77-forged-known", []string{"udp 45.1.2.77:5060 wrong password 6001"}},
-	{"07-spoof-45.1.2.77-forged-unknown", []string{"udp 45.1.2.77:5060 unknown account 9999"}},
+	{"07-spoof-45.1.2.77-forged-unknown", []string{"udp 45.1.2.77:5060 unknown account 9999", "udp 45.1.2.77:5060 wrong password 9999"}},
 	{"07-spoof-45.1.2.77-noauth-known", []string{"udp 45.1.2.77:5060 asked 6001"}},
 	{"07-spoof-45.7.7.7-forged-known", []string{"udp 45.7.7.7:5060 wrong password 6001"}},
-	{"07-spoof-45.7.7.7-forged-unknown", []string{"udp 45.7.7.7:5060 unknown account 9999"}},
+	{"07-spoof-45.7.7.7-forged-unknown", []string{"udp 45.7.7.7:5060 unknown account 9999", "udp 45.7.7.7:5060 wrong password 9999"}},
 	{"07-spoof-45.7.7.7-noauth-known", []string{"udp 45.7.7.7:5060 asked 6001"}},
 	{"07-spoof-45.7.7.7-noauth-unknown", []string{"udp 45.7.7.7:5060 unknown account 9999"}},
 	{"07-spoof-stolen-nonce-primed", []string{
@@ -181,7 +183,7 @@ var captures = []struct {
 	{"08h-trunk-reregister-403", nil},
 	{"08i-trunk-reregister-ok", nil},
 	{"09a-ami-wrong-secret", []string{"tcp 127.0.0.1:58426 wrong password all, proved"}},
-	{"09b-ami-unknown-user", []string{"tcp 127.0.0.1:58436 unknown account nobody, proved"}},
+	{"09b-ami-unknown-user", []string{"tcp 127.0.0.1:58436 wrong password nobody, proved"}},
 	{"10a-endpoint-acl-denied", []string{
 		"udp 45.1.2.16:46911 refused 6002",
 		"udp 45.1.2.16:46911 refused 6002",
@@ -255,6 +257,7 @@ var captures = []struct {
 	{"asterisk16-unknown-user-auth", []string{
 		"udp 127.0.0.2:5070 unknown account 9999",
 		"udp 127.0.0.2:5070 unknown account 9999",
+		"udp 127.0.0.2:5070 wrong password 9999",
 	}},
 	{"asterisk16-wrong-password", []string{
 		"udp 127.0.0.2:5070 asked 6001",

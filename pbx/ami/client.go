@@ -53,10 +53,8 @@ type Client struct {
 // Health is how it goes.
 type Health struct {
 	Since    time.Time // of the connection on which events come; zero if there is none
-	Booted   bool      // Asterisk has loaded what it needs for SIP
 	Events   uint64    // that were read
 	Dropped  uint64    // messages that were not as Asterisk writes them: most likely, strangers have
-	Lost     uint64    // connections that have ended, so that events were lost
 	Contacts string    // why registrations are not known; "" if they are
 	Problem  string    // why there is no connection, or why the last one has ended
 }
@@ -103,10 +101,7 @@ func (c *Client) Watch(ctx context.Context, see func(pbx.Observation)) error {
 		lost := false
 		c.note(func(h *Health) {
 			lost = !h.Since.IsZero()
-			h.Since, h.Booted, h.Problem = time.Time{}, false, err.Error()
-			if lost {
-				h.Lost++
-			}
+			h.Since, h.Problem = time.Time{}, err.Error()
 		})
 		if lost {
 			see(pbx.Observation{At: time.Now(), What: pbx.Lost})

@@ -168,29 +168,11 @@ func TestCounts(t *testing.T) {
 		f.says(challengeSent + challengeSent + request("\r\nx: y") + request("\r\n\r\nEvent: x") + lines("Response: Error", "ActionID: 1"))
 		f.stays()
 	})
-	if h.Since.IsZero() || !h.Booted {
+	if h.Since.IsZero() {
 		t.Errorf("%+v", h)
 	}
-	if h.Events != 5 || h.Dropped != 3 || h.Lost != 0 {
+	if h.Events != 5 || h.Dropped != 3 {
 		t.Errorf("%+v", h)
-	}
-}
-
-// TestBooted: Asterisk has booted when it says so, or tells of a request.
-func TestBooted(t *testing.T) {
-	for text, want := range map[string]bool{
-		lines("Event: FullyBooted", "Privilege: system,all", "Status: x"): true,
-		lines("Event: FullyBooted", "Status: x"):                          false,
-		lines("Event: FullyBooted", "Privilege: call,all"):                false,
-		challengeSent: true,
-		strings.Replace(challengeSent, "PJSIP", "AMI", 1):                                  false,
-		strings.Replace(challengeSent, "PJSIP", "PJSIP\nx", 1):                             false,
-		lines("Event: Shutdown", "Privilege: system,all"):                                  false,
-		strings.Replace(securityEvent("Other"), "EventVersion: 1", "EventVersion: 1\n", 1): false,
-	} {
-		if _, h, _ := play(t, time.Minute, func(f *fake) { f.starts(nil); f.says(text); f.stays() }); h.Booted != want {
-			t.Errorf("%q: booted %v", text, h.Booted)
-		}
 	}
 }
 
@@ -216,7 +198,7 @@ func TestReconnect(t *testing.T) {
 	if diff := cmp.Diff(second(0, 1, 3, 7, 18, 20, 24, 32, 48, 78), dialled); diff != "" {
 		t.Error(diff)
 	}
-	if h.Lost != 1 || len(saw) != 1 || saw[0] != lost {
+	if len(saw) != 1 || saw[0] != lost {
 		t.Errorf("%+v, %q", h, saw)
 	}
 }

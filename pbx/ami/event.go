@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/voipbl/voipbl/pbx"
 )
 
 // Events of the class security that say something about a source. Each has the [common] fields, and
@@ -37,6 +39,8 @@ type event struct {
 	transport string
 	password  bool   // of SuccessfulAuth: it was by a password
 	acl       string // of FailedACL: which one
+
+	challenge, response string // of ChallengeResponseFailed: what the request had, genuine or not
 }
 
 // genuine returns whether a message is an event that Asterisk has written: after its name comes
@@ -101,11 +105,9 @@ func (m message) security() (event, bool) {
 	return event{
 		whole: whole && ok, name: name, service: value["Service"], account: value["AccountID"], session: value["SessionID"],
 		source: source, transport: transport, password: value["UsingPassword"] == "1", acl: m.get("ACLName"),
+		challenge: value["Challenge"], response: value["Response"],
 	}, true
 }
-
-// transports are those that Asterisk names, and how an observation does.
-var transports = map[string]string{"UDP": "udp", "TCP": "tcp", "TLS": "tls", "WS": "ws", "WSS": "wss"}
 
 // parseAddress parses an address such as IPV4/UDP/192.0.2.1/5060.
 func parseAddress(s string) (a netip.AddrPort, transport string, ok bool) {
@@ -113,10 +115,10 @@ func parseAddress(s string) (a netip.AddrPort, transport string, ok bool) {
 	if len(parts) != 4 || parts[0] != "IPV4" && parts[0] != "IPV6" {
 		return a, "", false
 	}
-	transport, known := transports[parts[1]]
+	transport = strings.ToLower(parts[1])
 	addr, err := netip.ParseAddr(parts[2])
 	port, err2 := strconv.ParseUint(parts[3], 10, 16)
-	if !known || err != nil || err2 != nil {
+	if transport == parts[1] || !slices.Contains(pbx.Transports[:], transport) || err != nil || err2 != nil {
 		return a, "", false
 	}
 	return netip.AddrPortFrom(addr.Unmap().WithZone(""), uint16(port)), transport, true

@@ -121,7 +121,7 @@ func TestAMIOfAsterisk(t *testing.T) {
 	a := testasterisk.Start(t, files)
 	at := netip.MustParseAddrPort
 	w := watch(t, Settings{Address: at("127.0.0.1:5038"), User: "voipbl", Secret: "top"})
-	w.goes("connected", func(h Health) bool { return !h.Since.IsZero() && h.Booted })
+	w.goes("connected", func(h Health) bool { return !h.Since.IsZero() })
 
 	var phone, attacker, attackerTCP, attacker6, last *testsip.Client
 	pair.Outside(func() {
@@ -140,7 +140,7 @@ func TestAMIOfAsterisk(t *testing.T) {
 		{"a wrong password", func() { attacker.Register("6001", "wrong") }, []string{"udp 203.0.113.66:5060 asked 6001", "udp 203.0.113.66:5060 wrong password 6001"}},
 		{"over TCP", func() { attackerTCP.Register("6001", "wrong") }, []string{"tcp 203.0.113.66:5070 asked 6001, proved", "tcp 203.0.113.66:5070 wrong password 6001, proved"}},
 		{"IPv6", func() { attacker6.Register("6001", "wrong") }, []string{"udp [2001:db8:1::66]:5060 asked 6001", "udp [2001:db8:1::66]:5060 wrong password 6001"}},
-		{"an unknown account", func() { attacker.Register("9999", "wrong") }, []string{"udp 203.0.113.66:5060 unknown account 9999", "udp 203.0.113.66:5060 unknown account 9999"}},
+		{"an unknown account", func() { attacker.Register("9999", "wrong") }, []string{"udp 203.0.113.66:5060 unknown account 9999", "udp 203.0.113.66:5060 unknown account 9999", "udp 203.0.113.66:5060 wrong password 9999"}},
 		{"a call", func() { phone.DoAs(testasterisk.Call(phone, "6002", "999"), "6002", testasterisk.Password) }, []string{
 			"udp 198.51.100.5:5070 asked 6002", "udp 198.51.100.5:5070 authenticated 6002, proved",
 		}},
@@ -173,18 +173,18 @@ func TestAMIOfAsterisk(t *testing.T) {
 
 	a.Stop()
 	w.await(pbx.Lost)
-	if h := w.Health(); h.Lost != 1 || h.Problem == "" || !h.Since.IsZero() || h.Booted {
+	if h := w.Health(); h.Problem == "" || !h.Since.IsZero() {
 		t.Errorf("%+v", h)
 	}
 	a.Restart()
-	w.goes("connected again", func(h Health) bool { return !h.Since.IsZero() && h.Booted && h.Problem == "" })
+	w.goes("connected again", func(h Health) bool { return !h.Since.IsZero() && h.Problem == "" })
 	unregister.Headers = append(unregister.Headers, "Expires: 0")
 	unregister.CSeq += 5
 	phone.DoAs(unregister, "6002", testasterisk.Password)
 	if o := w.await(pbx.Unregistered); o.Source != phone.Local() || o.Account != "6002" {
 		t.Errorf("%s", as(o))
 	}
-	if h := w.Health(); h.Contacts != "" || h.Dropped == 0 || h.Lost != 1 {
+	if h := w.Health(); h.Contacts != "" || h.Dropped == 0 {
 		t.Errorf("%+v", h)
 	}
 

@@ -109,7 +109,6 @@ func (s *session) answer(ctx context.Context, action string, fields ...string) (
 			case !ok:
 				return message{}, s.end()
 			case m.broken || !m.is("Response") || m.get("ActionID") != id:
-				s.boots(m)
 				continue
 			case m.fields[0].value != "Success":
 				return message{}, fmt.Errorf("%s: %s", strings.ToLower(action), pbx.Text(m.get("Message")))
@@ -238,13 +237,6 @@ func (s *session) run(ctx context.Context) error {
 	}
 }
 
-// boots notes an event that Asterisk sends when it has loaded all, or that it cannot send before.
-func (s *session) boots(m message) {
-	if m.genuine() && (m.fields[0].value == "FullyBooted" || m.service() == "PJSIP") {
-		s.client.note(func(h *Health) { h.Booted = true })
-	}
-}
-
 // doubt asks whether Asterisk is still to be believed.
 func (s *session) doubt() (err error) {
 	if s.asked == "" {
@@ -276,7 +268,6 @@ func (s *session) take(m message) error {
 		return nil
 	}
 	s.client.note(func(h *Health) { h.Events++ })
-	s.boots(m)
 	if m.fields[0].value == "Reload" { // of the manager interface, perhaps
 		return s.doubt()
 	}

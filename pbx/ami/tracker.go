@@ -11,19 +11,22 @@ import (
 	"github.com/voipbl/voipbl/pbx"
 )
 
-// Numbers of what is remembered. Anybody can make more requests that name an account, and push
-// out others: then an attempt counts twice. Only who has a password can make more calls.
+// Numbers of what is remembered. Anybody can make more requests that name an account, or more answers,
+// and push out others: then an attempt counts twice. Only who has a password can make more calls.
 const (
-	maxNamed = 4 << 10
-	maxCalls = 8 << 10
+	maxNamed   = 4 << 10
+	maxAnswers = 2 << 10
+	maxCalls   = 8 << 10
 )
 
-// namedFor is for how long it is remembered that a request has named an account. What Asterisk
-// says next of the same request comes within a millisecond, or with a busy PBX within seconds.
-const namedFor = 10 * time.Second
+const (
+	// namedFor is for how long it is remembered that a request has named an account. What Asterisk
+	// says next of the same request comes within a millisecond, or with a busy PBX within seconds.
+	namedFor = 10 * time.Second
 
-// maxUntil bounds how long a registration is taken to last.
-const maxUntil = 24 * time.Hour
+	// repeats is how long a request is repeated by who has no answer: 64 times T1 (RFC 3261, 17.1).
+	repeats = 32 * time.Second
+)
 
 // A contact is there some time after its request was found right. So it is looked for in the first
 // listings that begin after settled, as many as looks.
@@ -38,12 +41,20 @@ const unknown = "<unknown>"
 
 // tracker makes observations of events and contacts.
 type tracker struct {
-	seed  maphash.Seed
-	named bounded.Table[time.Time] // requests of which another event is still to come
-	calls bounded.Table[call]      // of who has proved a password
-	open  []uint64                 // the calls of which contacts are looked for
+	seed    maphash.Seed
+	named   bounded.Table[named]     // requests of which another event is still to come
+	answers bounded.Table[time.Time] // wrong answers to challenges, when they came first
+	calls   bounded.Table[call]      // of who has proved a password
+	open    []uint64                 // the calls of which contacts are looked for
 
 	unlisted bool // Asterisk lists no contacts, so that calls are of no use
+}
+
+// named is what an event has said of a request that the next one does not name.
+type named struct {
+	at      time.Time
+	account string
+	refused bool // the account exists
 }
 
 // call is what is known of an account and a Call-ID: the registration of a phone keeps both.
@@ -66,9 +77,10 @@ type contact struct {
 
 func newTracker() *tracker {
 	return &tracker{
-		seed:  maphash.MakeSeed(),
-		named: bounded.NewTable[time.Time](maxNamed),
-		calls: bounded.NewTable[call](maxCalls),
+		seed:    maphash.MakeSeed(),
+		named:   bounded.NewTable[named](maxNamed),
+		answers: bounded.NewTable[time.Time](maxAnswers),
+		calls:   bounded.NewTable[call](maxCalls),
 	}
 }
 
@@ -85,48 +97,75 @@ func (t *tracker) hash(texts ...string) uint64 {
 
 // see returns what an event says, or false if that is nothing.
 func (t *tracker) see(e event, now time.Time) (pbx.Observation, bool) {
+	what, account := t.what(e, now)
 	o := pbx.Observation{
-		At: now, Source: e.source, Transport: e.transport, Proved: e.transport != "udp",
-		Account: pbx.Text(e.account), What: t.what(e, now),
+		At: now, Source: e.source, Transport: e.transport, Proved: e.transport != "udp" || what == pbx.Authenticated,
+		Account: pbx.Text(account), What: what,
 	}
-	switch {
-	case o.What == pbx.Authenticated:
-		o.Proved = true
-	case e.account == unknown:
-		o.Account = ""
-	}
-	return o, o.What != ""
+	return o, what != ""
 }
 
-func (t *tracker) what(e event, now time.Time) pbx.What {
+// what returns what an event says of which account.
+func (t *tracker) what(e event, now time.Time) (pbx.What, string) {
 	request := t.hash(e.source.String(), e.session)
 	switch {
-	case e.service == "AMI":
-		return map[string]pbx.What{"InvalidPassword": pbx.WrongPassword, "InvalidAccountID": pbx.UnknownAccount}[e.name]
+	case e.service == "AMI" && (e.name == "InvalidPassword" || e.name == "InvalidAccountID"):
+		return pbx.WrongPassword, e.account
 	case e.service != "PJSIP":
-		return ""
+		return "", ""
 	case e.name == "InvalidAccountID":
-		t.named.Put(request, now)
-		return pbx.UnknownAccount
+		t.named.Put(request, named{at: now, account: pbx.Text(e.account)})
+		return pbx.UnknownAccount, e.account
 	case e.name == "FailedACL" && strings.HasPrefix(e.acl, "not_match_"):
-		t.named.Put(request, now)
-		return pbx.Refused
+		t.named.Put(request, named{at: now, refused: true})
+		return pbx.Refused, e.account
 	case e.name == "SuccessfulAuth" && e.password:
 		t.authenticated(e, now)
-		return pbx.Authenticated
-	case e.name != "ChallengeSent" && e.name != "ChallengeResponseFailed":
-		return ""
-	case e.account == unknown:
-		if at, ok := t.named.Get(request); ok && now.Sub(at) < namedFor {
-			t.named.Remove(request)
-			return ""
+		return pbx.Authenticated, e.account
+	case e.name == "ChallengeSent" && e.account == unknown:
+		if _, ok := t.takeNamed(request, now); ok {
+			return "", ""
 		}
-		return pbx.UnknownAccount // a stranger has broken the event that named it
+		return pbx.UnknownAccount, "" // a stranger has broken the event that named it
 	case e.name == "ChallengeSent":
-		return pbx.Asked
-	default:
-		return pbx.WrongPassword
+		return pbx.Asked, e.account
+	case e.name != "ChallengeResponseFailed":
+		return "", ""
 	}
+	account := e.account
+	if account == unknown {
+		n, _ := t.takeNamed(request, now)
+		if n.refused { // whatever the password is
+			return "", ""
+		}
+		account = n.account
+	}
+	if t.repeated(e, now) {
+		return pbx.Asked, account
+	}
+	return pbx.WrongPassword, account
+}
+
+// takeNamed returns what the event before has said of a request, once.
+func (t *tracker) takeNamed(request uint64, now time.Time) (named, bool) {
+	n, ok := t.named.Get(request)
+	if !ok || now.Sub(n.at) >= namedFor {
+		return named{}, false
+	}
+	t.named.Remove(request)
+	return n, true
+}
+
+// repeated reports whether a wrong answer to a challenge is one that has come before: over UDP a phone
+// sends it again as long as it gets no answer, and Asterisk checks it each time.
+func (t *tracker) repeated(e event, now time.Time) bool {
+	key := t.hash(e.source.Addr().String(), e.session, e.challenge, e.response)
+	at, ok := t.answers.Get(key)
+	if ok && now.Sub(at) < repeats {
+		return true
+	}
+	t.answers.Put(key, now)
+	return false
 }
 
 // authenticated remembers where a call comes from, so that a contact can be joined with it.
@@ -181,7 +220,7 @@ func (t *tracker) contact(c contact, begun time.Time) (pbx.Observation, bool) {
 	of.listed, of.until = true, c.until
 	t.calls.Put(key, of)
 	o := of.observation(pbx.Registered, begun)
-	o.Agent, o.Until = pbx.Text(c.agent), begun.Add(min(c.until.Sub(begun), maxUntil))
+	o.Agent, o.Until = pbx.Text(c.agent), begun.Add(min(c.until.Sub(begun), pbx.LongestRegistration))
 	return o, news
 }
 

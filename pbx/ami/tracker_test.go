@@ -33,6 +33,14 @@ func (s *story) event(name, account, session, from string) {
 	}, s.now))
 }
 
+// answers is a wrong answer to a challenge over UDP.
+func (s *story) answers(account, session, from, response string) {
+	s.note(s.tracker.see(event{
+		whole: true, name: "ChallengeResponseFailed", service: "PJSIP", account: account, session: session, transport: "udp",
+		source: netip.MustParseAddrPort(from), challenge: "nonce", response: response,
+	}, s.now))
+}
+
 func (s *story) proves(account, session, from string) {
 	s.event("SuccessfulAuth", account, session, from)
 }
@@ -162,7 +170,33 @@ func TestTracker(t *testing.T) {
 			}, false,
 			[]string{
 				"udp 198.51.100.5:5062 unknown account 9999", "udp 203.0.113.66:5060 unknown account 9999",
-				"udp 198.51.100.5:5062 unknown account", "udp 203.0.113.66:5060 unknown account",
+				"udp 198.51.100.5:5062 wrong password 9999", "udp 198.51.100.5:5062 unknown account", "udp 203.0.113.66:5060 unknown account",
+			},
+		},
+		"an endpoint refuses a phone, whatever its password is": {
+			func(s *story) {
+				s.event("FailedACL", "6001", "a", here)
+				s.event("ChallengeResponseFailed", "<unknown>", "a", here)
+				s.event("ChallengeResponseFailed", "<unknown>", "a", here)
+			}, false,
+			[]string{"udp 198.51.100.5:5062 refused 6001", "udp 198.51.100.5:5062 wrong password"},
+		},
+		"a phone that gets no answer sends its own again": {
+			func(s *story) {
+				s.answers("6001", "a", here, "1")
+				s.answers("6001", "a", here, "1")
+				s.now = s.now.Add(repeats - 1)
+				s.answers("6001", "a", "198.51.100.5:9", "1")
+				s.answers("6001", "b", here, "1")
+				s.answers("6001", "a", here, "2")
+				s.answers("6001", "a", there, "1")
+				s.now = s.now.Add(1)
+				s.answers("6001", "a", here, "1")
+			}, false,
+			[]string{
+				"udp 198.51.100.5:5062 wrong password 6001", "udp 198.51.100.5:5062 asked 6001", "udp 198.51.100.5:9 asked 6001",
+				"udp 198.51.100.5:5062 wrong password 6001", "udp 198.51.100.5:5062 wrong password 6001",
+				"udp 203.0.113.66:5060 wrong password 6001", "udp 198.51.100.5:5062 wrong password 6001",
 			},
 		},
 	} {
@@ -192,6 +226,9 @@ func TestWhat(t *testing.T) {
 		{event{name: "FailedACL", service: "AMI", acl: "not_match_endpoint_acl"}, ""},
 		{event{name: "InvalidPassword", service: "PJSIP"}, ""},
 		{event{name: "ChallengeSent", service: "AMI"}, ""},
+		{event{name: "InvalidAccountID", service: "AMI"}, pbx.WrongPassword},
+		{event{name: "InvalidPassword", service: "AMI"}, pbx.WrongPassword},
+		{event{name: "ChallengeResponseFailed", service: "AMI"}, ""},
 		{event{name: "InvalidAccountID", service: "SIP"}, ""},
 	} {
 		o, ok := newTracker().see(c.e, t0)
@@ -207,11 +244,12 @@ func TestTrackerIsBounded(t *testing.T) {
 	for i := range 20_000 {
 		session := fmt.Sprint(i, strings.Repeat("x", 100))
 		s.event("InvalidAccountID", "9999", session, there)
+		s.answers("6001", session, there, "1")
 		s.proves("6001", session, here)
 		s.saw = nil
 	}
-	if n, c, o := s.tracker.named.Len(), s.tracker.calls.Len(), len(s.tracker.open); n > maxNamed || c > maxCalls || o > 2*maxCalls {
-		t.Errorf("%d named, %d calls, %d open", n, c, o)
+	if n, a, c, o := s.tracker.named.Len(), s.tracker.answers.Len(), s.tracker.calls.Len(), len(s.tracker.open); n > maxNamed || a > maxAnswers || c > maxCalls || o > 2*maxCalls {
+		t.Errorf("%d named, %d answers, %d calls, %d open", n, a, c, o)
 	}
 	s.lists(time.Second)
 	if !s.tracker.wantsContacts() {

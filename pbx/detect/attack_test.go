@@ -29,16 +29,16 @@ func TestAnswered(t *testing.T) {
 				"one account, two answers to each challenge":   {"awwawwawwawwaww", 1, 1},
 				"many accounts, two answers to each challenge": {"awwawwawwawwaww", 20, 0},
 			} {
-				for _, transport := range []string{"udp", "tcp"} {
+				for _, seen := range []string{"udp", "tcp", "udp by AMI alone"} {
 					w := newWorld(t)
 					w.phones(20)
 					w.latent = 20 * time.Millisecond
 					answered := make([]int, attackers)
 					try := 0
 					for _, packet := range program.packets {
-						o := pbx.Observation{What: pbx.WrongPassword, Proved: true, Transport: transport, Method: "REGISTER", Account: fmt.Sprint(7000 + try%program.accounts)}
+						o := pbx.Observation{What: pbx.WrongPassword, Proved: seen != "udp by AMI alone", Transport: seen[:3], Method: "REGISTER", Account: fmt.Sprint(7000 + try%program.accounts)}
 						if packet == 'a' {
-							o.What, o.Proved = pbx.Asked, transport == "tcp"
+							o.What, o.Proved = pbx.Asked, seen == "tcp"
 						}
 						for i := range attackers {
 							o.Source = netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 5060)
@@ -52,7 +52,7 @@ func TestAnswered(t *testing.T) {
 						}
 					}
 					if n := slices.Max(answered); n > rate.most+program.more || len(w.bans) != attackers {
-						t.Errorf("%d of %s at %d a second over %s: %d answered, want %d at most; %d bans", attackers, name, rate.perSecond, transport, n, rate.most+program.more, len(w.bans))
+						t.Errorf("%d of %s at %d a second over %s: %d answered, want %d at most; %d bans", attackers, name, rate.perSecond, seen, n, rate.most+program.more, len(w.bans))
 					}
 				}
 			}

@@ -12,11 +12,12 @@ import (
 	"github.com/voipbl/voipbl/pbx"
 )
 
-// nth returns addresses that are sources of their own, IPv4 and IPv6 in turn.
+// nth returns addresses that are sources of their own, IPv4 and IPv6 in turn, each in a network /48 of
+// its own.
 func nth(n int) netip.AddrPort {
 	var b [16]byte
 	b[0], b[1] = 0x2a, 0x01
-	binary.BigEndian.PutUint32(b[4:], uint32(n))
+	binary.BigEndian.PutUint32(b[2:], uint32(n))
 	a := netip.AddrFrom16(b)
 	if n%2 == 0 {
 		a = netip.AddrFrom4([4]byte{byte(1 + n>>24), byte(n >> 16), byte(n >> 8), byte(n)})
@@ -69,13 +70,13 @@ func TestBounded(t *testing.T) {
 	see("forged failures", 0, 100_000)
 	see("proved traps", 0, 20_000)
 	see("proved failures", 0, 20_000)
-	see("right passwords", 20_000, 20_000+maxPhones+1000)
-	see("wrong ones beside these", 20_000, 20_000+maxPhones+1000)
+	see("right passwords", 20_000, 20_000+pbx.MostPhones+1000)
+	see("wrong ones beside these", 20_000, 20_000+pbx.MostPhones+1000)
 	used := heap() - before
 	d := w.d
 	for name, n := range map[string][2]int{
 		"unproved": {len(d.unproved.places), maxUnproved}, "proved": {len(d.proved.places), maxProved},
-		"past": {len(d.past.places), maxPast}, "phones": {len(d.phones.places), maxPhones}, "in Phones": {len(d.Phones(w.now)), maxPhones},
+		"past": {len(d.past.places), maxPast}, "networks": {len(d.networks.places), maxNetworks}, "phones": {len(d.phones.places), pbx.MostPhones}, "in Phones": {len(d.Phones(w.now)), pbx.MostPhones},
 	} {
 		if n[0] != n[1] {
 			t.Errorf("%s: %d, want %d", name, n[0], n[1])

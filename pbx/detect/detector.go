@@ -14,6 +14,7 @@ const (
 	maxUnproved = 4 << 10
 	maxPast     = 4 << 10
 	maxWrong    = 1 << 10 // sites where something is wrong
+	maxNetworks = 1 << 10
 )
 
 // inFlight is for how long after a ban its source may still be seen: packets that the PBX had before
@@ -43,8 +44,9 @@ type Detector struct {
 	swept moment
 
 	proved   table[source, stranger]
-	unproved table[source, rate]
+	unproved table[source, suspect]
 	past     table[source, past]
+	networks table[source, network]
 	phones   phones
 	wrong    table[source, wrong]
 
@@ -58,8 +60,8 @@ func New(s Settings, friend func(netip.Addr) bool) *Detector {
 	return &Detector{
 		settings: s, friend: friend, traps: newTraps(s.Traps), seed: maphash.MakeSeed(),
 		now:    moment(2 * lag), // so that no observation is at 0
-		proved: newTable[source, stranger](maxProved), unproved: newTable[source, rate](maxUnproved),
-		past: newTable[source, past](maxPast), phones: newPhones(), wrong: newTable[source, wrong](maxWrong),
+		proved: newTable[source, stranger](maxProved), unproved: newTable[source, suspect](maxUnproved),
+		past: newTable[source, past](maxPast), networks: newTable[source, network](maxNetworks), phones: newPhones(), wrong: newTable[source, wrong](maxWrong),
 	}
 }
 
@@ -95,7 +97,7 @@ func (d *Detector) See(now time.Time, o pbx.Observation) []Verdict {
 		return nil
 	}
 	if d.phones.here.has(e.source) {
-		if e.Proved && counts(e.What) && e.What != pbx.Refused {
+		if e.Proved && e.What == pbx.WrongPassword {
 			return d.wrongAtSite(e)
 		}
 		return d.trappedFriend(e)
@@ -116,10 +118,9 @@ type event struct {
 	at      moment
 }
 
-// counts reports whether a kind counts against a stranger by itself. The others count by their rate.
-func counts(w pbx.What) bool {
-	return w == pbx.WrongPassword || w == pbx.UnknownAccount || w == pbx.Refused
-}
+// counts reports whether a kind counts against a stranger by itself. The others count by their rate: who
+// names an account that does not exist may be a provider that calls or asks whether the PBX is there.
+func counts(w pbx.What) bool { return w == pbx.WrongPassword || w == pbx.Refused }
 
 // possible reports whether an address can be that of a stranger.
 func possible(a netip.Addr) bool {
@@ -189,6 +190,7 @@ func (d *Detector) ban(e event, reason string, evidence Evidence, w who) Ban {
 	p.banned, p.until = d.now, d.now.add(last)
 	d.proved.remove(e.source)
 	d.unproved.remove(e.source)
+	d.note(e.source, d.now)
 	return Ban{Addr: e.Source.Addr(), For: last, Reason: reason + ", proved", Proved: true, Evidence: evidence}
 }
 

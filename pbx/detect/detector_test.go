@@ -47,7 +47,7 @@ func TestScenarios(t *testing.T) {
 				w.see(tcp(pbx.UnknownAccount, fmt.Sprint(100+i)))
 				w.wait(50 * time.Millisecond)
 			}
-		}, "0 s: ban 203.0.113.66 for 10 min: 3 unknown accounts for 3 accounts in 1 s, proved"},
+		}, "0 s: ban 203.0.113.66 for 10 min: 10 unknown accounts in 1 s, proved"},
 		"one account in three minutes": {func(w *world) {
 			for i := range 10 {
 				w.attempt(attacker, fmt.Sprint(6001+i))
@@ -114,6 +114,46 @@ func TestScenarios(t *testing.T) {
 			w.wrong(netip.MustParseAddrPort("[2001:db8:1:3::1]:5060"), "6001")
 			w.wrong(netip.MustParseAddrPort("[2001:db8:1:3::1]:5060"), "6001")
 		}, "0 s: ban 2001:db8:1:2:2::1 for 10 min: 3 wrong passwords in 1 s, proved"},
+		"one who has a /48 and guesses once from each /64": {func(w *world) {
+			w.hasNetwork("2001:db8:1", manySources)
+			for i := range 3 {
+				w.wrong(netip.AddrPortFrom(netip.MustParseAddr(fmt.Sprintf("2001:db8:1:%x::1", 99+i)), 5060), "6001")
+			}
+			w.wrong(netip.MustParseAddrPort("[2001:db8:2::1]:5060"), "6001")
+		}, "0 s: ban 2001:db8:1:63::1 for 10 min: 1 wrong password in 1 s, proved\n" +
+			"0 s: ban 2001:db8:1:64::1 for 10 min: 1 wrong password in 1 s, proved\n" +
+			"0 s: ban 2001:db8:1:65::1 for 10 min: 1 wrong password in 1 s, proved"},
+		"one who has a /48, and a phone of its neighbour": {func(w *world) {
+			phone, stranger := netip.MustParseAddrPort("[2001:db8:1:99::1]:5060"), netip.MustParseAddrPort("[2001:db8:1:98::1]:5060")
+			w.register(phone, "6000", 30*24*time.Hour)
+			w.hasNetwork("2001:db8:1", 100)
+			for range 5 {
+				w.attempt(phone, "6000")
+				w.what(stranger, pbx.WrongPassword, "6001") // anybody can have sent it
+				w.proved(stranger, pbx.Refused, "6001")
+				w.wait(time.Minute)
+			}
+			w.wrong(stranger, "6001")
+			w.wait(10 * time.Minute)
+			w.wrong(stranger, "6001")
+			w.wait(time.Hour)
+			w.register(stranger, "6001", time.Hour)
+			w.attempt(stranger, "6001")
+		}, "5 min: ban 2001:db8:1:98::1 for 10 min: 1 wrong password in 1 s, proved\n" +
+			"15 min: ban 2001:db8:1:98::1 for 1 h: 1 wrong password in 1 s, proved\n" +
+			"1 h: phone 6001 is at 2001:db8:1:98::1"},
+		"one who has a /48, a day later; three /64 of another; and single addresses": {func(w *world) {
+			w.hasNetwork("2001:db8:1", manySources)
+			w.wait(24 * time.Hour)
+			w.hasNetwork("2001:db8:2", manySources-1)
+			for i := range 10 {
+				w.burst(netip.AddrPortFrom(netip.MustParseAddr(fmt.Sprintf("64:ff9b::203.0.113.%d", i)), 1))
+			}
+			w.told = nil
+			for _, a := range []string{"2001:db8:1:99::1", "2001:db8:2:99::1", "64:ff9b::203.0.113.99", "203.0.113.99"} {
+				w.wrong(netip.AddrPortFrom(netip.MustParseAddr(a), 1), "6001")
+			}
+		}, ""},
 		"FreeSWITCH refuses wrong passwords": {func(w *world) {
 			for range 20 {
 				w.proved(attacker, pbx.Refused, "6001")
@@ -142,7 +182,48 @@ func TestScenarios(t *testing.T) {
 				w.what(attacker, pbx.WrongPassword, "6001")
 				w.wait(50 * time.Millisecond)
 			}
-		}, "0 s: ban 203.0.113.66 for 10 min: 10 wrong passwords in 1 s, not proved"},
+		}, "0 s: ban 203.0.113.66 for 10 min: 3 wrong passwords in 1 s, not proved"},
+		"AMI alone: a guesser who asks for each nonce": {func(w *world) {
+			w.ami(attacker, "6001", 10, 50*time.Millisecond)
+		}, "0 s: ban 203.0.113.66 for 10 min: 2 wrong passwords, 2 challenged requests in 1 s, not proved"},
+		"AMI alone: a guesser who tries accounts that do not exist": {func(w *world) {
+			for i := range 10 {
+				w.what(attacker, pbx.UnknownAccount, fmt.Sprint(i))
+				w.what(attacker, pbx.UnknownAccount, fmt.Sprint(i))
+				w.what(attacker, pbx.WrongPassword, fmt.Sprint(i))
+				w.wait(50 * time.Millisecond)
+			}
+		}, "0 s: ban 203.0.113.66 for 10 min: 2 wrong passwords, 4 unknown accounts for 2 accounts in 1 s, not proved"},
+		"AMI alone: one guess in six seconds, for a day, is less than two hundred": {func(w *world) {
+			if n := w.ami(attacker, "6001", 24*60*10, 6*time.Second); n < 100 || n > 200 {
+				w.t.Errorf("%d guesses", n)
+			}
+			w.told = w.told[:3]
+		}, "24 s: ban 203.0.113.66 for 10 min: 5 wrong passwords, 5 challenged requests in 24 s, not proved\n" +
+			"11 min: ban 203.0.113.66 for 10 min: 10 wrong passwords, 10 challenged requests in 11 min, not proved\n" +
+			"21 min: ban 203.0.113.66 for 10 min: 15 wrong passwords, 15 challenged requests in 21 min, not proved"},
+		"AMI alone: one guess in five minutes, for two days": {func(w *world) {
+			if n := w.ami(attacker, "6001", 2*24*12, 5*time.Minute); n > 300 {
+				w.t.Errorf("%d guesses", n)
+			}
+			w.told = w.told[:1]
+		}, "2 h: ban 203.0.113.66 for 10 min: 21 wrong passwords, 21 challenged requests in 2 h, not proved"},
+		"AMI alone: a phone with a wrong password that its owner mends is in ten minutes later": {func(w *world) {
+			w.ami(port(office, 0), "6001", 60, 30*time.Second)
+			w.told = nil
+			for range 21 {
+				w.register(port(office, 0), "6001", time.Hour)
+				w.wait(30 * time.Second)
+			}
+			w.ami(port(office, 0), "6001", 1000, time.Second)
+		}, "39 min: phone 6001 is at 198.51.100.7"},
+		"AMI alone: a provider pings and calls, and Asterisk knows none of its numbers": {func(w *world) {
+			for i := range 10_000 {
+				w.what(attacker, pbx.UnknownAccount, "ping")
+				w.what(other, pbx.UnknownAccount, fmt.Sprint(i))
+				w.wait(10 * time.Second)
+			}
+		}, ""},
 		"AMI alone: those bans do not grow, and do not count as a past": {func(w *world) {
 			for range 3 {
 				for range 10 {
@@ -274,13 +355,12 @@ func TestScenarios(t *testing.T) {
 				w.wait(5 * time.Second)
 			}
 		}, ""},
-		"who looks for accounts from an office": {func(w *world) {
+		"who looks for accounts from an office, without a password": {func(w *world) {
 			w.phones(5)
 			for i := range 20 {
 				w.proved(port(office, 99), pbx.UnknownAccount, fmt.Sprint(i))
 			}
-		}, "0 s: no more trust in 198.51.100.7: 5 unknown accounts for 5 accounts in 1 s, where 5 accounts are right\n" +
-			"0 s: ban 198.51.100.7 for 10 min: 5 unknown accounts for 5 accounts in 1 s, where 5 accounts are right, proved"},
+		}, ""},
 		"all passwords of an office are changed": {func(w *world) {
 			w.phones(20)
 			for range 4 {
@@ -427,7 +507,7 @@ func TestScenarios(t *testing.T) {
 					w.see(tcp(pbx.UnknownAccount, "6001"))
 					w.wait(5 * time.Millisecond)
 				}
-				w.see(tcp(pbx.WrongPassword, ""))
+				w.see(tcp(pbx.WrongPassword, "6001"))
 				w.wait(30 * time.Second)
 			}
 		}, ""},

@@ -8,7 +8,7 @@
 // # Strangers
 //
 // A stranger is a source where nobody has proved a password in the last seven days. What counts
-// against it, if it is proved, is a wrong password, or an account that the PBX does not have:
+// against it is a wrong password, whether the PBX has the account or not:
 //
 //   - Three within five seconds. Or two within two seconds if they are two attempts: with a new
 //     challenge between them, or for two accounts from one port. Phones do neither. So an attacker
@@ -17,20 +17,45 @@
 //     seconds, has five minutes. Twenty in a day: whoever tries once in ten minutes is banned after four
 //     hours. Less than 20 a day is not banned: a password that falls to that has no strength.
 //   - Four accounts in a day.
-//   - A trap, at once: a number, an account or a program that no phone uses.
-//   - Half a dozen refusals in five seconds. FreeSWITCH refuses wrong passwords, but Asterisk also refuses
-//     phones with the right one, when the account has too many.
+//   - A trap, at once if it is proved, else with the second packet: a number, an account or a program that
+//     no phone uses.
+//   - Half a dozen refusals in five seconds, if they are proved. FreeSWITCH refuses wrong passwords, but
+//     Asterisk also refuses phones with the right one, when the account has too many.
+//   - Ten requests that name an account which does not exist, faster than one in five seconds. They have
+//     no password to be guessed, and a provider whom the PBX does not know makes such requests, too: it
+//     calls, and asks once in 30 to 60 seconds whether the PBX is there.
+//   - 60 other requests faster than one in a second. An office of 20 strange phones boots with fewer.
 //
-// The first ban lasts ten minutes, the next an hour, a day, a week. Whoever has been banned needs half as
-// much for the next one. Two weeks after the last ban that is forgotten. A source that has tried only one
-// account, at the pace of a phone, may be one: its first six bans end after an hour at most, and all
-// others after a day.
+// What follows for who has proved that the packets are its own: the first ban lasts ten minutes, the
+// next an hour, a day, a week. Whoever has been banned needs half as much for the next one. Two weeks
+// after the last ban that is forgotten. A source that has tried only one account, at the pace of a
+// phone, may be one: its first six bans end after an hour at most, and all others after a day.
 //
-// What is not proved anybody can have sent, with any source. It never counts against a phone or a
-// friend, the bans for it are short and do not grow, there are at most 60 in a minute (so that they do
-// not keep others out of the ban sets), and its rate alone counts: ten failures faster than one in five
-// seconds, or 60 requests faster than one in a second. Providers ask once in 30 to 60 seconds
-// whether a PBX is there; an office of 20 strange phones boots with fewer.
+// # What is not proved
+//
+// Over UDP anybody can have sent it, with any source; where Asterisk's manager interface alone tells of
+// wrong passwords, that is all of them. A spoofer makes three packets as easily as a hundred, so more
+// patience would save nobody. It would only help those who guess: with ten failures faster than one in
+// five seconds, as it once was, 14,000 guesses a day were free. So the same is enough as for what is
+// proved. What differs is what a forger can do with it:
+//
+//   - It never counts against a phone or a friend. The first right password makes a source a phone.
+//   - The bans last ten minutes, and do not grow. Only what was wrong in a day goes on counting: then one
+//     more is enough for the next ban. So who guesses once in six seconds gets 150 guesses a day. A phone
+//     with a wrong password that its owner mends is let in after ten minutes at most.
+//   - There are at most 60 in a minute, so that they keep nobody else out of the ban sets. When a flood
+//     of invented sources uses these up, the next ban is that of whoever sends next: of those who send
+//     most.
+//
+// So a spoofer can keep 600 addresses out at a time, where no phone has registered in the last seven
+// days: a roaming phone in a new network, or a new office. That ends ten minutes after the spoofer does.
+//
+// # Networks
+//
+// Whoever has an IPv6 network /48 has 65,536 sources. When four of these are banned in a day for what is
+// proved, the first wrong password that is proved is enough in the others. Nobody but the /64 is banned
+// for it, since a provider may have given the others to other customers; and a phone among them that
+// has a wrong password is taken for a phone, as above.
 //
 // # Phones
 //
@@ -43,8 +68,7 @@
 //     faster than that. If all passwords of an office are changed at once, all its phones do this.
 //   - Other accounts may be wrong as often as phones would be: together one in five seconds for each
 //     account that has proved its password there (for five at most), with 20 at once. And there may be
-//     three of them in a day, or fewer than have proved theirs, up to nine. That also holds for accounts
-//     that do not exist; otherwise these do not count, since there is no password to be guessed.
+//     three of them in a day, or fewer than have proved theirs, up to nine.
 //
 // Who exceeds this guesses: a computer in that office, a neighbour behind the same NAT, or somebody
 // who has stolen one password and wants more. All phones of the source lose their trust and it is
@@ -63,7 +87,7 @@
 //
 // # Memory
 //
-// Proved and unproved sources, past bans, and phones have tables of their own. When one is full, a new
+// Proved and unproved sources, past bans, networks and phones have tables of their own. When one is full, a new
 // entry takes the place of the one that was used longest ago, of the same table. So invented
 // sources push each other out, never those that are proved. An attacker who has many IPv6 networks
 // can push out what other proved ones have done so far; for their past bans it has to be banned 4096

@@ -5,11 +5,8 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
-)
 
-const (
-	maxPhones    = 8 << 10
-	maxOfAccount = 16
+	"github.com/voipbl/voipbl/pbx"
 )
 
 // phone is a Phone by the detector's clock.
@@ -33,7 +30,7 @@ type phones struct {
 }
 
 func newPhones() phones {
-	return phones{table: newTable[uint64, phone](maxPhones), seed: maphash.MakeSeed(), here: newChain[source](), same: newChain[uint64]()}
+	return phones{table: newTable[uint64, phone](pbx.MostPhones), seed: maphash.MakeSeed(), here: newChain[source](), same: newChain[uint64]()}
 }
 
 func (p *phones) hash(account string) uint64 { return maphash.String(p.seed, account) }
@@ -92,9 +89,9 @@ func (p *phones) add(q phone) bool {
 		n++
 	}
 	switch {
-	case n >= maxOfAccount:
+	case n >= pbx.MostOfAccount:
 		p.forget(own)
-	case len(p.places) < maxPhones:
+	case len(p.places) < pbx.MostPhones:
 	case q.proved:
 		p.forget(p.oldest)
 	default:

@@ -17,7 +17,6 @@ const (
 
 	// For how long a password that was proved without a registration counts as one.
 	authenticatedFor = time.Hour
-	longest          = 24 * time.Hour // a registration
 
 	manyNetworks = 4 // of one account, within a day
 
@@ -66,7 +65,7 @@ func (d *Detector) right(e event) []Verdict {
 	p := phone{addr: e.Source.Addr(), account: e.Account, transport: e.Transport, proved: e.Proved, since: e.at, last: e.at, news: true}
 	switch {
 	case e.What == pbx.Registered && !e.Until.IsZero():
-		p.until = e.at.add(min(max(0, e.Until.Sub(e.At)), longest))
+		p.until = e.at.add(min(max(0, e.Until.Sub(e.At)), pbx.LongestRegistration))
 	case e.What == pbx.Unregistered:
 		p.until = e.at
 	default:
@@ -84,7 +83,7 @@ func (d *Detector) Restore(now time.Time, known []Phone) {
 		if !possible(a) || p.Account == "" || now.Sub(p.Until) >= remember {
 			continue
 		}
-		until := d.now.add(min(p.Until.Sub(now), longest))
+		until := d.now.add(min(p.Until.Sub(now), pbx.LongestRegistration))
 		since := d.now.add(-min(max(0, now.Sub(p.Since)), remember))
 		d.know(phone{addr: a, account: p.Account, transport: p.Transport, proved: p.Proved, since: since, last: min(until, d.now), until: until}, pbx.Registered)
 	}
@@ -134,7 +133,7 @@ func (d *Detector) know(p phone, what pbx.What) []Verdict {
 
 // transport returns one of those that an observation can have.
 func transport(s string) string {
-	for _, known := range []string{"tcp", "tls", "ws", "wss"} {
+	for _, known := range pbx.Transports {
 		if s == known {
 			return known
 		}
@@ -195,8 +194,8 @@ func (d *Detector) wrongAtSite(e event) []Verdict {
 		return nil
 	}
 	w.one = e.attempt()
-	n := 0.0 // an account that does not exist has no password to guess
-	if e.What == pbx.WrongPassword && e.Account != "" {
+	n := 0.0
+	if e.Account != "" {
 		n = 1
 	}
 	passed := e.at.since(w.last)

@@ -11,13 +11,12 @@ import (
 
 // Settings say when a source is banned, and for how long.
 type Settings struct {
-	// Proved wrong passwords and unknown accounts of a stranger: within seconds, in an hour, in a
-	// day.
+	// Wrong passwords of a stranger: within seconds, in an hour, in a day.
 	AtOnce, InHour, InDay int
 
-	// What is not proved: failures, faster than one in five seconds; requests, faster than one in a
-	// second.
-	Failures, Requests int
+	// Requests that name an unknown account, faster than one in five seconds; other requests, faster
+	// than one in a second.
+	Unknown, Requests int
 
 	BanTimes    []time.Duration // of the first ban, the second, and so on; the last one repeats
 	Forget      time.Duration   // after a ban has ended, until it does not count any more
@@ -38,7 +37,7 @@ type Traps struct {
 func Defaults() Settings {
 	return Settings{
 		AtOnce: 3, InHour: 10, InDay: 20,
-		Failures: 10, Requests: 60,
+		Unknown: 10, Requests: 60,
 		BanTimes:    []time.Duration{10 * time.Minute, time.Hour, 24 * time.Hour, 7 * 24 * time.Hour},
 		Forget:      14 * 24 * time.Hour,
 		UnprovedFor: 10 * time.Minute,
@@ -67,7 +66,7 @@ func (s Settings) Validate() error {
 	for _, c := range []struct {
 		name  string
 		value int
-	}{{"at once", s.AtOnce}, {"in an hour", s.InHour}, {"in a day", s.InDay}, {"failures", s.Failures}, {"requests", s.Requests}} {
+	}{{"at once", s.AtOnce}, {"in an hour", s.InHour}, {"in a day", s.InDay}, {"unknown accounts", s.Unknown}, {"requests", s.Requests}} {
 		wrong(c.value < 2 || c.value > mostCounts, "%s: expected 2 to %d, not %d", c.name, mostCounts, c.value)
 	}
 	wrong(s.InHour < s.AtOnce || s.InDay < s.InHour, "expected as many in a day as in an hour or more, and there as at once or more, not %d, %d and %d", s.InDay, s.InHour, s.AtOnce)

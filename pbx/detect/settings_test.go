@@ -17,7 +17,7 @@ func TestValidate(t *testing.T) {
 	for want, change := range map[string]func(s *Settings){
 		"at once: expected 2 to 1000, not 1":     func(s *Settings) { s.AtOnce = 1 },
 		"in a day: expected 2 to 1000, not 1001": func(s *Settings) { s.InDay = 1001 },
-		"failures: expected 2 to 1000, not 0":    func(s *Settings) { s.Failures = 0 },
+		"accounts: expected 2 to 1000, not 0":    func(s *Settings) { s.Unknown = 0 },
 		"requests: expected 2 to 1000, not 1001": func(s *Settings) { s.Requests = 1001 },
 		"expected as many in a day as in an hour or more, and there as at once or more, not 20, 10 and 11": func(s *Settings) { s.AtOnce = 11 },
 		"expected as many in a day as in an hour or more, and there as at once or more, not 20, 21 and 3":  func(s *Settings) { s.InHour = 21 },
@@ -43,8 +43,8 @@ func TestValidate(t *testing.T) {
 		}
 	}
 	for _, change := range []func(s *Settings){
-		func(s *Settings) { s.AtOnce, s.InHour, s.InDay, s.Failures, s.Requests = 2, 2, 2, 2, 2 },
-		func(s *Settings) { s.AtOnce, s.InHour, s.InDay, s.Failures, s.Requests = 1000, 1000, 1000, 1000, 1000 },
+		func(s *Settings) { s.AtOnce, s.InHour, s.InDay, s.Unknown, s.Requests = 2, 2, 2, 2, 2 },
+		func(s *Settings) { s.AtOnce, s.InHour, s.InDay, s.Unknown, s.Requests = 1000, 1000, 1000, 1000, 1000 },
 		func(s *Settings) { s.BanTimes = []time.Duration{time.Minute, time.Minute, 720 * time.Hour} },
 		func(s *Settings) { s.Forget, s.UnprovedMax, s.UnprovedFor = 0, 0, time.Minute },
 		func(s *Settings) { s.Forget, s.UnprovedMax, s.UnprovedFor = 720*time.Hour, 1000, 24*time.Hour },

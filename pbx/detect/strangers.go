@@ -14,54 +14,59 @@ const (
 	// time.
 	twice = 10 * time.Millisecond
 
-	// One attempt over TCP may make several observations of an unknown account.
-	sameAttempt = time.Second
-
 	atOncePer = 0.1         // a second: three within five seconds
 	hourPer   = 1.0 / 3600  // times Settings.InHour
 	dayPer    = 1.0 / 86400 // times Settings.InDay
 	accounts  = 4           // of strangers, in a day
 )
 
-// stranger is what is proved of a source where nobody has a password.
+// stranger is what a source has tried where nobody has a password.
 type stranger struct {
 	last              moment // when the buckets were filled last
 	atOnce, hour, day bucket
 	tally             tally
 	tried             [accounts]try
-	burst             bool // more came at once than a phone would send
 
 	one    attempt
 	method uint32 // hash of that of the attempt
 	asked  bool   // it was challenged again since
+	burst  bool   // more came at once than a phone would send
+	forged bool   // not all of it is proved
 }
 
-// attempt is the last one: a wrong password, or an account that is unknown.
+// attempt is the last one: a wrong password, a refusal, or what is in a trap.
 type attempt struct {
-	what    pbx.What
 	at      moment
 	account uint32
 	port    uint16
+	kind    uint8 // by kindOf
 }
 
-func (e event) attempt() attempt { return attempt{e.What, e.at, e.account, e.Source.Port()} }
+func (e event) attempt() attempt { return attempt{e.at, e.account, e.Source.Port(), kindOf(e.What)} }
 
 // repeated reports whether an observation is of the same attempt.
 func (a attempt) repeated(e event) bool {
-	if a.what != e.What || a.account != e.account {
-		return false
-	}
-	passed := max(e.at.since(a.at), a.at.since(e.at))
-	return e.What == pbx.UnknownAccount && passed < sameAttempt ||
-		e.Transport != "udp" && a.port == e.Source.Port() && passed < twice
+	return a.kind == kindOf(e.What) && a.account == e.account && e.Transport != "udp" && a.port == e.Source.Port() &&
+		max(e.at.since(a.at), a.at.since(e.at)) < twice
 }
 
 // asked notes that a stranger has begun a new attempt. That is not proved, but it is only asked for
 // where wrong passwords are.
 func (d *Detector) asked(e event) {
-	if s := d.proved.peek(e.source); s != nil && e.What == pbx.Asked && e.account == s.one.account && d.hash(e.Method) == s.method {
-		s.asked = true
+	if e.What != pbx.Asked {
+		return
 	}
+	method := d.hash(e.Method)
+	if s := d.proved.peek(e.source); s != nil {
+		s.challenged(e, method)
+	}
+	if s := d.unproved.peek(e.source); s != nil {
+		s.challenged(e, method)
+	}
+}
+
+func (s *stranger) challenged(e event, method uint32) {
+	s.asked = s.asked || e.account == s.one.account && method == s.method
 }
 
 // strange takes in what is proved of a stranger.
@@ -70,11 +75,15 @@ func (d *Detector) strange(e event, trap string) []Verdict {
 	if s.one.repeated(e) {
 		return nil
 	}
-	reason := trap
-	if enough := s.count(e, d.hash(e.Method), d.settings, d.returns(e.source)); trap == "" && !enough {
+	limits := d.limits(e.source)
+	s.fade(e.at, limits)
+	n, slow := weight(e.What)
+	enough := s.count(e, d.hash(e.Method), n, slow, limits)
+	if trap == "" && !enough && (e.What != pbx.WrongPassword || !d.hostile(e.source, e.at)) {
 		return nil
 	}
 	evidence := s.tally.evidence(spread(s.tried[:]).n(e.at))
+	reason := trap
 	if trap == "" {
 		reason = evidence.String()
 	}
@@ -89,45 +98,62 @@ func (d *Detector) strange(e event, trap string) []Verdict {
 	return []Verdict{d.ban(e, reason, evidence, who)}
 }
 
-// count counts what is proved, and returns whether that is enough for a ban.
-func (s *stranger) count(e event, method uint32, limits Settings, returns bool) bool {
-	atOnce, hour, day := limits.AtOnce, limits.InHour, limits.InDay
-	most := accounts
-	if returns {
-		atOnce, hour, day, most = half(atOnce), half(hour), min(half(hour), day), half(most)
+// limits are how much is enough for a ban.
+type limits struct{ atOnce, hour, day, accounts int }
+
+// limits returns how much is enough of a source.
+func (d *Detector) limits(s source) limits {
+	l := limits{d.settings.AtOnce, d.settings.InHour, d.settings.InDay, accounts}
+	if d.returns(s) {
+		l = limits{half(l.atOnce), half(l.hour), min(half(l.hour), l.day), half(l.accounts)}
 	}
-	n, slow := 1.0, 1.0
-	switch e.What {
+	return l
+}
+
+// weight returns how much a kind counts at once, and for hours.
+func weight(w pbx.What) (n, slow float64) {
+	switch w {
+	case pbx.WrongPassword:
+		return 1, 1
 	case pbx.Refused:
-		n, slow = 0.5, 0
-	case pbx.WrongPassword, pbx.UnknownAccount:
-	default: // it is in a trap
-		n, slow = 0, 0
+		return 0.5, 0
 	}
-	passed := e.at.since(s.last)
-	s.last = max(s.last, e.at)
-	s.atOnce.add(n, passed, atOncePer)
-	s.hour.add(slow, passed, hourPer*float64(hour))
-	s.day.add(slow, passed, dayPer*float64(day))
-	tried := spread(s.tried[:])
-	if s.atOnce == bucket(n) && tried.n(e.at) == 0 { // all that was before has run out
+	return 0, 0
+}
+
+// fade lets run out what came before a moment.
+func (s *stranger) fade(at moment, l limits) {
+	passed := at.since(s.last)
+	s.last = max(s.last, at)
+	s.atOnce.add(0, passed, atOncePer)
+	s.hour.add(0, passed, hourPer*float64(l.hour))
+	s.day.add(0, passed, dayPer*float64(l.day))
+	if s.atOnce == 0 && s.day == 0 && spread(s.tried[:]).n(at) == 0 {
 		s.tally = tally{}
 	}
+}
+
+// count counts what has come, and returns whether that is enough for a ban.
+func (s *stranger) count(e event, method uint32, n, slow float64, l limits) bool {
+	s.atOnce += bucket(n)
+	s.hour += bucket(slow)
+	s.day += bucket(slow)
 	s.tally.add(e.What, e.at)
 	if n < 1 {
-		s.burst = s.atOnce.full(atOnce)
+		s.burst = s.atOnce.full(l.atOnce)
 		return s.burst
 	}
+	tried := spread(s.tried[:])
 	if e.Account != "" {
 		tried.add(e.account, e.at)
 	}
-
 	one, asked := s.one, s.asked
 	s.one, s.method, s.asked = e.attempt(), method, false
-	anotherAttempt := one.what == pbx.WrongPassword && e.What == pbx.WrongPassword && e.at.since(one.at) < soon &&
+	wrong := kindOf(pbx.WrongPassword)
+	anotherAttempt := one.kind == wrong && s.one.kind == wrong && e.at.since(one.at) < soon &&
 		(one.account == e.account && asked || one.account != e.account && one.port == e.Source.Port())
-	s.burst = anotherAttempt || s.atOnce.full(atOnce)
-	return s.burst || s.hour.full(hour) || s.day.full(day) || tried.n(e.at) >= most
+	s.burst = anotherAttempt || s.atOnce.full(l.atOnce)
+	return s.burst || s.hour.full(l.hour) || s.day.full(l.day) || tried.n(e.at) >= l.accounts
 }
 
 // half is what is enough of those who were banned before.

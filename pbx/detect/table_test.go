@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/voipbl/voipbl/pbx"
 )
 
 func TestSource(t *testing.T) {
@@ -164,10 +166,10 @@ func TestPhones(t *testing.T) {
 
 // TestRoomOfAccount: an account makes room among its own phones only.
 func TestRoomOfAccount(t *testing.T) {
-	for oldest := range maxOfAccount {
+	for oldest := range pbx.MostOfAccount {
 		p := newPhones()
 		p.add(phone{addr: nth(0).Addr(), account: "other"})
-		for i := range maxOfAccount {
+		for i := range pbx.MostOfAccount {
 			last := moment(100 + i)
 			if i == oldest {
 				last = 50
@@ -175,7 +177,7 @@ func TestRoomOfAccount(t *testing.T) {
 			p.add(phone{addr: nth(1 + i).Addr(), account: "a", last: last})
 		}
 		p.add(phone{addr: nth(100).Addr(), account: "a", last: 200})
-		if p.find(nth(0).Addr(), "other") == nil || p.find(nth(1+oldest).Addr(), "a") != nil || len(p.places) != 1+maxOfAccount {
+		if p.find(nth(0).Addr(), "other") == nil || p.find(nth(1+oldest).Addr(), "a") != nil || len(p.places) != 1+pbx.MostOfAccount {
 			t.Errorf("%d: %v", oldest, p.places)
 		}
 	}
@@ -184,8 +186,8 @@ func TestRoomOfAccount(t *testing.T) {
 // TestRoomForPhones: which one makes room.
 func TestRoomForPhones(t *testing.T) {
 	p := newPhones()
-	for i := range maxPhones {
-		q := phone{addr: nth(i).Addr(), account: fmt.Sprint(max(0, i-maxOfAccount+1)), last: moment(maxPhones - i), proved: true}
+	for i := range pbx.MostPhones {
+		q := phone{addr: nth(i).Addr(), account: fmt.Sprint(max(0, i-pbx.MostOfAccount+1)), last: moment(pbx.MostPhones - i), proved: true}
 		if !p.add(q) {
 			t.Fatal(i)
 		}
@@ -197,7 +199,7 @@ func TestRoomForPhones(t *testing.T) {
 		gone    int
 	}{
 		{"new", false, false, -1},
-		{"0", false, true, maxOfAccount - 1}, // it was right longest ago, although it was added last
+		{"0", false, true, pbx.MostOfAccount - 1}, // it was right longest ago, although it was added last
 		{"new", true, true, 0},
 		{"new2", true, true, 1},
 		{"0", true, true, 2},
@@ -210,7 +212,7 @@ func TestRoomForPhones(t *testing.T) {
 		for before[fresh] {
 			fresh = fresh.Next()
 		}
-		if got := p.add(phone{addr: fresh, account: c.account, proved: c.proved, last: maxPhones + 1}); got != c.added {
+		if got := p.add(phone{addr: fresh, account: c.account, proved: c.proved, last: pbx.MostPhones + 1}); got != c.added {
 			t.Errorf("%v: %v", c, got)
 		}
 		for i := p.oldest; i >= 0; i = p.rows[i].newer {
@@ -220,7 +222,7 @@ func TestRoomForPhones(t *testing.T) {
 			t.Errorf("%v: gone are %v", c, before)
 		}
 	}
-	if n := len(p.places); n != maxPhones {
+	if n := len(p.places); n != pbx.MostPhones {
 		t.Errorf("%d phones", n)
 	}
 }

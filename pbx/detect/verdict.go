@@ -83,23 +83,32 @@ var tallied = [...]struct {
 // tally counts what a source has done.
 type tally struct {
 	counts      [len(tallied)]uint16
-	first, last moment
+	first, last uint32 // to the nearest second
 }
 
 func (t *tally) add(w pbx.What, at moment) {
+	second := seconds(at.add(time.Second / 2))
 	if t.counts == ([len(tallied)]uint16{}) {
-		t.first, t.last = at, at
+		t.first, t.last = second, second
 	}
-	t.first, t.last = min(t.first, at), max(t.last, at)
-	for i := range tallied {
-		if tallied[i].what == w && t.counts[i] < ^uint16(0) {
-			t.counts[i]++
-		}
+	t.first, t.last = min(t.first, second), max(t.last, second)
+	if k := kindOf(w); k > 0 && t.counts[k-1] < ^uint16(0) {
+		t.counts[k-1]++
 	}
 }
 
+// kindOf returns a number for each kind that is counted, and 0 for the others.
+func kindOf(w pbx.What) uint8 {
+	for i := range tallied {
+		if tallied[i].what == w {
+			return uint8(i + 1)
+		}
+	}
+	return 0
+}
+
 func (t *tally) evidence(accounts int) Evidence {
-	e := Evidence{Counts: make(map[pbx.What]int), Accounts: accounts, In: time.Duration(t.last - t.first)}
+	e := Evidence{Counts: make(map[pbx.What]int), Accounts: accounts, In: time.Duration(t.last-t.first) * time.Second}
 	for i, n := range t.counts {
 		if n > 0 {
 			e.Counts[tallied[i].what] = int(n)

@@ -107,6 +107,27 @@ func (w *world) attempt(from netip.AddrPort, account string) (answered int) {
 	return answered
 }
 
+// ami makes attempts over UDP as AMI sees them, until the kernel drops one's packets, and returns how many
+// were answered. Each begins a time after the one before.
+func (w *world) ami(from netip.AddrPort, account string, attempts int, every time.Duration) (answered int) {
+	for range attempts {
+		w.what(from, pbx.Asked, account)
+		if w.what(from, pbx.WrongPassword, account) {
+			answered++
+		}
+		w.wait(every)
+	}
+	return answered
+}
+
+// hasNetwork has some networks /64 of a /48 banned.
+func (w *world) hasNetwork(network string, n int) {
+	for i := range n {
+		w.burst(netip.AddrPortFrom(netip.MustParseAddr(fmt.Sprintf("%s:%x::1", network, i)), 5060))
+	}
+	w.told = nil
+}
+
 func (w *world) register(from netip.AddrPort, account string, last time.Duration) {
 	w.what(from, pbx.Asked, account)
 	w.see(pbx.Observation{Source: from, What: pbx.Registered, Account: account, Method: "REGISTER", Proved: true, Until: w.now.Add(last)})

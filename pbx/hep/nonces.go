@@ -95,9 +95,11 @@ func (n *nonces) take(at time.Time, nonce, challenge uint64, from netip.Addr) (p
 	return r.addr == from.As16() && !r.others && !n.distrusted(at), same
 }
 
-// distrusted also holds if the clock was set back since.
+// distrusted reports whether no nonce proves anything. That ends if the clock is set by more than an
+// hour: if it was a year ahead, that year would be long.
 func (n *nonces) distrusted(at time.Time) bool {
-	return !n.common.IsZero() && at.Sub(n.common) < distrust
+	passed := at.Sub(n.common)
+	return !n.common.IsZero() && -distrust < passed && passed < distrust
 }
 
 // forget forgets all. When packets are lost, a nonce may have been sent to others too.

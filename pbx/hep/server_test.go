@@ -9,12 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
-	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/pbx"
 )
 
@@ -183,28 +180,4 @@ func TestLost(t *testing.T) {
 	}
 	end()
 	<-done
-}
-
-// TestHostAddrs: an address that the host gets later is its own too.
-func TestHostAddrs(t *testing.T) {
-	testns.EnterPair(t, testvalue.Addrs("192.0.2.1", "2001:db8::1"), testvalue.Addrs("192.0.2.2", "2001:db8::2"))
-	own := HostAddrs()
-	for a, want := range map[string]bool{
-		"127.0.0.1": true, "127.9.9.9": true, "::1": true, "192.0.2.1": true, "2001:db8::1": true,
-		"192.0.2.2": false, "2001:db8::2": false, "8.8.8.8": false,
-	} {
-		if got := own(netip.MustParseAddr(a)); got != want {
-			t.Errorf("%s: %v", a, got)
-		}
-	}
-	lo, err := netlink.LinkByName("lo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := netlink.AddrAdd(lo, &netlink.Addr{IPNet: &net.IPNet{IP: net.IPv4(192, 0, 2, 3), Mask: net.CIDRMask(32, 32)}}); err != nil {
-		t.Fatal(err)
-	}
-	if !testpoll.Until(limit, func() bool { return own(netip.MustParseAddr("192.0.2.3")) }) {
-		t.Error("an address that was added later is not known")
-	}
 }

@@ -22,9 +22,6 @@ const (
 // repeats is how long a request is repeated by who has no answer: 64 times T1 (RFC 3261, 17.1).
 const repeats = 32 * time.Second
 
-// maxUntil bounds how long a registration is taken to last.
-const maxUntil = 24 * time.Hour
-
 // Tracker makes observations of packets. It is pure: its time is that of the packets, and its memory
 // is bounded. See the package's comment for what it concludes.
 type Tracker struct {
@@ -317,7 +314,7 @@ func (r request) accepted(o *pbx.Observation, m *sip.Message) {
 		o.What = pbx.Unregistered
 	case r.register && r.contacts > 0:
 		o.What = pbx.Registered
-		o.Until = o.At.Add(min(time.Duration(r.lasts(m))*time.Second, maxUntil))
+		o.Until = o.At.Add(min(time.Duration(r.lasts(m))*time.Second, pbx.LongestRegistration))
 	default: // a call, or a REGISTER that only asks who is registered
 		o.What = pbx.Authenticated
 	}

@@ -216,6 +216,20 @@ func TestTracker(t *testing.T) {
 				"203.0.113.66:5060 asked 6001 by REGISTER", "203.0.113.66:5060 wrong password 6001 by REGISTER, proved",
 			},
 		},
+		"a PBX that sends one nonce to all while its clock is a year ahead": {
+			func(l *line) {
+				for _, from := range []netip.AddrPort{phone, attacker} {
+					l.asks(from, register)
+					l.answers(from, 401, register, challenge("n"))
+				}
+				l.now = l.now.Add(-365 * 24 * time.Hour)
+				l.logsIn(attacker, register, 401)
+			},
+			[]string{
+				"198.51.100.5:5062 asked 6001 by REGISTER", "203.0.113.66:5060 asked 6001 by REGISTER",
+				"203.0.113.66:5060 asked 6001 by REGISTER", "203.0.113.66:5060 wrong password 6001 by REGISTER, proved",
+			},
+		},
 		"a challenge from outside": {
 			func(l *line) {
 				l.moves(phone, thePBX, register.answer(401, challenge("known")))  // from the attacker, with the phone's address

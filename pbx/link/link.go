@@ -133,17 +133,6 @@ func (h Health) Clean() Health {
 // line returns a text as one line of printable characters.
 func line(s string) string { return pbx.Printable(s, maxText) }
 
-// Ban is an attacker to ban.
-type Ban struct {
-	Addr   netip.Addr    `json:"addr"`
-	For    time.Duration `json:"for"` // in nanoseconds
-	Reason string        `json:"reason"`
-
-	// Proved says that the attacker has the address, and Failures how many led to the ban.
-	Proved   bool `json:"proved,omitempty"`
-	Failures int  `json:"failures,omitempty"`
-}
-
 // User is whom the watcher runs as.
 const User = "voipbl-pbx"
 

@@ -29,13 +29,9 @@ func (s *Socket) Settings(ctx context.Context) (now link.Settings, err error) {
 }
 
 // Ban has attackers banned.
-func (s *Socket) Ban(ctx context.Context, all []link.Ban) (not Unbanned, err error) {
-	var r bans.SeenRequest
-	for _, b := range all {
-		r.Bans = append(r.Bans, bans.Seen{Addr: b.Addr, For: b.For, Evidence: b.Reason, Proved: b.Proved, Failures: b.Failures})
-	}
+func (s *Socket) Ban(ctx context.Context, all []bans.Seen) (not Unbanned, err error) {
 	var a bans.SeenAnswer
-	if err := state.TellPBX(ctx, s.RunDir, bans.SeenPath, answerWait, r, &a); err != nil {
+	if err := state.TellPBX(ctx, s.RunDir, bans.SeenPath, answerWait, bans.SeenRequest{Bans: all}, &a); err != nil {
 		return not, err
 	}
 	return unbanned(a)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/known"
+	"github.com/voipbl/voipbl/pbx"
 	"github.com/voipbl/voipbl/pbx/detect"
 	"github.com/voipbl/voipbl/pbx/link"
 )
@@ -16,7 +17,6 @@ import (
 // there is one ban of each.
 const (
 	mostBans   = 4 << 10
-	mostPhones = 8 << 10
 	mostForget = known.MostForgotten
 )
 
@@ -33,7 +33,7 @@ type outbox struct {
 
 // timed is a ban, and when it began.
 type timed struct {
-	link.Ban
+	bans.Seen
 	at time.Time
 }
 
@@ -54,7 +54,7 @@ func (o *outbox) take(v detect.Verdict, now time.Time) {
 	switch v := v.(type) {
 	case detect.Ban:
 		if len(o.bans) < mostBans {
-			o.bans = append(o.bans, timed{link.Ban{Addr: v.Addr, For: v.For, Reason: v.Reason, Proved: v.Proved, Failures: v.Evidence.Failures()}, now})
+			o.bans = append(o.bans, timed{bans.Seen{Addr: v.Addr, For: v.For, Evidence: v.Reason, Proved: v.Proved, Failures: v.Evidence.Failures()}, now})
 		}
 		o.ring()
 	case detect.Trust:
@@ -76,7 +76,7 @@ func (o *outbox) take(v detect.Verdict, now time.Time) {
 }
 
 func (o *outbox) phone(p detect.Phone) {
-	if len(o.phones) < mostPhones {
+	if len(o.phones) < pbx.MostPhones {
 		o.phones[key{p.Addr, p.Account}] = link.Phone{Addr: p.Addr, Account: p.Account, Transport: p.Transport, Since: p.Since, Until: p.Until}
 	}
 }
@@ -157,7 +157,7 @@ func (o *outbox) putBackPhones(phones []link.Phone, forget []netip.Prefix) {
 	defer o.mu.Unlock()
 	for _, p := range phones {
 		k := key{p.Addr, p.Account}
-		if _, newer := o.phones[k]; !newer && len(o.phones) < mostPhones && !within(p.Addr, o.forget) {
+		if _, newer := o.phones[k]; !newer && len(o.phones) < pbx.MostPhones && !within(p.Addr, o.forget) {
 			o.phones[k] = p
 		}
 	}

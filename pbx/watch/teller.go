@@ -108,9 +108,9 @@ func (t *teller) tellBans(ctx context.Context) error {
 	}
 	for len(waiting) > 0 {
 		n := min(len(waiting), bans.MostInRequest)
-		var some []link.Ban
+		var some []bans.Seen
 		for _, b := range waiting[:n] {
-			some = append(some, b.Ban)
+			some = append(some, b.Seen)
 		}
 		not, err := t.w.Agent.Ban(ctx, some)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/pbx"
 	"github.com/voipbl/voipbl/pbx/detect"
 	"github.com/voipbl/voipbl/pbx/link"
@@ -25,7 +26,7 @@ type Agent interface {
 	Settings(ctx context.Context) (link.Settings, error)
 
 	// Ban has attackers banned. After an error none is.
-	Ban(ctx context.Context, bans []link.Ban) (Unbanned, error)
+	Ban(ctx context.Context, all []bans.Seen) (Unbanned, error)
 
 	// Phones tells of phones, and of networks whose phones are trusted no more. It returns the
 	// addresses that are banned, which are those of no phones. After an error nothing is done.

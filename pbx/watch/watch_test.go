@@ -34,7 +34,7 @@ type agent struct {
 	banned   []netip.Addr // by others
 	full     string       // why it bans nobody now
 	deaf     error        // why it takes no phones
-	bans     []link.Ban
+	bans     []bans.Seen
 	phones   []link.Phone
 	forget   []netip.Prefix
 	health   link.Health
@@ -70,9 +70,9 @@ func (a *agent) Settings(context.Context) (s link.Settings, err error) {
 	return s, a.locked(func() { s = a.settings })
 }
 
-func (a *agent) Ban(_ context.Context, bans []link.Ban) (not Unbanned, err error) {
+func (a *agent) Ban(_ context.Context, all []bans.Seen) (not Unbanned, err error) {
 	err = a.locked(func() {
-		for _, b := range bans {
+		for _, b := range all {
 			switch {
 			case slices.Contains(a.exempt, b.Addr):
 				not.Exempt = append(not.Exempt, b.Addr)
@@ -523,7 +523,7 @@ func TestOutboxBounds(t *testing.T) {
 	for i := range 1_500 {
 		o.take(detect.Untrust{Network: netip.PrefixFrom(netip.AddrFrom4([4]byte{9, 0, byte(i >> 8), byte(i)}), 32)}, time.Now())
 	}
-	if len(o.bans) != mostBans || len(o.phones) != mostPhones || len(o.tells) != link.MaxTells || len(o.forget) != mostForget {
+	if len(o.bans) != mostBans || len(o.phones) != pbx.MostPhones || len(o.tells) != link.MaxTells || len(o.forget) != mostForget {
 		t.Errorf("%d bans, %d phones, %d tells, %d networks", len(o.bans), len(o.phones), len(o.tells), len(o.forget))
 	}
 	waiting := o.takeBans(time.Now())

@@ -48,7 +48,7 @@ var rooms = []room{
 	{
 		name:  "pbx/ami",
 		files: "event|listing|reader|session|tracker",
-		tests: "TestBooted|TestC.*|TestEvents|TestNewRefuses|TestParseAddress|TestRe.*|TestServers|TestTracker.*|TestWhat|Fuzz.*",
+		tests: "TestC.*|TestEvents|TestNewRefuses|TestParseAddress|TestRe.*|TestServers|TestTracker.*|TestWhat|Fuzz.*",
 		slow:  "TestReaderIsBounded|TestTrackerIsBounded",
 	},
 }
