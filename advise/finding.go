@@ -93,6 +93,7 @@ const (
 	AllowTrouble     = "allow-trouble"   // the list of "voipbl allow" is damaged or not kept
 	PhoneTrouble     = "phone-trouble"   // the list of registered phones cannot be read, or rules cannot use their set
 	PBXUnwatched     = "pbx-unwatched"   // the PBX is not watched as configured
+	PBXUnproved      = "pbx-unproved"    // wrong passwords over UDP are not proved
 	BothBan          = "both-ban"        // fail2ban and voipbl ban the same attackers
 	NobodyBans       = "nobody-bans"     // nobody bans who guesses passwords at Asterisk
 	FamilyTrouble    = "family-trouble"  // IPv4 or IPv6 alone is not protected as configured

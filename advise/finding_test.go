@@ -42,6 +42,7 @@ func TestFindings(t *testing.T) {
 	dnat3306 := strings.ReplaceAll(dnat, "udp --dport 5060", "udp --dport 3306")
 	nobody := []string{"note nobody-bans nobody bans who guesses passwords at Asterisk => voipbl pbx connect"}
 	watched := configOf(t, "firewall: {base: true, local_networks: [192.168.1.0/24], trunks: [sip.example.net]}\npbx: {hep: \"127.0.0.1:460\"}")
+	byManager := configOf(t, "firewall: {base: true, local_networks: [192.168.1.0/24], trunks: [sip.example.net]}\npbx: {ami: \"127.0.0.1:5038\"}")
 	for _, test := range []struct {
 		name string
 		ail  func(in *Input)
@@ -374,6 +375,15 @@ func TestFindings(t *testing.T) {
 		{"voipbl watches the PBX, and there is no log", func(in *Input) {
 			in.Config, in.Status.Agent.PBX = watched, &link.Reported{}
 			in.Facts.Asterisk.Logs = nil
+		}, nil},
+		{"the manager interface alone watches", func(in *Input) {
+			in.Config, in.Status.Agent.PBX = byManager, &link.Reported{}
+			in.Facts.Asterisk.HEP.Installed = true
+			in.Facts.Fail2ban.Jails[0].Name = "voipbl-asterisk"
+		}, []string{"note pbx-unproved wrong passwords over UDP are not proved => voipbl pbx connect --copies"}},
+		{"the same, and Asterisk copies its messages to another program", func(in *Input) {
+			in.Config, in.Status.Agent.PBX = byManager, &link.Reported{}
+			in.Facts.Asterisk.HEP = asterisk.HEP{Installed: true, Enabled: true, To: "192.0.2.1:9060"}
 		}, nil},
 		{"there is no log, and nothing watches", func(in *Input) { in.Facts.Asterisk.Logs = nil },
 			[]string{"problem security-log Asterisk does not write its security log => voipbl pbx connect"}},

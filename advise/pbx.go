@@ -16,6 +16,7 @@ import (
 func (d *doctor) pbx() {
 	d.securityLog()
 	d.whoBans()
+	d.withoutCopies()
 	d.sickLogs()
 	d.iax2()
 	d.skippedLines()

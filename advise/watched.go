@@ -32,6 +32,16 @@ func (d *doctor) whoBans() {
 	}
 }
 
+// withoutCopies says what the manager interface alone does not prove, where Asterisk could also copy its
+// SIP messages.
+func (d *doctor) withoutCopies() {
+	if a := d.Facts.Asterisk; a != nil && a.HEP.Free() && d.Config.PBX.AMI.IsValid() && !d.Config.PBX.HEP.IsValid() {
+		d.note(PBXUnproved, Note, "\"voipbl pbx connect --copies\" has them proved; it costs Asterisk some 5 % of a processor at 100 calls a second",
+			"attackers over UDP are banned by their rate alone, for a short time, and are not reported",
+			"wrong passwords over UDP are not proved, since the PBX is watched by Asterisk's manager interface alone")
+	}
+}
+
 // unknown reports whether something could not be looked at.
 func (d *doctor) unknown(what string) bool {
 	return slices.ContainsFunc(d.Facts.Unknown, func(u probe.Unknown) bool { return strings.Contains(u.What, what) })

@@ -65,6 +65,9 @@ type HEP struct {
 	To        string // capture_address
 }
 
+// Free reports whether Asterisk can send copies, and sends none to another program.
+func (h HEP) Free() bool { return h.Installed && (!h.Enabled || h.To == "") }
+
 func hepOf(c *astConfig, installed bool) HEP {
 	h := HEP{Installed: installed}
 	for _, s := range c.sections {

@@ -43,7 +43,7 @@ func (s *setup) putInForce(ctx context.Context, p *advise.Proposal) error {
 		}
 	}
 	if p.Changed {
-		if err := configfile.Unedited(s.ConfigFile, s.old); err != nil {
+		if err := configfile.Unedited(s.ConfigFile, s.old, "voipbl setup"); err != nil {
 			return &exit.Error{Code: exit.NotApplied, Err: err}
 		}
 		backup, err := configfile.Write(s.ConfigFile, s.old, p.Text, time.Now())

@@ -40,6 +40,7 @@ type ConnectOptions struct {
 	ConfigFile string
 	Root       string // of the machine whose files are looked at and written, such as a container's; "" is this one
 	Off        bool   // disconnect
+	Copies     *bool  // have Asterisk copy its SIP messages, or not; nil leaves that as it is
 	DryRun     bool
 	Wait       time.Duration // how long to wait for another voipbl process
 }
@@ -52,7 +53,6 @@ type Connected struct {
 	AMI       string           `json:"ami"`       // pbx.ami
 	Files     []string         `json:"files"`     // of Asterisk, which are changed
 	Written   string           `json:"written,omitempty"`
-	Backup    string           `json:"backup,omitempty"`
 	Notes     []string         `json:"notes"` // what is to be done by hand, or will be later
 	Error     *problem.Problem `json:"error,omitempty"`
 }
@@ -66,6 +66,7 @@ type connecting struct {
 	cfg, new config.Config
 	newText  []byte
 	plan     connect.Plan
+	mayCopy  bool             // copies could be had, and are not wanted
 	account  asterisk.Account // whom Asterisk runs as
 }
 
@@ -82,12 +83,18 @@ func Connect(ctx context.Context, on *screen.Screen, opts ConnectOptions) (*Conn
 }
 
 func (c *connecting) run(ctx context.Context) error {
-	var err error
-	if c.text, err = os.ReadFile(c.ConfigFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return &exit.Error{Code: exit.Usage, Err: configfile.Unread(err)}
-	}
-	if c.cfg, err = configfile.Parse(c.ConfigFile, c.text); err != nil {
+	if err := c.read(); err != nil {
 		return &exit.Error{Code: exit.Usage, Err: err}
+	}
+	if !c.DryRun { // one after another: each does all that it is to, or nothing
+		unlock, err := state.Lock(ctx, c.cfg.RunDir, state.ConnectLock, c.verb(), c.Wait, nil)
+		if err != nil {
+			return &exit.Error{Code: exit.NotApplied, Err: err}
+		}
+		defer unlock()
+		if err := c.read(); err != nil { // another one may have changed it
+			return &exit.Error{Code: exit.Usage, Err: err}
+		}
 	}
 	if err := c.decide(ctx); err != nil {
 		return &exit.Error{Code: exit.NotApplied, Err: err}
@@ -95,7 +102,7 @@ func (c *connecting) run(ctx context.Context) error {
 	c.show()
 	if !c.Off && !c.new.PBX.Watched() {
 		c.showNotes()
-		return &exit.Error{Code: exit.NotApplied, Err: errNoWay}
+		return &exit.Error{Code: exit.NotApplied, Err: c.noWay()}
 	}
 	if c.DryRun {
 		c.showNotes()
@@ -118,8 +125,41 @@ func (c *connecting) run(ctx context.Context) error {
 	return nil
 }
 
-// errNoWay is for a PBX of which neither way can be used. Nothing is changed then.
-var errNoWay = errors.New("nothing is connected: neither copies of SIP messages nor the manager interface can be used")
+// read reads the configuration.
+func (c *connecting) read() (err error) {
+	if c.text, err = os.ReadFile(c.ConfigFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return configfile.Unread(err)
+	}
+	c.cfg, err = configfile.Parse(c.ConfigFile, c.text)
+	return err
+}
+
+// verb is the command's name.
+func (c *connecting) verb() string {
+	if c.Off {
+		return "voipbl pbx disconnect"
+	}
+	return "voipbl pbx connect"
+}
+
+// copies reports whether the PBX is to copy its SIP messages.
+func (c *connecting) copies() bool {
+	if c.Copies != nil {
+		return *c.Copies
+	}
+	return c.cfg.PBX.HEP.IsValid()
+}
+
+// noWay says why nothing is connected. Nothing is changed then.
+func (c *connecting) noWay() error {
+	switch {
+	case !c.report.Asterisk && c.mayCopy:
+		return (&problem.Problem{Error: "nothing is connected: there is no Asterisk on this host", Remedy: "voipbl pbx connect --copies, if another PBX is to be connected"}).Err()
+	case c.mayCopy:
+		return (&problem.Problem{Error: "nothing is connected: the manager interface cannot be used", Remedy: "voipbl pbx connect --copies"}).Err()
+	}
+	return errors.New("nothing is connected: neither copies of SIP messages nor the manager interface can be used")
+}
 
 func (c *connecting) showNotes() {
 	for _, n := range c.report.Notes {
@@ -138,9 +178,11 @@ func (c *connecting) decide(ctx context.Context) error {
 	var want connect.Want
 	switch {
 	case c.Off:
-		hep, ami = netip.AddrPort{}, netip.AddrPort{}
+		hep, ami, want.NoHEP = netip.AddrPort{}, netip.AddrPort{}, true
 	default:
-		if !hep.IsValid() {
+		if !c.copies() {
+			hep, c.mayCopy = netip.AddrPort{}, true
+		} else if !hep.IsValid() {
 			hep = defaultHEP
 		}
 		if facts != nil {
@@ -150,7 +192,7 @@ func (c *connecting) decide(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		want = connect.Want{HEP: hep, HEPPassword: s.HEP, PasswordsIn: secrets.Path(c.cfg.StateDir)}
+		want = connect.Want{HEP: hep, HEPPassword: s.HEP, NoHEP: c.Copies != nil, PasswordsIn: secrets.Path(c.cfg.StateDir)}
 		if facts != nil {
 			want.AMISecret, want.Reader = s.AMI, c.account
 			if ami = facts.Manager.Listens; !ami.Addr().IsLoopback() {
@@ -166,8 +208,11 @@ func (c *connecting) decide(ctx context.Context) error {
 		if facts == nil {
 			facts = &asterisk.Facts{}
 		}
-		if c.plan, err = connect.New(files, facts, want); err != nil {
-			return err
+		c.plan = connect.New(files, facts, want)
+		if c.mayCopy {
+			with := want
+			with.HEP = defaultHEP
+			c.mayCopy = connect.New(files, facts, with).HEP
 		}
 		if !c.Off && !c.plan.HEP {
 			hep = netip.AddrPort{}
@@ -250,22 +295,32 @@ func (c *connecting) show() {
 		t.Row(map[bool]string{true: "files of Asterisk"}[i == 0], f)
 	}
 	t.Print(c.Out)
+	if c.mayCopy && c.Copies == nil && c.new.PBX.AMI.IsValid() {
+		c.Folded(unproved + " \"voipbl pbx connect --copies\" has Asterisk copy its SIP messages, too: " + copiesDo)
+	}
 }
+
+// What an admin is told who may have Asterisk copy its SIP messages.
+const (
+	unproved = "By its manager interface alone, Asterisk does not prove wrong passwords over UDP, so attackers there are banned by their rate alone."
+	copiesDo = "then wrong passwords are proved, and attackers are out after about four packets. That costs Asterisk some 5 % of a processor at 100 calls a second, and 0.1 % at two."
+)
 
 // configure writes the configuration, and has a running agent take it over.
 func (c *connecting) configure(ctx context.Context) error {
 	if !c.new.Equal(c.cfg) {
-		if err := configfile.Unedited(c.ConfigFile, c.text); err != nil {
+		if err := configfile.Unedited(c.ConfigFile, c.text, c.verb()); err != nil {
 			return err
 		}
-		backup, err := configfile.Write(c.ConfigFile, c.text, c.newText, time.Now())
-		c.report.Backup = backup
-		if err != nil {
+		if err := configfile.Replace(c.ConfigFile, c.newText); err != nil { // disconnect takes it back
 			return fmt.Errorf("configuration: %w", err)
 		}
 		c.report.Written = c.ConfigFile
 	}
-	_, err := takeover.Follow(ctx, c.new, takeover.Following{File: c.ConfigFile, MayLose: state.LoseNothing, Timeout: c.Wait})
+	followed, err := takeover.Follow(ctx, c.new, takeover.Following{File: c.ConfigFile, MayLose: state.LoseNothing, Timeout: c.Wait})
+	if err == nil && followed == nil && !c.Off {
+		c.note("the agent does not run, and without it nothing follows from what the PBX sees: systemctl start voipbl")
+	}
 	return err
 }
 

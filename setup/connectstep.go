@@ -5,11 +5,20 @@ import "context"
 // mayConnect reports whether there is an Asterisk that voipbl is not connected with.
 func (s *setup) mayConnect() bool { return s.report.Facts.Asterisk != nil && !s.watched }
 
-// agreeConnect asks whether to connect Asterisk.
+// agreeConnect asks whether to connect Asterisk, and by what.
 func (s *setup) agreeConnect(ctx context.Context) (err error) {
-	if s.mayConnect() && !s.Connect {
+	if !s.mayConnect() {
+		return nil
+	}
+	if !s.Connect {
 		s.Connect, err = s.asks.Yes(ctx, "Connect Asterisk, so that voipbl spares its phones and bans who attacks it?", true)
 	}
+	if err != nil || !s.Connect || s.Copies != nil || !s.report.Facts.Asterisk.HEP.Free() {
+		return err
+	}
+	s.Folded(unproved + " Asterisk can copy its SIP messages to voipbl, too: " + copiesDo)
+	copies, err := s.asks.Yes(ctx, "Copy the SIP messages, too?", false)
+	s.Copies = &copies
 	return err
 }
 
@@ -19,7 +28,7 @@ func (s *setup) connectAsterisk(ctx context.Context) (left bool) {
 	if !s.Connect || s.report.Facts.Asterisk == nil {
 		return false
 	}
-	done, err := Connect(ctx, s.Screen, ConnectOptions{ConfigFile: s.ConfigFile, Root: s.Look.Root, Wait: s.Wait})
+	done, err := Connect(ctx, s.Screen, ConnectOptions{ConfigFile: s.ConfigFile, Root: s.Look.Root, Copies: s.Copies, Wait: s.Wait})
 	s.report.Connected = done
 	if done.Error != nil && !s.JSON {
 		s.ShowError(done.Error.Err())

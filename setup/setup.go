@@ -39,6 +39,7 @@ type Options struct {
 	Base             bool     // use base rules
 	Migrate          bool     // remove the published voipbl.sh
 	Connect          bool     // have Asterisk tell voipbl what it sees
+	Copies           *bool    // and copy its SIP messages, or not; nil leaves that as it is
 	Networks, Trunks []string // the admin's, in addition to those found on the host
 
 	Confirm, Wait time.Duration // how long a trial lasts; how long to wait for another voipbl process

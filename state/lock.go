@@ -39,6 +39,10 @@ const (
 	// a moment.
 	PhonesLock = "phones.lock"
 
+	// ConnectLock is for connecting the PBX and taking that back. Its holder may ask the agent to take
+	// over the configuration, and so takes it before any other.
+	ConnectLock = "connect.lock"
+
 	SendLock    = "send.lock"
 	ReportsLock = "reports.lock"
 

@@ -14,6 +14,7 @@ func (a *app) setupCommand() *cobra.Command {
 	var (
 		opts   setup.Options
 		client string
+		copies bool
 	)
 	cmd := &cobra.Command{
 		Use:   "setup",
@@ -33,7 +34,8 @@ show" has every rule.
 
 If the published voipbl.sh is on this host, setup says so, and offers to
 remove it once voipbl's own rules are in force, as "voipbl migrate" does. If
-Asterisk is here, it offers to connect it, as "voipbl pbx connect" does.
+Asterisk is here, it offers to connect it, as "voipbl pbx connect" does, with
+copies of its SIP messages (--copies) or without.
 
 Exit status: 0 in force, or --dry-run; 3 in force, but a list is stale or the
 like; 4 proposed, and nothing was changed; 1 not applied; 2 usage or
@@ -46,6 +48,9 @@ configuration.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkConfirm(opts.Confirm); err != nil {
 				return err
+			}
+			if cmd.Flags().Changed(copiesFlag) {
+				opts.Copies, opts.Connect = &copies, true
 			}
 			opts.ConfigFile, opts.Version, opts.Rollback = a.configFile, version, rollbackCommand
 			opts.Look.Fail2banClient = strings.Fields(client)
@@ -63,6 +68,7 @@ configuration.`,
 	f.BoolVar(&opts.Base, "base", false, "be the whole firewall of this host")
 	f.BoolVar(&opts.Migrate, "migrate", false, "take the published voipbl.sh out afterwards")
 	f.BoolVar(&opts.Connect, "connect", false, "have Asterisk tell of phones and attackers")
+	f.BoolVar(&copies, copiesFlag, false, "connect it, with copies of its SIP messages")
 	f.StringSliceVar(&opts.Networks, "local", nil, "a `NETWORK` that you and your phones come from")
 	f.StringSliceVar(&opts.Trunks, "trunk", nil, "a SIP provider: an address, network or `NAME`")
 	f.DurationVar(&opts.Confirm, "confirm", defaultConfirm, "undo base rules unless confirmed in `TIME`")
@@ -88,6 +94,9 @@ func setupLine(cmd *cobra.Command, words []string) string {
 			values = v.GetSlice()
 		default:
 			if f.Value.Type() == "bool" {
+				if f.Value.String() == "false" {
+					name += "=false"
+				}
 				all = append(all, name)
 				return
 			}

@@ -121,10 +121,7 @@ func (s *siege) connect() {
 		if err != nil {
 			return err
 		}
-		p, err = connect.New(files, asterisk.Look(probe.New(s.Context(), root)), connect.Want{HEP: hepPort, HEPPassword: passwords.HEP, AMISecret: passwords.AMI})
-		if err != nil {
-			return err
-		}
+		p = connect.New(files, asterisk.Look(probe.New(s.Context(), root)), connect.Want{HEP: hepPort, HEPPassword: passwords.HEP, AMISecret: passwords.AMI})
 		return p.Apply(folder)
 	})
 	s.must(p.Reload(s.Context(), func(_ context.Context, command string) (string, error) { return s.asterisk.CLI(command), nil }))

@@ -90,7 +90,15 @@ func TestAsterisk(t *testing.T) {
 	if strings.Contains(said, "try:") || !strings.Contains(said, "found, runs as ") || strings.Contains(said, "runs as root") {
 		t.Errorf("connect: %s", said)
 	}
+	if p.succeeds("grep", "-q", `^  hep: "127`, "/etc/voipbl/voipbl.yaml") {
+		t.Error("copies are made without a word of them")
+	}
 	p.watched()
+	alone := time.Now()
+	if said := p.sh("voipbl pbx connect --copies"); strings.Contains(said, "try:") {
+		t.Errorf("connect --copies: %s", said)
+	}
+	p.watchedSince(alone)
 	if user := strings.TrimSpace(p.sh("stat -c %U /proc/$(systemctl show --value -p MainPID voipbl-pbx)")); user != "voipbl-pbx" {
 		t.Errorf("the watcher runs as %s", user)
 	}

@@ -13,25 +13,28 @@ const (
 	blockBegins = "; voipbl: begin" // also of another version
 )
 
+// wasOpen is among voipbl's lines if the text before them ended without a line break.
+const wasOpen = "; voipbl: before, the line above ended the file, without a line break\n"
+
 var errBlock = errors.New("voipbl's lines in it have lost their first or last one, so it is not known which they are: take them out by hand")
 
-// withBlock returns a text with voipbl's lines at its end, instead of those that it has. Without
-// lines it takes them out.
-func withBlock(text, lines string) (string, error) {
-	rest, err := withoutBlock(text)
-	if err != nil || lines == "" {
-		return rest, err
+// withBlock returns a text without voipbl's lines with these at its end, or without any.
+func withBlock(rest, lines string) string {
+	if lines == "" {
+		return rest
 	}
 	if rest != "" && !strings.HasSuffix(rest, "\n") {
 		rest += "\n"
+		lines = wasOpen + lines
 	}
-	return rest + begin + "\n" + lines + end + "\n", nil
+	return rest + begin + "\n" + lines + end + "\n"
 }
 
-// withoutBlock takes voipbl's lines out of a text.
+// withoutBlock takes voipbl's lines out of a text, and the line break that they needed, unless
+// something follows them now.
 func withoutBlock(text string) (string, error) {
 	var rest strings.Builder
-	inside := false
+	inside, open := false, 0 // open is where a line break was added
 	for line := range strings.Lines(text) {
 		switch trimmed := strings.TrimSpace(line); {
 		case strings.HasPrefix(trimmed, blockBegins):
@@ -46,10 +49,15 @@ func withoutBlock(text string) (string, error) {
 			inside = false
 		case !inside:
 			rest.WriteString(line)
+		case line == wasOpen:
+			open = rest.Len()
 		}
 	}
 	if inside {
 		return "", errBlock
+	}
+	if open > 0 && open == rest.Len() {
+		return strings.TrimSuffix(rest.String(), "\n"), nil
 	}
 	return rest.String(), nil
 }

@@ -1,6 +1,8 @@
 package connect
 
 import (
+	"errors"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -8,8 +10,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/asterisk"
+	"github.com/voipbl/voipbl/internal/testns"
 )
 
 var want = Want{HEP: netip.MustParseAddrPort("127.0.0.1:460"), HEPPassword: "pw", AMISecret: "sec"}
@@ -44,7 +48,7 @@ func TestPlan(t *testing.T) {
 		ways   string
 	}{
 		{"Debian", map[string]string{hepFile: "[general]\nenabled = no"}, debian, want, map[string]string{
-			hepFile: "[general]\nenabled = no\n" + ours("[general](+)\n"+hepLines), ownFile: ownHead + userLines(),
+			hepFile: "[general]\nenabled = no\n" + ours(wasOpen+"[general](+)\n"+hepLines), ownFile: ownHead + userLines(),
 		}, "", "hep ami"},
 		{"no hep.conf", nil, debian, want, map[string]string{hepFile: ours(wasNone + "[general]\n" + hepLines), ownFile: ownHead + userLines()}, "", "hep ami"},
 		{"hep.conf was voipbl's alone", map[string]string{hepFile: ours(wasNone + hepLines)}, debian, Want{}, map[string]string{hepFile: "-"}, "", ""},
@@ -60,7 +64,7 @@ func TestPlan(t *testing.T) {
 			f.Manager.Includes = []string{"/etc/asterisk/manager_additional.conf", "/etc/asterisk/manager_custom.conf"}
 		}), Want{AMISecret: "sec"}, map[string]string{customFile: "[me]\n" + ours(userLines())}, "", "ami"},
 		{"no includes", map[string]string{managerFile: "[general]\nenabled=yes"}, changed(debian, func(f *asterisk.Facts) { f.Manager.Includes = nil }),
-			Want{AMISecret: "sec"}, map[string]string{managerFile: "[general]\nenabled=yes\n" + ours(userLines())}, "", "ami"},
+			Want{AMISecret: "sec"}, map[string]string{managerFile: "[general]\nenabled=yes\n" + ours(wasOpen+userLines())}, "", "ami"},
 		{"from one file to another", map[string]string{managerFile: "a\n" + ours("b\n")}, debian, Want{AMISecret: "sec"},
 			map[string]string{managerFile: "a\n", ownFile: ownHead + userLines()}, "", "ami"},
 		{"copies go to others", map[string]string{hepFile: "[general]\n"}, changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled = true }), want,
@@ -68,7 +72,12 @@ func TestPlan(t *testing.T) {
 		{"no module", nil, changed(debian, func(f *asterisk.Facts) { f.HEP.Installed = false }), want,
 			map[string]string{ownFile: ownHead + userLines()}, "res_hep_pjsip is not installed", "ami"},
 		{"the manager interface is off", nil, changed(debian, func(f *asterisk.Facts) { f.Manager.Enabled = false }), Want{AMISecret: "sec"},
-			nil, "the manager interface is off", ""},
+			nil, `"voipbl pbx connect" again; or run "voipbl pbx connect --copies"`, ""},
+		{"without copies", map[string]string{hepFile: "[general]\nenabled = yes\ncapture_address = 192.0.2.1:9060\n"},
+			changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled = true }), Want{AMISecret: "sec"}, map[string]string{ownFile: ownHead + userLines()}, "", "ami"},
+		{"copies are taken out", map[string]string{hepFile: ours(wasNone + "[general]\n" + hepLines), ownFile: ownHead + userLines()},
+			changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled, f.HEP.To = true, "127.0.0.1:460" }), Want{AMISecret: "sec", NoHEP: true},
+			map[string]string{hepFile: "-"}, "", "ami"},
 		{"it is open over HTTP", nil, changed(debian, func(f *asterisk.Facts) { f.Manager.HTTP = true }), Want{AMISecret: "sec"},
 			nil, "set webenabled = no", ""},
 		{"it was opened over HTTP later", map[string]string{ownFile: ownHead + userLines()}, changed(debian, func(f *asterisk.Facts) { f.Manager.HTTP = true }), Want{AMISecret: "sec"},
@@ -83,10 +92,7 @@ func TestPlan(t *testing.T) {
 			for name, s := range c.files {
 				files[name] = &text{content: s}
 			}
-			p, err := New(files, &c.facts, c.want)
-			if err != nil {
-				t.Fatal(err)
-			}
+			p := New(files, &c.facts, c.want)
 			got := map[string]string{}
 			for _, f := range p.Files {
 				got[f.File] = f.text
@@ -144,10 +150,7 @@ func TestUnusable(t *testing.T) {
 		{"taken out", all(hepFile, ownFile), byHand, Want{}, "", "", []string{"hep.conf: it is a link", "127.0.0.1:460", "voipbl.conf: it is a link", "section [voipbl]"}},
 		{"nothing to take out", all(hepFile, ownFile), debian, Want{}, "", "", nil},
 	} {
-		p, err := New(c.files, &c.facts, c.want)
-		if err != nil {
-			t.Errorf("%s: %v", c.name, err)
-		}
+		p := New(c.files, &c.facts, c.want)
 		var names []string
 		for _, f := range p.Files {
 			names = append(names, f.File)
@@ -190,10 +193,7 @@ func TestRights(t *testing.T) {
 		want := want
 		want.Reader = c.reader
 		for range 2 { // the second run leaves it as it is
-			p, err := New(Files{hepFile: file}, &debian, want)
-			if err != nil {
-				t.Fatal(err)
-			}
+			p := New(Files{hepFile: file}, &debian, want)
 			for _, ch := range p.Files {
 				if ch.File == hepFile {
 					file = &text{content: ch.text, rights: ch.rights}
@@ -203,18 +203,167 @@ func TestRights(t *testing.T) {
 				t.Errorf("%s: connected, it has %o", c.name, file.rights)
 			}
 		}
-		p, err := New(Files{hepFile: file}, &debian, Want{})
-		if err != nil || len(p.Files) != 1 || p.Files[0].rights != c.old || p.Files[0].text != "[general]\n" {
-			t.Errorf("%s: disconnected, it has %+v, %v", c.name, p.Files, err)
+		p := New(Files{hepFile: file}, &debian, Want{})
+		if len(p.Files) != 1 || p.Files[0].rights != c.old || p.Files[0].text != "[general]\n" {
+			t.Errorf("%s: disconnected, it has %+v", c.name, p.Files)
 		}
 	}
 }
 
+// TestHalfBlock: a file in which voipbl's lines cannot be told from others stays as it is and is named,
+// with the command that goes on. The other files get what they are to get.
 func TestHalfBlock(t *testing.T) {
-	for _, s := range []string{begin, begin + "\n" + ours("x\n"), end, ours("") + end} {
-		if _, err := New(Files{hepFile: {content: s}}, &debian, Want{}); err == nil || !strings.Contains(err.Error(), "take them out by hand") {
-			t.Errorf("%q: %v", s, err)
+	freePBX := changed(debian, func(f *asterisk.Facts) { f.Manager.Includes = []string{"/etc/asterisk/manager_custom.conf"} })
+	copying := changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled, f.HEP.To = true, want.HEP.String() })
+	user := changed(freePBX, func(f *asterisk.Facts) { f.Manager.Users = []string{User} })
+	withoutCopies := Want{AMISecret: want.AMISecret}
+	for _, half := range []string{begin, begin + "\n" + ours("x\n"), end, ours("") + end} {
+		for _, c := range []struct {
+			file, others         string
+			facts                asterisk.Facts
+			want                 Want
+			changes, ways, again string
+		}{
+			{hepFile, "", debian, want, ownFile, "ami", "connect --copies"},
+			{hepFile, "", copying, want, ownFile, "hep ami", "connect --copies"},
+			{hepFile, "", debian, withoutCopies, ownFile, "ami", "connect"},
+			{managerFile, "", debian, want, hepFile + " " + ownFile, "hep ami", "connect"},
+			{customFile, "", freePBX, want, hepFile, "hep", "connect"},
+			{customFile, "", user, want, hepFile, "hep ami", "connect"},
+			{hepFile, ours("b\n"), debian, Want{}, customFile, "", "disconnect"},
+			{managerFile, ours("b\n"), debian, Want{}, customFile, "", "disconnect"},
+		} {
+			f := Files{c.file: {content: half}}
+			if c.others != "" {
+				f[customFile] = &text{content: c.others}
+			}
+			p := New(f, &c.facts, c.want)
+			if got := p.changes(); got != c.changes || p.ways() != c.ways {
+				t.Errorf("%s %q: changes %q, ways %q", c.file, half, got, p.ways())
+			}
+			if len(p.ByHand) != 1 || !strings.HasPrefix(p.ByHand[0], "/etc/asterisk/"+c.file+": voipbl's lines in it have lost") ||
+				!strings.HasSuffix(p.ByHand[0], "take them out by hand, then run \"voipbl pbx "+c.again+"\" again") {
+				t.Errorf("%s %q: by hand %q", c.file, half, p.ByHand)
+			}
 		}
+	}
+}
+
+// changes are the names of the files that change.
+func (p Plan) changes() string {
+	var names []string
+	for _, f := range p.Files {
+		names = append(names, f.File)
+	}
+	return strings.Join(names, " ")
+}
+
+func (p Plan) ways() string {
+	return strings.TrimSpace(map[bool]string{true: "hep "}[p.HEP] + map[bool]string{true: "ami"}[p.AMI])
+}
+
+// TestNoTrace: connected, twice, and disconnected, the folder is what it was, byte by byte.
+func TestNoTrace(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		after string // what others write meanwhile, to the end of hep.conf
+	}{
+		"an open last line":            {map[string]string{hepFile: "[general]\nenabled = no", managerFile: "[general]"}, ""},
+		"and something is added to it": {map[string]string{hepFile: "[general]\nenabled = no"}, "; more"},
+		"a whole last line":            {map[string]string{hepFile: "[general]\n"}, ""},
+		"CR LF":                        {map[string]string{hepFile: "[general]\r\nenabled = no\r\n"}, ""},
+		"no file, no folder":           {nil, ""},
+		"an empty file, a folder":      {map[string]string{hepFile: "", "manager.d/README.conf": "; x"}, ""},
+	} {
+		folder := t.TempDir()
+		for file, text := range c.files {
+			if err := os.MkdirAll(filepath.Join(folder, filepath.Dir(file)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			write(t, filepath.Join(folder, file), text, 0o640)
+		}
+		before := contents(t, folder)
+		for run := range 2 {
+			p := planned(t, folder, want)
+			if run == 1 && len(p.Files) > 0 {
+				t.Errorf("%s: again: %+v", name, p.Files)
+			}
+			if err := p.Apply(folder); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if info, err := os.Stat(filepath.Join(folder, ownFolder)); err != nil || info.Mode().Perm() != folderMode {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+		if c.after != "" {
+			text := contents(t, folder)[hepFile]
+			write(t, filepath.Join(folder, hepFile), text+c.after, 0o640)
+			before[hepFile] += "\n" + c.after
+		}
+		if err := planned(t, folder, Want{}).Apply(folder); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(before, contents(t, folder)); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+}
+
+// contents are the files and folders below a folder.
+func contents(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(folder, path)
+		if err != nil || d.IsDir() {
+			all[name] = "a folder"
+			return err
+		}
+		text, err := os.ReadFile(path)
+		all[name] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestFullDisk: where there is no room, each file is as it was or as it is to be, nothing lies beside it,
+// and a second run with room finishes.
+func TestFullDisk(t *testing.T) {
+	testns.Enter(t)
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil { // this thread's, which ends with the test
+		t.Fatal(err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	if err := unix.Mount("tmpfs", folder, "tmpfs", 0, "size=64k"); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(folder, 0)
+	write(t, filepath.Join(folder, hepFile), "[general]\n", 0o640)
+	filler := filepath.Join(folder, "filler")
+	if err := os.WriteFile(filler, make([]byte, 64<<10), 0o600); !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("the disk is not full: %v", err)
+	}
+	before := contents(t, folder)
+	if err := planned(t, folder, want).Apply(folder); !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("applied on a full disk: %v", err)
+	}
+	if d := cmp.Diff(before, contents(t, folder)); d != "" {
+		t.Error(d)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	if err := planned(t, folder, want).Apply(folder); err != nil {
+		t.Error(err)
+	}
+	if p := planned(t, folder, want); len(p.Files) > 0 {
+		t.Errorf("something is left: %+v", p.Files)
 	}
 }
 
@@ -222,7 +371,7 @@ func TestHalfBlock(t *testing.T) {
 func TestApply(t *testing.T) {
 	folder := t.TempDir()
 	write(t, filepath.Join(folder, hepFile), "[general]\n", 0o644)
-	if err := os.Mkdir(filepath.Join(folder, "manager.d"), 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(folder, ownFolder), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	p := planned(t, folder, want)
@@ -299,11 +448,7 @@ func planned(t *testing.T, folder string, want Want) Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := New(files, &debian, want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return New(files, &debian, want)
 }
 
 func write(t *testing.T, file, text string, mode os.FileMode) {

@@ -15,10 +15,14 @@ import (
 // Folder is Asterisk's.
 const Folder = asterisk.Folder
 
+// folderMode is that of a folder in which Asterisk's user finds a file.
+const folderMode = 0o755
+
 // maxFile bounds what is read of a file: Asterisk's samples have some 10 KB.
 const maxFile = 1 << 20
 
-// Files are the files that may change, by name below the folder; nil is one that is not there.
+// Files are the files that may change, by name below the folder; nil is one that is not there. If the
+// folder of [ownFile] is not there, [ownFolder] is among them.
 type Files map[string]*text
 
 // text is a file as it was read.
@@ -35,12 +39,36 @@ func (t *text) string() string {
 	return t.content
 }
 
-// unusable returns why root neither reads nor writes a file, nil if it may.
+// unusable returns why root neither reads nor writes a file, or does not know what in it is voipbl's; nil
+// if it may write it.
 func (t *text) unusable() error {
 	if t == nil {
 		return nil
 	}
 	return t.bad
+}
+
+// damaged reports whether voipbl's lines in a file cannot be told from those of others.
+func (t *text) damaged() bool { return errors.Is(t.unusable(), errBlock) }
+
+// checked returns a file in which voipbl's lines are marked by their first and last one, or which is not
+// usable.
+func (t *text) checked() *text {
+	if t.unusable() == nil {
+		if _, err := withoutBlock(t.string()); err != nil {
+			return &text{bad: err}
+		}
+	}
+	return t
+}
+
+// rest is a file without voipbl's lines.
+func (t *text) rest() string {
+	rest, err := withoutBlock(t.string())
+	if err != nil { // it is not checked
+		return t.string()
+	}
+	return rest
 }
 
 // Read reads the files in Asterisk's folder. One that cannot be used keeps none of the others from that.
@@ -56,6 +84,9 @@ func Read(folder string) (Files, error) {
 		if err != nil {
 			f[name] = &text{bad: err}
 		}
+	}
+	if _, err := root.Lstat(ownFolder); errors.Is(err, fs.ErrNotExist) {
+		f[ownFolder] = &text{}
 	}
 	return f, nil
 }
@@ -117,7 +148,21 @@ func (c Change) apply(root *os.Root) error {
 		return errors.New("somebody has changed it meanwhile: run the command again")
 	}
 	if c.Remove {
-		return root.Remove(c.File)
+		err := root.Remove(c.File)
+		if c.folder && err == nil {
+			_ = root.Remove(ownFolder) // it stays if others have put something into it
+		}
+		return err
+	}
+	if c.folder {
+		if err := root.Mkdir(ownFolder, folderMode); err == nil {
+			err = root.Chmod(ownFolder, folderMode) // whatever the umask is
+			if err != nil {
+				return err
+			}
+		} else if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
 	}
 	beside := c.File + ".voipbl-new"
 	if err := root.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -19,7 +19,8 @@ const (
 	hepFile     = "hep.conf"
 	managerFile = "manager.conf"
 	customFile  = "manager_custom.conf" // FreePBX: manager.conf is written anew at each of its changes
-	ownFile     = "manager.d/voipbl.conf"
+	ownFolder   = "manager.d"
+	ownFile     = ownFolder + "/voipbl.conf"
 )
 
 // Want is how Asterisk is to be connected. What is empty is taken out.
@@ -27,9 +28,21 @@ type Want struct {
 	HEP         netip.AddrPort // where copies of SIP messages go to
 	HEPPassword string
 	AMISecret   string // of the manager interface's user [User]
+	NoHEP       bool   // copies are to cease, also if the files have nothing of them any more
 
 	Reader      asterisk.Account // whom Asterisk runs as: it must be able to read the files
 	PasswordsIn string           // the file with the passwords, for who writes lines by hand
+}
+
+// command is what does to a file what is wanted.
+func (w Want) command(file string) string {
+	switch {
+	case w.AMISecret == "" && !w.HEP.IsValid():
+		return "voipbl pbx disconnect"
+	case file == hepFile && w.HEP.IsValid():
+		return "voipbl pbx connect --copies"
+	}
+	return "voipbl pbx connect"
 }
 
 func (w Want) passwordOf(name string) string { return fmt.Sprintf("%q of %s", name, w.PasswordsIn) }
@@ -48,39 +61,46 @@ type Plan struct {
 type Change struct {
 	File   string `json:"file"` // below Asterisk's folder
 	Remove bool   `json:"remove,omitempty"`
+	folder bool   // its folder is made, or removed with it
 	text   string
 	old    *text
 	rights
 }
 
 // New decides what becomes of the files.
-func New(f Files, facts *asterisk.Facts, want Want) (Plan, error) {
+func New(f Files, facts *asterisk.Facts, want Want) Plan {
 	p := Plan{Files: []Change{}, ByHand: []string{}}
-	if err := p.hep(f, facts.HEP, want); err != nil {
-		return Plan{}, fmt.Errorf("%s: %w", hepFile, err)
+	checked := Files{}
+	for name, t := range f {
+		checked[name] = t
+		if name != ownFile {
+			checked[name] = t.checked()
+		}
 	}
-	if err := p.manager(f, facts.Manager, want); err != nil {
-		return Plan{}, err
+	for _, name := range []string{hepFile, managerFile, customFile} {
+		if checked[name].damaged() {
+			p.hand("%s/%s: %v, then run \"%s\" again", Folder, name, errBlock, want.command(name))
+		}
 	}
+	p.hep(checked, facts.HEP, want)
+	p.manager(checked, facts.Manager, want)
 	hep, manager := false, false
 	for _, c := range p.Files {
 		hep = hep || c.File == hepFile
 		manager = manager || c.File != hepFile
 	}
-	p.noHEP = !p.HEP && (hep || !want.HEP.IsValid() && !facts.HEP.Enabled)
+	p.noHEP = !p.HEP && (hep || want.NoHEP && !facts.HEP.Enabled)
 	p.noAMI = !p.AMI && (manager || want.AMISecret == "")
-	return p, nil
+	return p
 }
 
-func (p *Plan) hep(f Files, now asterisk.HEP, want Want) error {
+func (p *Plan) hep(f Files, now asterisk.HEP, want Want) {
 	old := f[hepFile]
-	bad := old.unusable()
-	rest, err := withoutBlock(old.string())
-	if err != nil {
-		return err
-	}
+	bad, rest := old.unusable(), old.rest()
 	lines := ""
 	switch at := want.HEP.String(); {
+	case old.damaged():
+		p.HEP = want.HEP.IsValid() && now.Enabled && now.To == at // it stays as it is
 	case !want.HEP.IsValid():
 		if to, err := netip.ParseAddrPort(now.To); bad != nil && now.Enabled && err == nil && to.Addr().IsLoopback() {
 			p.hand("%s/%s: %v. It has Asterisk copy its SIP messages to %s: if that is voipbl, take it out", Folder, hepFile, bad, to)
@@ -88,7 +108,7 @@ func (p *Plan) hep(f Files, now asterisk.HEP, want Want) error {
 	case !now.Installed:
 		p.hand("Asterisk's module res_hep_pjsip is not installed, or modules.conf excludes it: without it Asterisk copies no SIP messages")
 	case rest == old.string() && now.Enabled && old != nil && now.To != "" && now.To != at:
-		p.hand("hep.conf has Asterisk copy its SIP messages to %s, and it copies them to one address only: voipbl goes without these copies, unless you take that out and run \"voipbl pbx connect\" again", now.To)
+		p.hand("hep.conf has Asterisk copy its SIP messages to %s, and it copies them to one address only: voipbl goes without these copies, unless you take that out and run \"voipbl pbx connect --copies\"", now.To)
 	case bad != nil && now.Enabled && now.To == at: // by hand
 		p.HEP = true
 	default:
@@ -102,7 +122,7 @@ func (p *Plan) hep(f Files, now asterisk.HEP, want Want) error {
 			p.lines(hepFile, bad, lines, want.HEPPassword, want.passwordOf("hep"), loadHEP...)
 		}
 	}
-	return p.block(hepFile, old, lines, want.Reader)
+	p.block(hepFile, old, lines, want.Reader)
 }
 
 // hasGeneral reports whether a text has the section [general], to which lines are then added.
@@ -127,22 +147,12 @@ read = security,system
 write = reporting
 `
 
-func (p *Plan) manager(f Files, now asterisk.Manager, want Want) error {
+func (p *Plan) manager(f Files, now asterisk.Manager, want Want) {
 	if want.AMISecret != "" {
-		p.AMI = true
-		switch {
-		case !now.Enabled:
-			p.AMI = false
-			p.hand("the manager interface is off, so voipbl learns of phones only by copies of SIP messages: set enabled = yes in manager.conf, section [general], run \"asterisk -rx 'manager reload'\", then \"voipbl pbx connect\" again")
-		case now.HTTP:
-			p.AMI = false
-			p.hand("the manager interface is open over HTTP, where strangers can write into it what voipbl would read, so voipbl does without: set webenabled = no in manager.conf, section [general], run \"asterisk -rx 'manager reload'\", then \"voipbl pbx connect\" again")
-		case now.OldSIP:
-			p.AMI = false
-			p.hand("chan_sip is loaded, with which strangers can write into the manager interface what voipbl would read, so voipbl does without: if no phone needs it, put \"noload = chan_sip.so\" below [modules] in modules.conf, restart Asterisk, and run \"voipbl pbx connect\" again")
-		case !now.Listens.Addr().IsLoopback():
-			p.AMI = false
-			p.hand("the manager interface listens at no address that voipbl may use: set bindaddr = 127.0.0.1 in manager.conf, section [general], restart Asterisk, and run \"voipbl pbx connect\" again")
+		why, remedy := unused(now)
+		p.AMI = why == ""
+		if !p.AMI {
+			p.hand("%s, so voipbl does without: %s, and run \"voipbl pbx connect\" again%s", why, remedy, want.orCopies())
 		}
 	}
 	lines := ""
@@ -150,7 +160,11 @@ func (p *Plan) manager(f Files, now asterisk.Manager, want Want) error {
 		lines = fmt.Sprintf(manager, want.AMISecret)
 	}
 	place, known := p.place(now), slices.Contains(now.Users, User)
-	if bad := f[place].unusable(); bad != nil && lines != "" && !known {
+	switch bad := f[place].unusable(); {
+	case bad == nil || lines == "" || known:
+	case f[place].damaged():
+		p.AMI = false
+	default:
 		p.lines(place, bad, lines, want.AMISecret, want.passwordOf("ami"), reloadManager)
 	}
 	before := len(p.Files)
@@ -159,24 +173,42 @@ func (p *Plan) manager(f Files, now asterisk.Manager, want Want) error {
 		if file == place {
 			text = lines
 		}
-		var err error
 		if file == ownFile {
-			p.own(old, text, want.Reader)
+			p.own(old, f[ownFolder] != nil, text, want.Reader)
 		} else {
-			err = p.block(file, old, text, want.Reader)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
+			p.block(file, old, text, want.Reader)
 		}
 	}
 	if known && lines == "" && len(p.Files) == before {
 		for _, file := range []string{ownFile, customFile, managerFile} {
-			if bad := f[file].unusable(); bad != nil {
+			if bad := f[file].unusable(); bad != nil && !f[file].damaged() {
 				p.hand("%s/%s: %v. If the section [%s] is in it, take it out", Folder, file, bad, User)
 			}
 		}
 	}
-	return nil
+}
+
+// unused returns why the manager interface is not used, and what ends that; "" if it may be.
+func unused(now asterisk.Manager) (why, remedy string) {
+	switch {
+	case !now.Enabled:
+		return "the manager interface is off", "set enabled = yes in manager.conf, section [general], run \"asterisk -rx 'manager reload'\""
+	case now.HTTP:
+		return "the manager interface is open over HTTP, where strangers can write into it what voipbl would read", "set webenabled = no in manager.conf, section [general], run \"asterisk -rx 'manager reload'\""
+	case now.OldSIP:
+		return "chan_sip is loaded, with which strangers can write into the manager interface what voipbl would read", "if no phone needs it, put \"noload = chan_sip.so\" below [modules] in modules.conf, restart Asterisk"
+	case !now.Listens.Addr().IsLoopback():
+		return "the manager interface listens at no address that voipbl may use", "set bindaddr = 127.0.0.1 in manager.conf, section [general], restart Asterisk"
+	}
+	return "", ""
+}
+
+// orCopies is what else has the PBX watched.
+func (w Want) orCopies() string {
+	if w.HEP.IsValid() {
+		return ""
+	}
+	return "; or run \"voipbl pbx connect --copies\", which needs no manager interface"
 }
 
 // place returns the file for voipbl's user. FreePBX writes manager.conf itself.
@@ -193,9 +225,9 @@ func (p *Plan) place(now asterisk.Manager) string {
 }
 
 // block changes voipbl's lines in a file of others.
-func (p *Plan) block(file string, old *text, lines string, reader asterisk.Account) error {
+func (p *Plan) block(file string, old *text, lines string, reader asterisk.Account) {
 	if old.unusable() != nil {
-		return nil
+		return
 	}
 	next, was := restored(old), ""
 	line, ours := noted(old.string())
@@ -206,32 +238,36 @@ func (p *Plan) block(file string, old *text, lines string, reader asterisk.Accou
 		}
 		lines = was + lines
 	}
-	text, err := withBlock(old.string(), lines)
-	if err != nil {
-		return err
-	}
+	text := withBlock(old.rest(), lines)
 	switch {
 	case text == "" && ours && line == wasNone:
 		p.Files = append(p.Files, Change{File: file, Remove: true, old: old})
 	case text != old.string() || lines != "" && next != old.rights:
 		p.Files = append(p.Files, Change{File: file, text: text, old: old, rights: next})
 	}
-	return nil
 }
 
-// own changes voipbl's own file.
-func (p *Plan) own(old *text, lines string, reader asterisk.Account) {
-	next := secret(old, reader)
+// own changes voipbl's own file. missing says that its folder is not there.
+func (p *Plan) own(old *text, missing bool, lines string, reader asterisk.Account) {
+	next, head := secret(old, reader), ownHead
+	folder := missing || strings.Contains(old.string(), wasNoFolder)
+	if folder {
+		head += wasNoFolder
+	}
 	switch {
 	case old.unusable() != nil:
 	case lines == "" && old != nil:
-		p.Files = append(p.Files, Change{File: ownFile, Remove: true, old: old})
-	case lines != "" && (old.string() != ownHead+lines || next != old.rights):
-		p.Files = append(p.Files, Change{File: ownFile, text: ownHead + lines, old: old, rights: next})
+		p.Files = append(p.Files, Change{File: ownFile, Remove: true, folder: folder, old: old})
+	case lines != "" && (old.string() != head+lines || next != old.rights):
+		p.Files = append(p.Files, Change{File: ownFile, folder: folder, text: head + lines, old: old, rights: next})
 	}
 }
 
-const ownHead = "; Written by \"voipbl pbx connect\"; \"voipbl pbx disconnect\" removes it.\n"
+// The first lines of voipbl's own file.
+const (
+	ownHead     = "; Written by \"voipbl pbx connect\"; \"voipbl pbx disconnect\" removes it.\n"
+	wasNoFolder = "; voipbl: there was no such folder\n"
+)
 
 // lines says which lines an admin is to write into a file, and where the password in them is.
 func (p *Plan) lines(file string, bad error, lines, password, place string, commands ...string) {

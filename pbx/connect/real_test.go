@@ -84,9 +84,7 @@ func connect(t *testing.T, a *testasterisk.Asterisk, want Want) (p Plan) {
 			return err
 		}
 		look := probe.New(t.Context(), root)
-		if p, err = New(files, asterisk.Look(look), want); err != nil {
-			return err
-		}
+		p = New(files, asterisk.Look(look), want)
 		return p.Apply(folder)
 	})
 	if err := p.Reload(t.Context(), func(_ context.Context, command string) (string, error) { return a.CLI(command), nil }); err != nil {
