@@ -52,7 +52,7 @@ func (d *daemon) lookAtPhones(ctx context.Context, kernel *ipsetsync.Kernel) {
 	if locked := (*state.LockedError)(nil); errors.As(err, &locked) || ctx.Err() != nil {
 		return // the next check is soon enough
 	}
-	if foreign := errors.As(err, new(*ipsetsync.ForeignKnownSetError)); foreign != d.foreignPhones {
+	if foreign := errors.As(err, new(*ipsetsync.ForeignSetError)); foreign != d.foreignPhones {
 		// Rules must name only voipbl's own sets.
 		d.foreignPhones = foreign
 		d.applySoon("another program has made a set of registered phones, or given it back", 0)
@@ -87,7 +87,7 @@ func (d *daemon) lookAtBans(ctx context.Context, now time.Time) {
 	if locked := (*state.LockedError)(nil); errors.As(err, &locked) || ctx.Err() != nil {
 		return // a process that writes bans down holds the lock; the next check is soon enough
 	}
-	if foreign := errors.As(err, new(*ipsetsync.ForeignBanSetError)); foreign != d.foreignBans {
+	if foreign := errors.As(err, new(*ipsetsync.ForeignSetError)); foreign != d.foreignBans {
 		// Rules must name only voipbl's own sets.
 		d.foreignBans = foreign
 		d.applySoon("another program has made a set of bans, or given it back", 0)

@@ -238,7 +238,7 @@ func banNow(sets setnames.BanSets, kernel *ipsetsync.Kernel, wishes []banWish, e
 				}
 				continue
 			}
-			if _, _, err := kernel.EnsureOwnBanSet(name, f); err != nil {
+			if _, err := kernel.EnsureOwnBanSet(name, f); err != nil {
 				return fresh, err
 			}
 			made, err := kernel.BanNew(name, pieces[f])

@@ -205,7 +205,7 @@ func (b *Book) settleSet(kernel *ipsetsync.Kernel, name string, f cidr.Family, o
 		return nil
 	}
 	if ours {
-		_, _, err = kernel.EnsureOwnBanSet(name, f)
+		_, err = kernel.EnsureOwnBanSet(name, f)
 	}
 	if err == nil {
 		err = b.dropLeftovers(kernel, &plan, touched, now)
@@ -322,7 +322,7 @@ func (b *Book) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun bo
 		b.exempt[f] = exempt[f]
 		var err error
 		if sets[f] == nil {
-			_, _, err = kernel.EnsureOwnBanSet(name, f)
+			_, err = kernel.EnsureOwnBanSet(name, f)
 		}
 		if err == nil {
 			err = kernel.ExecuteBans(plan)

@@ -31,7 +31,7 @@ func (e *Enforcement) restoreBans(ctx context.Context, report *SyncReport, exemp
 		report.warn("%s", n)
 	}
 	report.BansProblem, report.BansFound = problem.If(err), found
-	report.ForeignBans = errors.As(err, new(*ipsetsync.ForeignBanSetError))
+	report.ForeignBans = errors.As(err, new(*ipsetsync.ForeignSetError))
 	report.Bans = e.Book.Active()
 	if bans.UnkeptBans(e.Cfg) {
 		report.ListProblems = append(report.ListProblems, bansUnwritten)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/hits"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -27,7 +28,7 @@ type Removed struct {
 	Rules  []firewall.Change // rules and chains
 	Chains []string          // chains made for fail2ban and never used
 	Sets   []string
-	Stays  []string // has a name of voipbl's but is not its own, or others use it
+	Stays  []string // has a name of voipbl's but is not its own, or others use it; and what else a person should know
 
 	// Unknown is set if sets are left that may be voipbl's, because the names that its sets
 	// had before are lost.
@@ -81,6 +82,7 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 	if err != nil {
 		return nil, err
 	}
+	removed.settleHits(cfg, kernel, sets)
 	for _, fw := range firewall.Backends() {
 		saved, err := fw.ReadSure(ctx)
 		if err != nil {
@@ -112,6 +114,33 @@ func Remove(ctx context.Context, cfg config.Config, wait time.Duration) (*Remove
 		errs = append(errs, setnames.ForgetSetNames(cfg, func(setnames.NamesPair) bool { return true }))
 	}
 	return removed, errors.Join(errs...)
+}
+
+// settleHits adds what the sets of lists have counted to what each list has stopped, before these sets are
+// removed with their counters. What cannot be counted keeps nobody from removing them.
+func (r *Removed) settleHits(cfg config.Config, kernel *ipsetsync.Kernel, sets []string) {
+	record := state.LastRecord(cfg)
+	var counts []ipsetsync.Count
+	for _, print := range record.Sets {
+		if slices.Contains(sets, print.Name) {
+			_, of, err := kernel.ContentAndCounts(print.Name)
+			if err != nil {
+				r.Stays = append(r.Stays, "what the lists have stopped lately is not counted: "+problem.Line(err))
+				return
+			}
+			counts = append(counts, of...)
+		}
+	}
+	if len(counts) == 0 {
+		return
+	}
+	store, err := state.OpenStore(cfg)
+	if err != nil {
+		r.Stays = append(r.Stays, "what the lists have stopped lately is not remembered: "+problem.Line(err))
+		return
+	}
+	defer store.Close()
+	r.Stays = append(r.Stays, hits.Last(store, cfg, time.Now().UTC().Truncate(time.Second), hits.SetsOf(record), counts)...)
 }
 
 // mayBeOurs returns the unused sets that may be voipbl's, as an error that says why their

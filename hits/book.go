@@ -181,6 +181,11 @@ func Between(store *fetch.Store, cfg config.Config, now time.Time, sets string, 
 	return g.End()
 }
 
+// Last settles before the sets are removed; see [Between].
+func Last(store *fetch.Store, cfg config.Config, now time.Time, sets string, counts []ipsetsync.Count) (warnings []string) {
+	return Begin(store, Sync{Cfg: cfg, Now: now, Was: sets, Before: Sorted(counts)}).End()
+}
+
 // Wait waits until nothing more is read.
 func (g *Settling) Wait() { <-g.read }
 

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/voipbl/voipbl/cidr"
 )
 
@@ -21,11 +19,14 @@ const (
 	maxelemBans = 65536
 )
 
+// byFail2ban is what fail2ban makes. Every kernel has its revision 0, and its entries can expire.
+var byFail2ban = timedKind{typ: typeHashIP, maxelem: maxelemBans}
+
 // EnsureBanSet makes a set for fail2ban if there is none of that name, and reports
 // whether it did. An existing set is left unchanged, whoever made it. One of the other
 // family is an error, because no rule of this family can refer to it.
 func (k *Kernel) EnsureBanSet(name string, f cidr.Family) (made bool, err error) {
-	err = k.op("create", name, createBansRequest(name, f))
+	err = k.op("create", name, createTimedRequest(byFail2ban, name, f, 0))
 	if err == nil || !errors.Is(err, errExists) {
 		return err == nil, err
 	}
@@ -55,19 +56,6 @@ func (k *Kernel) RemoveBanSet(name string) (removed, stays bool, err error) {
 		return false, true, nil // in use since the check
 	}
 	return err == nil, false, err
-}
-
-func createBansRequest(name string, f cidr.Family) request {
-	e := newEncoder(familyNumber(f), smallMessage)
-	e.str(attrSetname, name)
-	e.str(attrTypename, typeHashIP)
-	e.u8(attrRevision, 0) // every kernel has it, and its entries can expire
-	e.u8(attrFamily, familyNumber(f))
-	data := e.open(attrData)
-	e.be32(attrTimeout, 0)
-	e.be32(attrMaxelem, maxelemBans)
-	e.close(data)
-	return request{cmdCreate, unix.NLM_F_ACK | unix.NLM_F_CREATE | unix.NLM_F_EXCL, e.b}
 }
 
 // Bans reads a set of addresses or networks that fail2ban fills.

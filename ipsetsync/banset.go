@@ -2,7 +2,6 @@ package ipsetsync
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -43,74 +42,6 @@ func kernelTimeout(left time.Duration) time.Duration {
 		return Forever
 	}
 	return max(left.Round(time.Second), time.Second)
-}
-
-// ForeignBanSetError is returned for a set with the name of the ban set that voipbl has
-// not made.
-type ForeignBanSetError struct {
-	Header Header
-	Why    string
-}
-
-func (e *ForeignBanSetError) Error() string {
-	return fmt.Sprintf("the set %s is not one that voipbl made for bans: %s", e.Header.Name, e.Why)
-}
-
-// Remedy returns what to do about it.
-func (e *ForeignBanSetError) Remedy() string {
-	return "choose another name with \"ban_set:\", or take out what uses that set, and then the set (\"ipset destroy " + e.Header.Name + "\")"
-}
-
-// CheckBanSet returns a [*ForeignBanSetError] if h is not a ban set as voipbl makes it.
-func CheckBanSet(h Header, f cidr.Family) error {
-	why := ""
-	switch {
-	case h.Type != TypeHashNet || h.Family != f:
-		why = fmt.Sprintf("it is a %s of %s, and a hash:net of %s is needed", h.Type, h.Family, f)
-	case !h.Timeout:
-		why = "its entries cannot expire"
-	case !h.Counters:
-		why = "it has no counters"
-	case h.Forceadd:
-		why = "it drops entries when it is full (forceadd)"
-	case h.Comment || h.Skbinfo:
-		why = "it has extensions that ours has not"
-	case h.Maxelem != maxelemOwnBans:
-		why = fmt.Sprintf("its maxelem is %d, not %d", h.Maxelem, maxelemOwnBans)
-	default:
-		return nil
-	}
-	return &ForeignBanSetError{h, why}
-}
-
-// EnsureOwnBanSet makes the ban set if there is none of that name, and reads its header
-// back.
-func (k *Kernel) EnsureOwnBanSet(name string, f cidr.Family) (h Header, made bool, err error) {
-	h, err = k.Header(name)
-	if errors.Is(err, ErrNotFound) {
-		err = k.op("create", name, createOwnBansRequest(name, f, k.revision[f]))
-		if made = err == nil; made || errors.Is(err, errExists) { // another process may have made it meanwhile
-			h, err = k.Header(name)
-		}
-	}
-	if err == nil {
-		err = CheckBanSet(h, f)
-	}
-	return h, made, err
-}
-
-func createOwnBansRequest(name string, f cidr.Family, revision uint8) request {
-	e := newEncoder(familyNumber(f), smallMessage)
-	e.str(attrSetname, name)
-	e.str(attrTypename, TypeHashNet)
-	e.u8(attrRevision, revision)
-	e.u8(attrFamily, familyNumber(f))
-	data := e.open(attrData)
-	e.be32(attrMaxelem, maxelemOwnBans)
-	e.be32(attrTimeout, 0)
-	e.be32(attrCADTFlags, flagWithCounters)
-	e.close(data)
-	return request{cmdCreate, unix.NLM_F_ACK | unix.NLM_F_CREATE | unix.NLM_F_EXCL, e.b}
 }
 
 // OwnBans reads a ban set with the remaining time of its entries. Exceptions (nomatch)

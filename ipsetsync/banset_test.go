@@ -22,11 +22,12 @@ func TestOwnBans(t *testing.T) {
 	k := openKernel(t)
 	for f, entries := range [2][]string{{"192.0.2.1", "198.51.100.0/24", "0.0.0.0/1"}, {"2001:db8::1", "2001:db8:1::/64", "8000::/1"}} {
 		name, family := banNames[f], cidr.Family(f)
-		h, made, err := k.EnsureOwnBanSet(name, family)
-		if err != nil || !made || h.Maxelem != maxelemOwnBans || !h.Timeout || !h.Counters {
+		made, err := k.EnsureOwnBanSet(name, family)
+		h, unread := k.Header(name)
+		if err != nil || unread != nil || !made || h.Maxelem != maxelemOwnBans || !h.Timeout || !h.Counters {
 			t.Fatalf("made %v: %+v, %v", made, h, err)
 		}
-		if _, made, err := k.EnsureOwnBanSet(name, family); made || err != nil {
+		if made, err := k.EnsureOwnBanSet(name, family); made || err != nil {
 			t.Errorf("again: made %v: %v", made, err)
 		}
 		p := func(i int) cidr.Prefix { return cidr.MustParsePrefix(entries[i]) }
@@ -94,7 +95,7 @@ func TestOwnBans(t *testing.T) {
 func TestOwnBansExpire(t *testing.T) {
 	testns.Enter(t)
 	k := openKernel(t)
-	if _, _, err := k.EnsureOwnBanSet("bans", cidr.IPv4); err != nil {
+	if _, err := k.EnsureOwnBanSet("bans", cidr.IPv4); err != nil {
 		t.Fatal(err)
 	}
 	if err := k.Ban("bans", []Timeout{{cidr.MustParsePrefix("192.0.2.1"), time.Millisecond}}); err != nil {
@@ -118,7 +119,7 @@ func TestOwnBansMany(t *testing.T) {
 	k := openKernel(t)
 	for f := range banNames {
 		name := banNames[f]
-		if _, _, err := k.EnsureOwnBanSet(name, cidr.Family(f)); err != nil {
+		if _, err := k.EnsureOwnBanSet(name, cidr.Family(f)); err != nil {
 			t.Fatal(err)
 		}
 		var all []Timeout
@@ -161,8 +162,8 @@ func TestForeignBanSet(t *testing.T) {
 	} {
 		ipset(t, "", strings.Fields("create "+create)...)
 		before := ipset(t, "", "save")
-		_, made, err := k.EnsureOwnBanSet(create[:1], cidr.IPv4)
-		foreign := (*ForeignBanSetError)(nil)
+		made, err := k.EnsureOwnBanSet(create[:1], cidr.IPv4)
+		foreign := (*ForeignSetError)(nil)
 		if made || !errors.As(err, &foreign) || !strings.Contains(err.Error(), why) || !strings.Contains(foreign.Remedy(), "ban_set:") {
 			t.Errorf("%s: made %v: %v", create, made, err)
 		}

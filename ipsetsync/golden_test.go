@@ -55,7 +55,7 @@ func TestGolden(t *testing.T) {
 		},
 		{
 			"ipset create fail2ban-A hash:ip family inet6 maxelem 65536 timeout 0",
-			createBansRequest("fail2ban-A", cidr.IPv6), 2, unix.NLM_F_ACK | unix.NLM_F_CREATE | unix.NLM_F_EXCL,
+			createTimedRequest(byFail2ban, "fail2ban-A", cidr.IPv6, 0), 2, unix.NLM_F_ACK | unix.NLM_F_CREATE | unix.NLM_F_EXCL,
 			`0a 00 0000
 			 0500 0100 07 000000     | IPSET_ATTR_PROTOCOL 7
 			 0f00 0200 6661696c3262616e2d4100 00 | IPSET_ATTR_SETNAME "fail2ban-A"

@@ -206,7 +206,7 @@ func TestBanIsStronger(t *testing.T) {
 	h := newHost(t)
 	h.register("203.0.113.7", "6001", time.Hour)
 	h.register("203.0.113.8", "6002", time.Hour)
-	if _, _, err := h.kernel.EnsureOwnBanSet(h.cfg.BanSet, cidr.IPv4); err != nil {
+	if _, err := h.kernel.EnsureOwnBanSet(h.cfg.BanSet, cidr.IPv4); err != nil {
 		t.Fatal(err)
 	}
 	h.ipset("add", h.cfg.BanSet, "203.0.113.7")

@@ -40,7 +40,7 @@ func (r *Hold) EnsureBans(ctx context.Context, plans [2]*firewall.Plan) error {
 		}
 		name = r.Cfg.KnownSetName(int(f))
 		made, err = r.Sets.EnsureKnownSet(name, f)
-		if err != nil && !errors.As(err, new(*ipsetsync.ForeignKnownSetError)) {
+		if err != nil && !errors.As(err, new(*ipsetsync.ForeignSetError)) {
 			return err // no rule names another program's set
 		}
 		phones = phones || made

@@ -21,7 +21,7 @@ func (r *Hold) EnsureSets() (partly *firewall.FamilyError, err error) {
 	if err := r.ensureSet(cidr.IPv6); err != nil {
 		partly = &firewall.FamilyError{Family: iptables.IPv6, Err: err}
 	}
-	if err := setnames.EnsureBanSets(r.Cfg, r.Sets); !errors.As(err, new(*ipsetsync.ForeignBanSetError)) {
+	if err := setnames.EnsureBanSets(r.Cfg, r.Sets); !errors.As(err, new(*ipsetsync.ForeignSetError)) {
 		return partly, err
 	}
 	return partly, nil // no rule names the set

@@ -45,7 +45,7 @@ func AllBanSets(cfg config.Config, kernel *ipsetsync.Kernel) BanSets {
 func EnsureBanSets(cfg config.Config, kernel *ipsetsync.Kernel) error {
 	var errs []error
 	for _, f := range cidr.Families {
-		_, _, err := kernel.EnsureOwnBanSet(cfg.BanSetName(int(f)), f)
+		_, err := kernel.EnsureOwnBanSet(cfg.BanSetName(int(f)), f)
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
