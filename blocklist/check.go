@@ -40,8 +40,10 @@ type CheckReport struct {
 	Fail2ban  string             `json:"fail2ban,omitempty"`       // fail2ban's set that has it
 	FailEntry *netip.Prefix      `json:"fail2ban_entry,omitempty"` // the entry of that set
 	Because   []exempt.Protected `json:"because"`
-	Exempt    bool               `json:"exempt"`            // all of it is never blocked
-	Special   string             `json:"special,omitempty"` // the special-purpose space it is in
+	Exempt    bool               `json:"exempt"`             // all of it is never blocked
+	Unlisted  []exempt.Protected `json:"unlisted,omitempty"` // addresses in it that no list blocks, but a ban does
+	ByNoList  bool               `json:"-"`                  // no list blocks any of it
+	Special   string             `json:"special,omitempty"`  // the special-purpose space it is in
 }
 
 // Listing is a line of a feed's copy that names the address.
@@ -76,15 +78,18 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 		return nil, nil, err
 	}
 	registered, _ := known.Read(cfg) // status reports what cannot be read
-	if protected, err = protected.FromLists(registered); err != nil {
+	lists, err := protected.FromLists(registered)
+	if err != nil {
 		return nil, nil, err
 	}
+	exemptions := protected.Exemptions(queries, lists)
 	reports := make([]CheckReport, len(queries))
 	for i, q := range queries {
-		reports[i] = CheckReport{Query: cidr.Text(q), Places: []reach.Place{}, Unread: []string{}, Listed: []Listing{}, Bans: []bans.Ban{}, Because: []exempt.Protected{}}
-		reports[i].Because = append(reports[i].Because, protected.Covering(q)...)
-		reports[i].Exempt = protected.Exempts(q)
-		reports[i].Special = exempt.SpecialSpace(q)
+		e := exemptions[i]
+		reports[i] = CheckReport{
+			Query: cidr.Text(q), Places: []reach.Place{}, Unread: []string{}, Listed: []Listing{}, Bans: []bans.Ban{},
+			Because: e.Because, Exempt: e.Exempt, Unlisted: e.Unlisted, ByNoList: e.ByNoList, Special: e.Special,
+		}
 	}
 	places := reach.FindPlaces(ctx, cfg, kernel)
 	if err := checkKernel(cfg, places, queries, reports); err != nil {

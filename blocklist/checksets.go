@@ -143,7 +143,7 @@ func (r *CheckReport) findPlaces(finder *reach.PlacesFinder, q netip.Prefix, syn
 	for i := range r.Places {
 		p := &r.Places[i]
 		switch {
-		case !r.Exempt || p.Kind != reach.ByVoipbl:
+		case p.Kind != reach.ByVoipbl || !r.Exempt && !(r.ByNoList && own(*p)):
 		case syncRefused && p.TakeOutRemedy() != "":
 			p.Remedy = p.TakeOutRemedy()
 		default:

@@ -8,6 +8,8 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -17,6 +19,12 @@ type Exemption struct {
 	Query   string      `json:"query"`
 	Exempt  bool        `json:"exempt"`  // the whole prefix is exempt
 	Because []Protected `json:"because"` // the exempt prefixes that overlap it
+
+	// Unlisted are addresses in it that no list blocks, but a ban does: those of registered phones.
+	Unlisted []Protected `json:"unlisted,omitempty"`
+
+	// ByNoList reports that no list blocks any of it.
+	ByNoList bool `json:"-"`
 
 	// Special is the special-purpose space that it is in, which lists never block.
 	// NeverBanned is true if bans do not block it either.
@@ -31,6 +39,9 @@ type Report struct {
 	// Unresolved are the names in allow and trunks whose addresses are not known. The
 	// answers do not take them into account.
 	Unresolved []string
+
+	// PhonesUnread is why registered phones are not known.
+	PhonesUnread *problem.Problem
 }
 
 // Ask says for each query whether it is exempt. It reads the configuration, the host's
@@ -38,7 +49,10 @@ type Report struct {
 // call it often. It works without an agent and without a state folder. If the DNS
 // answers cannot be read, queries that are exempt without them are still answered; for
 // the others Ask returns an error, never "not exempt".
-func Ask(ctx context.Context, cfg config.Config, queries []netip.Prefix) (*Report, error) {
+//
+// Only if phones is true does it read the list of registered phones, which changes no answer, but says
+// more.
+func Ask(ctx context.Context, cfg config.Config, queries []netip.Prefix, phones bool) (*Report, error) {
 	store, unread := state.FindStore(cfg)
 	if unread != nil {
 		store = nil
@@ -51,7 +65,15 @@ func Ask(ctx context.Context, cfg config.Config, queries []netip.Prefix) (*Repor
 	if err != nil {
 		return nil, err
 	}
-	report := &Report{Exemptions: p.exemptions(queries), Unresolved: p.Unprotected}
+	report, lists := &Report{Unresolved: p.Unprotected}, p
+	if phones {
+		var registered known.List
+		registered, report.PhonesUnread = known.Read(cfg)
+		if lists, err = p.FromLists(registered); err != nil {
+			return nil, err
+		}
+	}
+	report.Exemptions = p.Exemptions(queries, lists)
 	stranger := slices.ContainsFunc(report.Exemptions, func(e Exemption) bool { return !e.Exempt })
 	if unread != nil && len(p.Unprotected) > 0 && stranger {
 		return nil, unread
@@ -79,8 +101,8 @@ func NameNow(ctx context.Context, cfg config.Config, name string) (NameStatus, b
 	return NameStatus{}, false
 }
 
-// exemptions answers the queries.
-func (p *Protection) exemptions(queries []netip.Prefix) []Exemption {
+// Exemptions answers the queries. lists is what no list blocks; see [Protection.FromLists].
+func (p *Protection) Exemptions(queries []netip.Prefix, lists *Protection) []Exemption {
 	found := make([]Exemption, len(queries))
 	for i, q := range queries {
 		q = unmapped(q)
@@ -88,9 +110,21 @@ func (p *Protection) exemptions(queries []netip.Prefix) []Exemption {
 		found[i] = Exemption{
 			Query: cidr.Text(q), Exempt: p.Exempts(q),
 			Because: append([]Protected{}, p.Covering(q)...), Special: SpecialSpace(q), NeverBanned: never,
+			Unlisted: lists.phones(q), ByNoList: lists.Exempts(q),
 		}
 	}
 	return found
+}
+
+// phones returns the addresses in q, or around it, that are exempt since a phone is registered from them.
+func (p *Protection) phones(q netip.Prefix) (all []Protected) {
+	for _, e := range p.Covering(q) {
+		e.Reasons = slices.DeleteFunc(slices.Clone(e.Reasons), func(reason string) bool { return !strings.HasPrefix(reason, PhoneReason) })
+		if len(e.Reasons) > 0 {
+			all = append(all, e)
+		}
+	}
+	return all
 }
 
 // Exempts reports whether all of q is exempt.

@@ -18,6 +18,10 @@ const (
 	// LimitsGrace is how long after that the limits of base rules do not apply: a phone that
 	// comes back later is one among many, and the limits let it in.
 	LimitsGrace = time.Hour
+
+	// RenewedEvery is how often the agent is told of phones that have renewed their registration. The
+	// shortest grace is an hour.
+	RenewedEvery = 5 * time.Minute
 )
 
 // Phone is an address that has proved a password for an account.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/blocklist"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/screen"
@@ -24,8 +25,12 @@ func Until(b bans.Ban) string {
 // Check shows whether an address is blocked, where, and why.
 func Check(on *screen.Screen, r blocklist.CheckReport) {
 	is := ""
-	if r.Exempt && len(r.Places) > 0 { // the agent or a sync removes it from voipbl's own sets
+	switch { // the agent or a sync removes it from voipbl's own sets
+	case len(r.Places) == 0:
+	case r.Exempt:
 		is = on.Paint("exempt", screen.Green) + ", but still "
+	case r.ByNoList && r.Entry != nil:
+		is = on.Paint("exempt from lists", screen.Green) + ", but still "
 	}
 	switch r.Verdict {
 	case reach.Blocked:
@@ -89,10 +94,22 @@ func Check(on *screen.Screen, r blocklist.CheckReport) {
 	for _, p := range r.Because {
 		fmt.Fprintf(on.Out, "  exempt as %s: %s\n", screen.Prefix(p.Prefix), strings.Join(p.Reasons, ", "))
 	}
+	Unlisted(on, r.Unlisted)
 	if r.Entry != nil && len(r.Listed) == 0 && len(r.Kept) == 0 && r.Banned == nil {
 		fmt.Fprintln(on.Out, "  no feed's last good copy lists it")
 	}
 	printLetIn(on, r)
+}
+
+// Unlisted shows addresses that no list blocks, but a ban does.
+func Unlisted(on *screen.Screen, all []exempt.Protected) {
+	for i, p := range all {
+		if i == shownExempt {
+			fmt.Fprintf(on.Out, "  exempt from lists, not from bans: %d more, see --json\n", len(all)-i)
+			break
+		}
+		fmt.Fprintf(on.Out, "  exempt from lists, not from bans, as %s: %s\n", screen.Prefix(p.Prefix), screen.Clean(strings.Join(p.Reasons, ", ")))
+	}
 }
 
 // Because ends the line that says whether an address is blocked: it names the set, or the owner of

@@ -127,7 +127,7 @@ func exemptOf(ctx context.Context, cfg config.Config, addrs []netip.Addr) (map[n
 	for _, addr := range addrs {
 		queries = append(queries, netip.PrefixFrom(addr, addr.BitLen()))
 	}
-	report, err := exempt.Ask(ctx, cfg, queries)
+	report, err := exempt.Ask(ctx, cfg, queries, false)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/screen"
+	"github.com/voipbl/voipbl/show"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -30,7 +31,8 @@ func (a *app) exemptCommand() *cobra.Command {
 		Long: `Tell for each address or prefix whether it is exempt: never blocked on this
 host, by no list, no ban and no jail of voipbl's. Exempt are allow, trunks and
 local_networks, this host's own addresses, its gateways and DNS servers,
-logged-in SSH sessions, and the servers that lists come from.
+logged-in SSH sessions, and the servers that lists come from. A registered
+phone is not: no list blocks it, but a ban does, and it says so.
 
 It is for programs that ask before they ban, and quick: it reads no list and no
 set. It needs no agent. DNS names stand for the addresses that they last
@@ -78,7 +80,7 @@ func (a *app) findExempt(cmd *cobra.Command, queries []netip.Prefix, quiet bool)
 	if refused != nil && !quiet {
 		fmt.Fprintln(a.Err, "voipbl: the last good configuration is used: "+screen.Clean(problem.OneLine(refused.Error())))
 	}
-	report, err := exempt.Ask(cmd.Context(), state.WithAgentsFriends(cmd.Context(), cfg), queries)
+	report, err := exempt.Ask(cmd.Context(), state.WithAgentsFriends(cmd.Context(), cfg), queries, !quiet)
 	if err != nil {
 		return nil, &exit.Error{Code: exit.Usage, Err: err}
 	}
@@ -112,6 +114,9 @@ func (a *app) printExempt(r *exempt.Report) {
 	for _, name := range r.Unresolved {
 		fmt.Fprintf(a.Err, "voipbl: the addresses of %s are not known, so it exempts none\n", screen.Clean(name))
 	}
+	if p := r.PhonesUnread; p != nil {
+		fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(p.Error))
+	}
 	if a.JSON {
 		a.PrintJSON(r.Exemptions)
 		return
@@ -134,6 +139,9 @@ func (a *app) printExempt(r *exempt.Report) {
 		}
 		for _, p := range e.Because {
 			fmt.Fprintf(a.Out, "  %s: %s\n", screen.Prefix(p.Prefix), strings.Join(p.Reasons, ", "))
+		}
+		if !e.Exempt {
+			show.Unlisted(a.Screen, e.Unlisted)
 		}
 	}
 }

@@ -19,7 +19,9 @@ func (a *app) phonesCommand() *cobra.Command {
 		Long: `List the phones that have proved a password to the PBX, as far as the agent has
 been told. No list blocks such an address until 7 days after its registration
 has ended, and base rules let its SIP in without limits until an hour after
-that end. A ban is stronger, and takes an address off this list.
+that end. A ban is stronger, and takes an address off this list. "until" is the
+end of the registration as the agent knows it: it hears of a renewal within 5
+minutes.
 
 "voipbl pbx connect" has the PBX tell the agent of them.
 "pbx: {trust_registered: false}" in the configuration turns all this off.
@@ -59,10 +61,14 @@ func (a *app) printPhones(cfg config.Config, phones known.List, now time.Time) {
 		return
 	}
 	var t screen.Table
-	t.Row("address", "account", "by", "since", "until")
+	t.Row("address", "account", "by", "since", "until at least")
 	for _, p := range phones.Rows() {
 		until := p.Until.Local().Format(time.DateTime)
-		if p.Until.Before(now) {
+		switch {
+		case !p.Until.Before(now):
+		case now.Sub(p.Until) <= known.RenewedEvery:
+			until = "just ended, or renewed"
+		default:
 			until = "ended " + screen.Ago(p.Until, now)
 		}
 		t.Row(p.Address.String(), screen.Shorten(screen.Clean(p.Account), 24), p.Transport, screen.Ago(p.Since, now), until)

@@ -14,8 +14,7 @@ import (
 )
 
 const (
-	renewedEvery = 5 * time.Minute // how often the agent is told of phones that have renewed their registration; the shortest grace is an hour
-	healthEvery  = 10 * time.Second
+	healthEvery = 10 * time.Second
 
 	// sparedFor is how long an address counts as a friend that the agent has refused to ban.
 	sparedFor  = time.Hour

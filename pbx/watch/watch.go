@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/voipbl/voipbl/bans"
+	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/pbx"
 	"github.com/voipbl/voipbl/pbx/detect"
 	"github.com/voipbl/voipbl/pbx/link"
@@ -150,7 +151,7 @@ func (w *Watcher) judge(ctx context.Context, s link.Settings, on *sources, saw <
 	}
 	d := detect.New(rules, out.friend)
 	d.Restore(time.Now(), phonesOf(s.Phones))
-	second, renewed := time.NewTicker(time.Second), time.NewTicker(renewedEvery)
+	second, renewed := time.NewTicker(time.Second), time.NewTicker(known.RenewedEvery)
 	defer second.Stop()
 	defer renewed.Stop()
 	for {

@@ -219,7 +219,7 @@ func TestBanAtOnce(t *testing.T) {
 			t.Errorf("phones %+v", got.phones)
 		}
 		feed <- right(office, "6001")
-		pass(2 * renewedEvery)
+		pass(2 * known.RenewedEvery)
 		got = a.told()
 		if len(got.phones) != 2 {
 			t.Errorf("not told again, or more than once: %+v", got.phones)
@@ -280,9 +280,9 @@ func TestBannedByOthers(t *testing.T) {
 		renews bool
 		banned time.Duration
 	}{
-		"it was just told":                     {false, 2 * renewedEvery},
+		"it was just told":                     {false, 2 * known.RenewedEvery},
 		"banned for a moment":                  {false, time.Second},
-		"it has just renewed its registration": {true, 2 * renewedEvery},
+		"it has just renewed its registration": {true, 2 * known.RenewedEvery},
 	} {
 		bubble(t, func(t *testing.T, a *agent, feed given) {
 			watching(t, a, feed)
