@@ -33,10 +33,15 @@ const SeenPath = "/ban"
 const SeenReason = "seen by voipbl"
 
 const (
-	// seenAMinute is how many addresses may be banned in a minute, and at once after a quiet
-	// minute. Ten attackers at once need ten, and a host under attack bans a few an hour. A
-	// process gone mad gets so far until somebody looks at "voipbl bans".
-	seenAMinute = 200
+	// provedAMinute is how many addresses of proved attackers may be banned in a minute, and at once
+	// after a quiet minute: a botnet of ten thousand is out as fast as it proves itself. For the agent
+	// that is a second's work. A process gone mad bans mostSeen, sooner or later: until somebody looks
+	// at "voipbl bans".
+	provedAMinute = 10_000
+
+	// unprovedAMinute is the same of others, whose packets anybody may have sent. The detector asks
+	// for 60 in a minute.
+	unprovedAMinute = 200
 
 	// mostSeen leaves room in the list for the bans of an admin and of fail2ban, of which a full
 	// list would evict those that end first.
@@ -155,15 +160,18 @@ type SeenServer struct {
 	tooMany func()            // called when it asks for too many bans
 	proved  func(made []Seen) // called with bans of proved attackers once they are made
 
-	mu    sync.Mutex
-	quota quota.Quota
+	mu               sync.Mutex
+	proven, unproven quota.Quota
 }
 
 // NewSeenServer returns a server whose bans are carried out by s. It calls tooMany when the process
 // asks for more bans than it may, and proved with each ban of a proved attacker that was made. Both
 // must return at once.
 func NewSeenServer(s *Server, tooMany func(), proved func(made []Seen)) *SeenServer {
-	return &SeenServer{server: s, tooMany: tooMany, proved: proved, quota: quota.Quota{Most: seenAMinute, Per: time.Minute}}
+	return &SeenServer{
+		server: s, tooMany: tooMany, proved: proved,
+		proven: quota.Quota{Most: provedAMinute, Per: time.Minute}, unproven: quota.Quota{Most: unprovedAMinute, Per: time.Minute},
+	}
 }
 
 // Serve answers one request over HTTP.
@@ -184,24 +192,25 @@ func (s *SeenServer) Serve(w http.ResponseWriter, r *http.Request) {
 
 // allowed takes as many good bans from the front as may be made now.
 func (s *SeenServer) allowed(bans []Seen, now time.Time) *seenBans {
-	some := new(seenBans)
-	var good []Seen
-	for _, b := range bans {
-		if why := b.check(); why != "" {
-			some.refused = append(some.refused, known.Refusal{Addr: b.Addr, Why: why})
-			continue
-		}
-		good = append(good, b)
-	}
-	bans = good
 	s.mu.Lock()
-	n := s.quota.Take(len(bans), now)
-	s.mu.Unlock()
-	some.bans = bans[:n]
-	for _, b := range bans[n:] {
-		some.refuseNow(b.Addr, fmt.Sprintf("more than %d bans a minute", seenAMinute))
+	defer s.mu.Unlock()
+	some, tooMany := new(seenBans), false
+	for _, b := range bans {
+		quota := &s.unproven
+		if b.Proved {
+			quota = &s.proven
+		}
+		switch why := b.check(); {
+		case why != "":
+			some.refused = append(some.refused, known.Refusal{Addr: b.Addr, Why: why})
+		case quota.Take(1, now) == 0:
+			some.refuseNow(b.Addr, fmt.Sprintf("more than %d bans a minute", quota.Most))
+			tooMany = true
+		default:
+			some.bans = append(some.bans, b)
+		}
 	}
-	if n < len(bans) {
+	if tooMany {
 		s.tooMany()
 	}
 	return some

@@ -29,6 +29,7 @@ type seenHost struct {
 	cfg    config.Config
 	server *Server
 	seen   *SeenServer
+	last   int    // of the addresses that are made up
 	loud   int    // how often the limit was told
 	proved []Seen // what the last request has banned of proved attackers
 }
@@ -187,29 +188,37 @@ func TestSeenAway(t *testing.T) {
 	}
 }
 
-// TestSeenLimits: a process gone mad bans so many a minute, and so many in all.
+// TestSeenLimits: a process gone mad bans so many a minute, and so many in all. Proved attackers are
+// banned however many others it asks for.
 func TestSeenLimits(t *testing.T) {
 	h := newSeenHost(t, "")
 	now := time.Now()
-	many := func(from int) (bans []Seen) {
-		for i := range MostInRequest {
-			bans = append(bans, seenAt(netip.AddrFrom4([4]byte{99, 1, byte((from + i) >> 8), byte(from + i)}).String()))
+	many := func(n int, proved bool) (bans []Seen) {
+		for range n {
+			h.last++
+			s := seenAt(netip.AddrFrom4([4]byte{99, byte(h.last >> 16), byte(h.last >> 8), byte(h.last)}).String())
+			s.Proved = proved
+			bans = append(bans, s)
 		}
 		return bans
 	}
-	if n := h.ban(now, many(0)...).Banned + h.ban(now, many(100)...).Banned; n != seenAMinute || h.loud != 0 {
+	if n := h.ban(now, many(unprovedAMinute, false)...).Banned; n != unprovedAMinute || h.loud != 0 {
 		t.Errorf("%d at once, told %d times", n, h.loud)
 	}
-	a := h.ban(now.Add(3*time.Second), many(200)...)
-	if a.Banned != 10 || len(a.Refused) != 90 || h.loud != 1 || a.Refused[0].Why != "more than 200 bans a minute" {
-		t.Errorf("told %d times: %d banned, %d refused", h.loud, a.Banned, len(a.Refused))
+	mixed := slices.Concat(many(50, false), many(100, true), many(50, false))
+	a := h.ban(now.Add(3*time.Second), mixed...)
+	if a.Banned != 110 || len(a.Refused) != 90 || h.loud != 1 || a.Refused[0].Why != "more than 200 bans a minute" || a.Refused[0].Addr != mixed[10].Addr || !a.Refused[0].Later || len(h.proved) != 100 {
+		t.Errorf("told %d times: %d banned, %d refused: %v", h.loud, a.Banned, len(a.Refused), a.Refused[0])
+	}
+	if n := len(h.seen.allowed(many(2*provedAMinute, true), now.Add(time.Hour)).bans); n != provedAMinute {
+		t.Errorf("%d proved ones at once", n)
 	}
 	b := banlist.New(netip.MustParsePrefix("99.1.0.0/32"), SeenReason, time.Hour, state.Clock())
 	for i := range mostSeen {
 		b.Prefix = netip.PrefixFrom(netip.AddrFrom4([4]byte{98, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
 		h.server.book.table.Add(b)
 	}
-	if a := h.ban(now.Add(time.Hour), seenAt("6.6.6.6")); a.Banned != 0 || len(a.Refused) != 1 || a.Refused[0].Why != "32768 of these bans are in force, and no more may be" {
+	if a := h.ban(now.Add(2*time.Hour), seenAt("6.6.6.6")); a.Banned != 0 || len(a.Refused) != 1 || a.Refused[0].Why != "32768 of these bans are in force, and no more may be" {
 		t.Errorf("%+v", a)
 	}
 }

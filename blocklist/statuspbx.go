@@ -93,5 +93,8 @@ func (s *Status) WatchWords() string {
 		}
 		text += fmt.Sprintf("%d events of Asterisk", h.AMI.Events)
 	}
+	if h.Waiting > 0 && h.Why != "" {
+		text += fmt.Sprintf("; %d bans wait: %s", h.Waiting, h.Why)
+	}
 	return text
 }

@@ -22,13 +22,15 @@ func TestWatched(t *testing.T) {
 		hep     link.HEP
 		words   string
 		problem string
+		waits   bool
 	}{
-		{"it is watched", false, time.Second, link.HEP{Packets: 99, Foreign: 98}, "99 SIP messages seen", ""},
-		{"the watcher has ended", false, time.Minute, link.HEP{Packets: 99}, "", "the PBX is not watched: voipbl-pbx does not run"},
-		{"it is off", true, time.Second, link.HEP{Packets: 99}, "", ""},
-		{"a few between others", false, time.Second, link.HEP{Packets: 9, Foreign: 9}, "9 SIP messages seen", ""},
-		{"all between others", false, time.Second, link.HEP{Packets: 99, Foreign: 99}, "99 SIP messages seen", "none of the 99 SIP messages"},
-		{"another password", false, time.Second, link.HEP{WrongKey: 1}, "0 SIP messages seen", "with another password"},
+		{"bans wait", false, time.Second, link.HEP{Packets: 99}, "99 SIP messages seen; 7 bans wait: more than 10000 bans a minute", "", true},
+		{"it is watched", false, time.Second, link.HEP{Packets: 99, Foreign: 98}, "99 SIP messages seen", "", false},
+		{"the watcher has ended", false, time.Minute, link.HEP{Packets: 99}, "", "the PBX is not watched: voipbl-pbx does not run", false},
+		{"it is off", true, time.Second, link.HEP{Packets: 99}, "", "", false},
+		{"a few between others", false, time.Second, link.HEP{Packets: 9, Foreign: 9}, "9 SIP messages seen", "", false},
+		{"all between others", false, time.Second, link.HEP{Packets: 99, Foreign: 99}, "99 SIP messages seen", "none of the 99 SIP messages", false},
+		{"another password", false, time.Second, link.HEP{WrongKey: 1}, "0 SIP messages seen", "with another password", false},
 	} {
 		cfg := config.Config{StateDir: "/elsewhere"}
 		if !c.off {
@@ -41,6 +43,9 @@ func TestWatched(t *testing.T) {
 		var tells []string
 		if c.words != "" {
 			tells = []string{"2", "3", "4"}
+		}
+		if c.waits {
+			agent.PBX.Health.Waiting, agent.PBX.Health.Why = 7, "more than 10000 bans a minute"
 		}
 		if got := s.WatchWords(); got != c.words || !slices.Equal(s.WatchTells(now), tells) {
 			t.Errorf("%s: %q, %q", c.name, got, s.WatchTells(now))

@@ -112,6 +112,37 @@ func TestSpoofed(t *testing.T) {
 	}
 }
 
+// TestBotnet: ten thousand addresses that take turns, each once a minute, are all out after twelve guesses
+// each, while a phone and an office beside them stay.
+func TestBotnet(t *testing.T) {
+	w := newWorld(t)
+	w.phones(20)
+	const size, rounds = 10_000, 12
+	for round := range rounds {
+		for n := range size {
+			w.wrong(nth(n), fmt.Sprint(6000+(n+round)%3))
+			w.wait(time.Minute / size)
+		}
+		w.attempt(port(office, 3), "6003")
+	}
+	if len(w.bans) != size || slices.ContainsFunc(w.bans, func(b Ban) bool { return !b.Proved || b.Evidence.Failures() > rounds }) {
+		t.Errorf("%d bans", len(w.bans))
+	}
+	if n := len(w.d.Phones(w.now)); n != 20 {
+		t.Errorf("%d phones", n)
+	}
+	w.wait(10 * time.Minute)
+	for range 5 {
+		for n := range size {
+			w.wrong(nth(n), "6001")
+		}
+		w.wait(time.Minute)
+	}
+	if long := slices.DeleteFunc(slices.Clone(w.bans), func(b Ban) bool { return b.For < time.Hour }); len(long) != size {
+		t.Errorf("%d of them are remembered", len(long))
+	}
+}
+
 // TestUnprovedBans: how many there are.
 func TestUnprovedBans(t *testing.T) {
 	w := newWorld(t)

@@ -48,8 +48,8 @@ var observed = map[string]func(n int) pbx.Observation{
 	},
 }
 
-// TestBounded: floods from many sources, of each kind one after the other, fill all tables; then 4 MB
-// are in use at most, and another flood allocates nearly nothing.
+// TestBounded: floods from many sources, of each kind one after the other, fill all tables; then 8 MB
+// are in use at most, of which 2 MB are for what is forged, and another flood allocates nearly nothing.
 func TestBounded(t *testing.T) {
 	heap := func() uint64 {
 		runtime.GC()
@@ -68,23 +68,25 @@ func TestBounded(t *testing.T) {
 		}
 	}
 	see("forged failures", 0, 100_000)
+	see("forged requests", 0, 100_000)
+	forged := heap() - before
 	see("proved traps", 0, 20_000)
-	see("proved failures", 0, 20_000)
+	see("proved failures", 100_000, 120_000)
 	see("right passwords", 20_000, 20_000+pbx.MostPhones+1000)
 	see("wrong ones beside these", 20_000, 20_000+pbx.MostPhones+1000)
 	used := heap() - before
 	d := w.d
 	for name, n := range map[string][2]int{
-		"unproved": {len(d.unproved.places), maxUnproved}, "proved": {len(d.proved.places), maxProved},
+		"unproved": {len(d.unproved.places), maxUnproved}, "rates": {len(d.rates.places), maxRates}, "proved": {len(d.proved.places), maxProved},
 		"past": {len(d.past.places), maxPast}, "networks": {len(d.networks.places), maxNetworks}, "phones": {len(d.phones.places), pbx.MostPhones}, "in Phones": {len(d.Phones(w.now)), pbx.MostPhones},
 	} {
 		if n[0] != n[1] {
 			t.Errorf("%s: %d, want %d", name, n[0], n[1])
 		}
 	}
-	t.Logf("%d KB", used>>10)
-	if used > 4<<20 {
-		t.Errorf("%d bytes", used)
+	t.Logf("%d KB, %d KB of these for what is forged", used>>10, forged>>10)
+	if used > 8<<20 || forged > 2<<20 {
+		t.Errorf("%d bytes, %d for what is forged", used, forged)
 	}
 	for kind, most := range map[string]int{"forged failures": 100, "forged requests": 100, "proved failures": 100, "proved traps": 800} {
 		next := 2_000_000

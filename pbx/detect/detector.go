@@ -10,9 +10,10 @@ import (
 
 // Sizes of the tables.
 const (
-	maxProved   = 4 << 10
-	maxUnproved = 4 << 10
-	maxPast     = 4 << 10
+	maxProved   = 12 << 10 // a botnet, whose addresses take turns
+	maxPast     = 12 << 10
+	maxUnproved = 8 << 10
+	maxRates    = 4 << 10
 	maxWrong    = 1 << 10 // sites where something is wrong
 	maxNetworks = 1 << 10
 )
@@ -44,7 +45,8 @@ type Detector struct {
 	swept moment
 
 	proved   table[source, stranger]
-	unproved table[source, suspect]
+	unproved table[source, stranger]
+	rates    table[source, rate]
 	past     table[source, past]
 	networks table[source, network]
 	phones   phones
@@ -60,7 +62,7 @@ func New(s Settings, friend func(netip.Addr) bool) *Detector {
 	return &Detector{
 		settings: s, friend: friend, traps: newTraps(s.Traps), seed: maphash.MakeSeed(),
 		now:    moment(2 * lag), // so that no observation is at 0
-		proved: newTable[source, stranger](maxProved), unproved: newTable[source, suspect](maxUnproved),
+		proved: newTable[source, stranger](maxProved), unproved: newTable[source, stranger](maxUnproved), rates: newTable[source, rate](maxRates),
 		past: newTable[source, past](maxPast), networks: newTable[source, network](maxNetworks), phones: newPhones(), wrong: newTable[source, wrong](maxWrong),
 	}
 }
@@ -190,6 +192,7 @@ func (d *Detector) ban(e event, reason string, evidence Evidence, w who) Ban {
 	p.banned, p.until = d.now, d.now.add(last)
 	d.proved.remove(e.source)
 	d.unproved.remove(e.source)
+	d.rates.remove(e.source)
 	d.note(e.source, d.now)
 	return Ban{Addr: e.Source.Addr(), For: last, Reason: reason + ", proved", Proved: true, Evidence: evidence}
 }

@@ -87,10 +87,11 @@
 //
 // # Memory
 //
-// Proved and unproved sources, past bans, networks and phones have tables of their own. When one is full, a new
-// entry takes the place of the one that was used longest ago, of the same table. So invented
-// sources push each other out, never those that are proved. An attacker who has many IPv6 networks
-// can push out what other proved ones have done so far; for their past bans it has to be banned 4096
-// times. All tables together take 4 MB at most. Nothing is kept over a restart, except what
-// [Detector.Restore] is given.
+// Proved and unproved sources, past bans, networks and phones have tables of their own. When one is full,
+// a new entry takes the place of the one that was used longest ago, of the same table. So invented
+// sources push each other out, never those that are proved. Of proved ones, and of past bans, 12,288 are
+// remembered: a botnet of that many addresses gains nothing if they take turns. An attacker who has many
+// IPv6 networks can push out what other proved ones have done so far; for their past bans it has to
+// be banned as often. All tables together take 8 MB at most; 2 MB of these can be filled with what is
+// forged. Nothing is kept over a restart, except what [Detector.Restore] is given.
 package detect

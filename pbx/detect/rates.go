@@ -7,68 +7,79 @@ const (
 	requestsPer = 1.0 // a second
 )
 
-// suspect is what has come of a stranger that anybody can have sent, or that phones do too.
-type suspect struct {
-	stranger
+// rate is what has come of a stranger that counts by its rate only.
+type rate struct {
+	last              moment
 	unknown, requests bucket
-	ignored           moment // since when it does not count for a while; 0 if it does
+	tally             tally
+	ignored           moment // since when nothing counts that is not proved; 0 if it does
+	forged            bool   // not all of it is proved
 }
 
 // rated takes in what is not proved, and what counts by its rate only.
 func (d *Detector) rated(e event, trap string) []Verdict {
-	r := d.unproved.get(e.source)
-	if r.ignored != 0 && e.at.since(r.ignored) < inFlight {
+	if r := d.rates.peek(e.source); r != nil && r.ignored != 0 && e.at.since(r.ignored) < inFlight {
 		return nil
 	}
-	if !r.enough(e, trap, d.hash(e.Method), d.settings, d.limits(e.source)) {
-		return nil
+	var evidence Evidence
+	forged := true
+	if trap != "" || e.What == pbx.WrongPassword { // not proved: see strange
+		s, l := d.unproved.get(e.source), d.limits(e.source)
+		n, slow := weight(e.What)
+		if trap != "" { // two of these are enough
+			n, slow = float64(l.atOnce)/2, 1
+		}
+		s.fade(e.at, l)
+		if !s.count(e, d.hash(e.Method), n, slow, l) {
+			return nil
+		}
+		evidence = s.evidence(e.at)
+	} else {
+		r := d.rates.get(e.source)
+		if !r.add(e, d.settings) {
+			return nil
+		}
+		evidence, forged = r.tally.evidence(0), r.forged
 	}
 	if d.friend(e.Source.Addr()) {
-		*r = suspect{ignored: d.now}
+		*d.rates.get(e.source) = rate{ignored: d.now}
+		d.unproved.remove(e.source)
 		return nil
 	}
 	if !d.mayRate() {
 		return nil
 	}
-	evidence, reason := r.tally.evidence(spread(r.tried[:]).n(e.at)), trap
-	if reason == "" {
+	*d.rates.get(e.source) = rate{ignored: d.now}
+	if s := d.unproved.peek(e.source); s != nil {
+		*s = stranger{last: s.last, day: s.day, tally: s.tally}
+	}
+	reason := trap
+	if trap == "" {
 		reason = evidence.String()
 	}
-	if r.forged {
+	if forged {
 		reason += ", not proved"
 	} else {
 		reason += ", proved"
 	}
-	b := Ban{Addr: e.Source.Addr(), For: d.settings.UnprovedFor, Reason: reason, Proved: !r.forged, Evidence: evidence}
-	*r = suspect{ignored: d.now, stranger: stranger{last: r.last, day: r.day, tally: r.tally, forged: r.forged}}
-	return []Verdict{b}
+	return []Verdict{Ban{Addr: e.Source.Addr(), For: d.settings.UnprovedFor, Reason: reason, Proved: !forged, Evidence: evidence}}
 }
 
-// enough takes an observation in, and returns whether that is enough for a ban.
-func (r *suspect) enough(e event, trap string, method uint32, s Settings, l limits) bool {
-	passed := e.at.since(r.last)
-	r.unknown.add(0, passed, unknownPer)
-	r.requests.add(0, passed, requestsPer)
-	before := r.tally
-	r.fade(e.at, l)
-	switch {
-	case r.unknown > 0 || r.requests > 0:
-		r.tally = before
-	case r.tally == tally{}:
-		r.forged = false
+// add takes a request in, and returns whether there are too many.
+func (r *rate) add(e event, s Settings) bool {
+	unknown, requests := 0.0, 1.0
+	if e.What == pbx.UnknownAccount {
+		unknown, requests = 1, 0
 	}
-	r.forged = r.forged || !e.Proved
-	switch {
-	case trap != "": // two of these are enough
-		return r.count(e, method, float64(l.atOnce)/2, 1, l)
-	case e.What == pbx.WrongPassword: // not proved: see strange
-		return r.count(e, method, 1, 1, l)
-	case e.What == pbx.UnknownAccount:
-		r.unknown++
-	default:
-		r.requests++
+	passed := e.at.since(r.last)
+	r.last = max(r.last, e.at)
+	r.unknown.add(unknown, passed, unknownPer)
+	r.requests.add(requests, passed, requestsPer)
+	if r.unknown == bucket(unknown) && r.requests == bucket(requests) { // all that was before has run out
+		r.tally, r.forged = tally{}, false
 	}
 	r.tally.add(e.What, e.at)
+	r.forged = r.forged || !e.Proved
 	return r.unknown.full(s.Unknown) || r.requests.full(s.Requests)
 }
 

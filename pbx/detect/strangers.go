@@ -31,7 +31,6 @@ type stranger struct {
 	method uint32 // hash of that of the attempt
 	asked  bool   // it was challenged again since
 	burst  bool   // more came at once than a phone would send
-	forged bool   // not all of it is proved
 }
 
 // attempt is the last one: a wrong password, a refusal, or what is in a trap.
@@ -82,7 +81,7 @@ func (d *Detector) strange(e event, trap string) []Verdict {
 	if trap == "" && !enough && (e.What != pbx.WrongPassword || !d.hostile(e.source, e.at)) {
 		return nil
 	}
-	evidence := s.tally.evidence(spread(s.tried[:]).n(e.at))
+	evidence := s.evidence(e.at)
 	reason := trap
 	if trap == "" {
 		reason = evidence.String()
@@ -155,6 +154,9 @@ func (s *stranger) count(e event, method uint32, n, slow float64, l limits) bool
 	s.burst = anotherAttempt || s.atOnce.full(l.atOnce)
 	return s.burst || s.hour.full(l.hour) || s.day.full(l.day) || tried.n(e.at) >= l.accounts
 }
+
+// evidence is what has been counted.
+func (s *stranger) evidence(at moment) Evidence { return s.tally.evidence(spread(s.tried[:]).n(at)) }
 
 // half is what is enough of those who were banned before.
 func half(n int) int { return max(2, n/2) }

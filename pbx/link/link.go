@@ -67,8 +67,13 @@ type Health struct {
 	Since time.Time `json:"since"` // when it was started
 	HEP   *HEP      `json:"hep,omitempty"`
 	AMI   *AMI      `json:"ami,omitempty"`
-	Bans  uint64    `json:"bans"`  // that it has asked for
-	Tells []Tell    `json:"tells"` // the latest things that an admin should know
+	Bans  uint64    `json:"bans"` // that it has asked for
+
+	// Waiting is how many bans wait, and Why the agent has put them off.
+	Waiting int    `json:"waiting"`
+	Why     string `json:"waiting_why,omitempty"`
+
+	Tells []Tell `json:"tells"` // the latest things that an admin should know
 }
 
 // Reported is the health that the agent was told last.
@@ -116,7 +121,7 @@ func (h Health) Clean() Health {
 	for _, t := range h.Tells {
 		tells = append(tells, Tell{t.At, line(t.Text)})
 	}
-	h.Tells = tells
+	h.Tells, h.Why = tells, line(h.Why)
 	if h.HEP != nil {
 		own := *h.HEP
 		own.Error = line(own.Error)

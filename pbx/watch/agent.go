@@ -46,7 +46,7 @@ func unbanned(a bans.SeenAnswer) (not Unbanned, err error) {
 		case f.Exempt:
 			not.Exempt = append(not.Exempt, f.Addr)
 		case f.Later:
-			not.Later, not.Why = append(not.Later, f.Addr), "the agent bans nobody else now: "+f.Why
+			not.Later, not.Why = append(not.Later, f.Addr), f.Why
 		}
 	}
 	return not, nil

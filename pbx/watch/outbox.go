@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"sync"
@@ -24,6 +25,7 @@ const (
 type outbox struct {
 	mu     sync.Mutex
 	bans   []timed
+	why    string // the agent has put some of these off
 	phones map[key]link.Phone
 	forget []netip.Prefix
 	tells  []link.Tell // the latest
@@ -35,6 +37,24 @@ type outbox struct {
 type timed struct {
 	bans.Seen
 	at time.Time
+}
+
+// worse orders bans: first those of proved attackers, who come back for the longest ones, and who have
+// tried most.
+func worse(a, b timed) int {
+	if a.Proved != b.Proved {
+		if a.Proved {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(b.For, a.For), cmp.Compare(b.Failures, a.Failures))
+}
+
+// leaveOut leaves out the least of too many bans. Whoever goes on will be banned later.
+func (o *outbox) leaveOut() {
+	slices.SortStableFunc(o.bans, worse)
+	o.bans = o.bans[:min(len(o.bans), mostBans)]
 }
 
 // key is what a phone is told apart by.
@@ -53,8 +73,9 @@ func (o *outbox) take(v detect.Verdict, now time.Time) {
 	defer o.mu.Unlock()
 	switch v := v.(type) {
 	case detect.Ban:
-		if len(o.bans) < mostBans {
-			o.bans = append(o.bans, timed{bans.Seen{Addr: v.Addr, For: v.For, Evidence: v.Reason, Proved: v.Proved, Failures: v.Evidence.Failures()}, now})
+		o.bans = append(o.bans, timed{bans.Seen{Addr: v.Addr, For: v.For, Evidence: v.Reason, Proved: v.Proved, Failures: v.Evidence.Failures()}, now})
+		if len(o.bans) >= 2*mostBans {
+			o.leaveOut()
 		}
 		o.ring()
 	case detect.Trust:
@@ -94,7 +115,11 @@ func (o *outbox) renewed(phones []detect.Phone) {
 func (o *outbox) counted() link.Health {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return link.Health{Bans: o.asked, Tells: slices.Clone(o.tells)}
+	h := link.Health{Bans: o.asked, Tells: slices.Clone(o.tells), Waiting: len(o.bans)}
+	if h.Waiting > 0 {
+		h.Why = o.why
+	}
+	return h
 }
 
 func (o *outbox) count(asked int) {
@@ -111,7 +136,7 @@ func (o *outbox) ring() {
 	}
 }
 
-// takeBans takes the bans out, with the time that is left of each.
+// takeBans takes the bans out, the worst first, with the time that is left of each.
 func (o *outbox) takeBans(now time.Time) (all []timed) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -124,16 +149,17 @@ func (o *outbox) takeBans(now time.Time) (all []timed) {
 			all = append(all, b)
 		}
 	}
-	o.bans = nil
+	o.bans, o.why = nil, ""
+	slices.SortStableFunc(all, worse)
 	return all
 }
 
-// putBack puts bans in that the agent was not told.
-func (o *outbox) putBack(some []timed) {
+// putBack puts bans in that the agent has not made, and why.
+func (o *outbox) putBack(some []timed, why string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.bans = append(some, o.bans...)
-	o.bans = o.bans[:min(len(o.bans), mostBans)]
+	o.bans, o.why = append(some, o.bans...), why
+	o.leaveOut()
 }
 
 // takePhones takes some phones out, and the networks whose phones are trusted no more.

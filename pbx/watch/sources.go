@@ -39,7 +39,8 @@ const fresh = 10 * time.Second
 // counts reports whether an observation counts. A password that was right counts only if it is proved
 // where that was. Where the PBX copies its SIP messages, the manager interface sees the same, and
 // proves less: over UDP, whoever has a password can write the address of another into it. Its failures
-// that are not proved count also then, since some messages are too large to be copied.
+// that are not proved count also then, since some messages are too large to be copied; the requests
+// before them do not, since it does not tell their methods.
 func (on *sources) counts(o observation, now time.Time) bool {
 	right := o.What == pbx.Authenticated || o.What == pbx.Registered || o.What == pbx.Unregistered
 	if right && !o.Proved {
@@ -51,7 +52,7 @@ func (on *sources) counts(o observation, now time.Time) bool {
 	if right {
 		return o.Transport != "udp"
 	}
-	return !o.Proved
+	return !o.Proved && (o.What == pbx.WrongPassword || o.What == pbx.UnknownAccount)
 }
 
 // health says how the sources are.

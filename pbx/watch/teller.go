@@ -113,15 +113,15 @@ func (t *teller) tellBans(ctx context.Context) error {
 		}
 		not, err := t.w.Agent.Ban(ctx, some)
 		if err != nil {
-			t.putBack(waiting)
+			t.putBack(waiting, err.Error())
 			return err
 		}
 		t.spare(not.Exempt, time.Now())
 		t.count(n - len(not.Later))
 		if len(not.Later) > 0 {
 			later := slices.DeleteFunc(waiting[:n:n], func(b timed) bool { return !slices.Contains(not.Later, b.Addr) })
-			t.putBack(append(later, waiting[n:]...))
-			return errors.New(not.Why)
+			t.putBack(append(later, waiting[n:]...), not.Why)
+			return errors.New("the agent bans nobody else now: " + not.Why)
 		}
 		waiting = waiting[n:]
 	}

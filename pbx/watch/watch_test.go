@@ -316,9 +316,13 @@ func TestBannedLater(t *testing.T) {
 			feed <- wrong(attacker, i)
 		}
 		pass(time.Minute)
+		waits := a.told()
 		a.set(func() { a.full = "" })
-		pass(time.Second)
+		pass(healthEvery + time.Second)
 		got := a.told()
+		if w := waits.health; w.Waiting != 1 || w.Why != "more than 200 bans a minute" || got.health.Waiting != 0 || got.health.Why != "" {
+			t.Errorf("%+v, then %+v", w, got.health)
+		}
 		if len(got.bans) != 1 || got.bans[0].For > 9*time.Minute || strings.Count(said.String(), "more than 200") != 1 {
 			t.Errorf("%+v: %s", got.bans, said)
 		}
@@ -478,6 +482,7 @@ func TestTwoSources(t *testing.T) {
 	now := time.Now()
 	failure, phone := observation{wrong(attacker, 1), ami}, observation{right(office, "6001"), ami}
 	forged, tcp := failure, phone
+	asked := observation{pbx.Observation{Source: attacker, What: pbx.Asked, Transport: "udp"}, ami}
 	forged.Proved, tcp.Transport = false, "tcp"
 	own := observation{right(office, "6001"), c.source}
 	elsewhere := own
@@ -495,6 +500,7 @@ func TestTwoSources(t *testing.T) {
 		{"messages between others", failure, 0, 5, 0, true},
 		{"messages come", failure, 1, 0, 0, false},
 		{"a failure that anybody can forge", forged, 1, 0, 0, true},
+		{"a request", asked, 1, 0, 0, false},
 		{"a phone over UDP", phone, 1, 0, 0, false},
 		{"a phone over TCP", tcp, 1, 0, 0, true},
 		{"of the copies themselves", observation{failure.Observation, c.source}, 1, 0, 0, true},
@@ -523,15 +529,32 @@ func TestOutboxBounds(t *testing.T) {
 	for i := range 1_500 {
 		o.take(detect.Untrust{Network: netip.PrefixFrom(netip.AddrFrom4([4]byte{9, 0, byte(i >> 8), byte(i)}), 32)}, time.Now())
 	}
-	if len(o.bans) != mostBans || len(o.phones) != pbx.MostPhones || len(o.tells) != link.MaxTells || len(o.forget) != mostForget {
+	if len(o.bans) >= 2*mostBans || len(o.phones) != pbx.MostPhones || len(o.tells) != link.MaxTells || len(o.forget) != mostForget {
 		t.Errorf("%d bans, %d phones, %d tells, %d networks", len(o.bans), len(o.phones), len(o.tells), len(o.forget))
 	}
 	waiting := o.takeBans(time.Now())
-	o.putBack(waiting)
-	o.putBack(waiting)
+	o.putBack(waiting, "full")
+	o.putBack(waiting, "full")
 	if len(o.bans) != mostBans {
 		t.Errorf("%d bans put back", len(o.bans))
 	}
+	for i, b := range []detect.Ban{
+		{For: 10 * time.Minute, Evidence: detect.Evidence{Counts: map[pbx.What]int{pbx.WrongPassword: 99}}},
+		{For: 10 * time.Minute, Proved: true},
+		{For: 2 * time.Hour, Proved: true},
+		{For: 10 * time.Minute, Proved: true, Evidence: detect.Evidence{Counts: map[pbx.What]int{pbx.WrongPassword: 3}}},
+	} {
+		b.Addr = netip.AddrFrom4([4]byte{9, 9, 9, byte(i)})
+		o.take(b, time.Now())
+	}
+	var worst []byte
+	for _, b := range o.takeBans(time.Now())[:3] {
+		worst = append(worst, b.Addr.As4()[3])
+	}
+	if !slices.Equal(worst, []byte{2, 3, 1}) {
+		t.Errorf("the worst are %v", worst)
+	}
+	o.putBack(waiting, "full")
 	if late := o.takeBans(time.Now().Add(time.Hour - bans.ShortestSeen/2)); len(late) > 0 {
 		t.Errorf("%d bans of half a second, which the agent does not make", len(late))
 	}
