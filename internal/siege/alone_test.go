@@ -44,7 +44,7 @@ func (g guesser) guesses(c *testsip.Client) (answered int) {
 
 // TestAttackersByAMIAlone: without copies of its SIP messages, an attacker gets a few answers, too.
 func TestAttackersByAMIAlone(t *testing.T) {
-	s := begin(t, 2, "")
+	s := lay(t, layout{phones: 2})
 	s.asterisk.CLI("module unload res_hep_pjsip.so")
 	kernel := s.kernelBans()
 	for _, g := range []guesser{
@@ -61,7 +61,7 @@ func TestAttackersByAMIAlone(t *testing.T) {
 		var all []*testsip.Client
 		for range g.many {
 			a := netip.AddrPortFrom(s.attackers.Fresh(false), 5060)
-			s.attackers.Do(func() { all = append(all, testsip.MustDial(s, g.network, a, netip.AddrPortFrom(pbxAddr, 5060))) })
+			s.attackers.Do(func() { all = append(all, testsip.MustDial(s, g.network, a, s.family.sip())) })
 		}
 		for _, c := range all {
 			go func() { answers <- g.guesses(c) }()

@@ -40,7 +40,7 @@ func (s *siege) kernelBans() kernelBans {
 }
 
 func (k kernelBans) has(a netip.Addr) bool {
-	is, err := k.handle.IpsetTest("voip_ban", &netlink.IPSetEntry{IP: a.AsSlice(), CIDR: uint8(a.BitLen())})
+	is, err := k.handle.IpsetTest(k.s.family.set("voip_ban"), &netlink.IPSetEntry{IP: a.AsSlice(), CIDR: uint8(a.BitLen())})
 	if err != nil {
 		k.s.Error(err)
 	}
@@ -177,7 +177,7 @@ func (p process) kilobytes(name string) float64 {
 
 // BenchmarkAtRest measures the watcher while nothing happens.
 func BenchmarkAtRest(b *testing.B) {
-	s := lay(b, layout{phones: 20, list: "4.9.9.9\n"})
+	s := lay(b, layout{phones: 20})
 	var percent float64
 	for b.Loop() {
 		p := s.measure(s.watcher.Process.Pid)
@@ -200,7 +200,7 @@ func BenchmarkFlooded(b *testing.B) {
 }
 
 func benchFlooded(b *testing.B, rate int) {
-	s := lay(b, layout{phones: 20, list: "4.9.9.9\n"})
+	s := lay(b, layout{phones: 20})
 	f := flood{siege: s, kernel: s.kernelBans(), line: s.copier(), rate: rate}
 	p := s.measure(s.watcher.Process.Pid)
 	rest, lost := p.kilobytes("VmHWM"), s.health().HEP.Lost
@@ -256,7 +256,7 @@ func (f *flood) run() {
 			continue
 		}
 		if step%steps == 0 {
-			a = attempts{addr: netip.AddrPortFrom(f.siege.attackers.Fresh(false), 5060)}
+			a = attempts{addr: netip.AddrPortFrom(f.siege.attackers.Fresh(f.family.is6), 5060)}
 			f.attackers++
 		}
 		step++
@@ -277,10 +277,10 @@ func (f *flood) run() {
 // without media: in turn with and without.
 func BenchmarkCalls(b *testing.B) {
 	const rate = 100
-	s := lay(b, layout{phones: 1, list: "4.9.9.9\n", pjsip: testasterisk.Trunk("carrier", "45.1.4.4")})
+	s := lay(b, layout{phones: 1, pjsip: testasterisk.Trunk("carrier", "45.1.4.4")})
 	var without, with, watcher float64
 	calls := func() (asterisk, watcher float64) {
-		c := exec.Command("sipp", "-sn", "uac", sipPort.String(), "-i", "45.1.4.4", "-p", "5080", "-s", "200",
+		c := exec.Command("sipp", "-sn", "uac", ipv4.sip().String(), "-i", "45.1.4.4", "-p", "5080", "-s", "200",
 			"-r", strconv.Itoa(rate), "-d", "1000", "-m", strconv.Itoa(rate*int(aPeriod.Seconds()+10)), "-l", "1000", "-nostdin")
 		c.Dir = s.dir
 		var out bytes.Buffer
@@ -335,7 +335,7 @@ func processed(s *siege, text string) (n int) {
 // BenchmarkAttacked measures what an attacker with 500 requests a second costs Asterisk, without
 // voipbl and with it.
 func BenchmarkAttacked(b *testing.B) {
-	s := lay(b, layout{phones: 20, list: "4.9.9.9\n"})
+	s := lay(b, layout{phones: 20})
 	var without, with, watcher float64
 	for b.Loop() {
 		s.asterisk.CLI("module unload res_hep_pjsip.so")

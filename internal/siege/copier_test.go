@@ -64,14 +64,14 @@ func (c *copier) guesses(a *attempts) {
 // exchange copies a REGISTER that answers a challenge, if any, and the next challenge.
 func (c *copier) exchange(from netip.AddrPort, answers, nonce string) {
 	common := fmt.Sprintf("Via: SIP/2.0/UDP %[1]s;rport;branch=z9hG4bK%[2]d\r\n"+
-		"From: <sip:7001@%[3]s>;tag=%[2]d\r\nTo: <sip:7001@%[3]s>\r\nCall-ID: %[2]d\r\nCSeq: 1 REGISTER\r\n", from, c.n, pbxAddr)
-	request := "REGISTER sip:" + pbxAddr.String() + " SIP/2.0\r\n" + common +
+		"From: <sip:7001@%[3]s>;tag=%[2]d\r\nTo: <sip:7001@%[3]s>\r\nCall-ID: %[2]d\r\nCSeq: 1 REGISTER\r\n", from, c.n, ipv4.pbx)
+	request := "REGISTER sip:" + ipv4.pbx.String() + " SIP/2.0\r\n" + common +
 		"Max-Forwards: 70\r\nContact: <sip:7001@" + from.String() + ">\r\nUser-Agent: Yealink SIP-T46S\r\n"
 	if answers != "" {
-		request += fmt.Sprintf(`Authorization: Digest username="7001", realm="asterisk", nonce="%s", uri="sip:%s", response="%032x", algorithm=MD5`+"\r\n", answers, pbxAddr, c.n)
+		request += fmt.Sprintf(`Authorization: Digest username="7001", realm="asterisk", nonce="%s", uri="sip:%s", response="%032x", algorithm=MD5`+"\r\n", answers, ipv4.pbx, c.n)
 	}
-	c.copy(from, sipPort, request+"Content-Length: 0\r\n\r\n")
-	c.copy(sipPort, from, "SIP/2.0 401 Unauthorized\r\n"+strings.Replace(common, ";rport;", ";rport=5060;received="+from.Addr().String()+";", 1)+
+	c.copy(from, ipv4.sip(), request+"Content-Length: 0\r\n\r\n")
+	c.copy(ipv4.sip(), from, "SIP/2.0 401 Unauthorized\r\n"+strings.Replace(common, ";rport;", ";rport=5060;received="+from.Addr().String()+";", 1)+
 		`WWW-Authenticate: Digest realm="asterisk", nonce="`+nonce+`", algorithm=MD5, qop="auth"`+"\r\nServer: Asterisk PBX 22\r\nContent-Length: 0\r\n\r\n")
 }
 

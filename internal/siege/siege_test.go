@@ -1,6 +1,7 @@
 package siege_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,52 +32,80 @@ import (
 // patience is how long something may take on a busy machine.
 const patience = 2 * time.Minute
 
-var (
-	pbxAddr = netip.MustParseAddr("45.1.2.1")
-	sipPort = netip.AddrPortFrom(pbxAddr, 5060)
-	hepPort = netip.MustParseAddrPort("127.0.0.1:460")
-)
+// family is a version of IP, and where the PBX and those around it are in it.
+type family struct {
+	name                     string
+	is6                      bool
+	pbx                      netip.Addr
+	attackers, office, phone netip.Prefix // each with its first address
+}
+
+var ipv4, ipv6 = &family{
+	name: "IPv4", pbx: netip.MustParseAddr("45.1.2.1"), attackers: netip.MustParsePrefix("46.2.0.1/16"),
+	office: netip.MustParsePrefix("45.1.3.3/24"), phone: netip.MustParsePrefix("45.1.4.4/24"),
+}, &family{
+	name: "IPv6", is6: true, pbx: netip.MustParseAddr("2a00:5:2::1"), attackers: netip.MustParsePrefix("2a00:46::1/32"),
+	office: netip.MustParsePrefix("2a00:5:3::3/64"), phone: netip.MustParsePrefix("2a00:5:4::4/64"),
+}
+
+// sip is where the PBX listens.
+func (f *family) sip() netip.AddrPort { return netip.AddrPortFrom(f.pbx, 5060) }
+
+// set is the name of a set's half.
+func (f *family) set(name string) string {
+	if f.is6 {
+		return name + "6"
+	}
+	return name
+}
+
+var hepPort = netip.MustParseAddrPort("127.0.0.1:460")
 
 const password = testasterisk.Password
 
 // siege is a PBX, and who is around it.
 type siege struct {
 	testing.TB
+	family    *family
 	dir       string
 	star      *testns.Star
 	asterisk  *testasterisk.Asterisk
-	attackers *testns.Host // 203.0.113.0/24
-	office    *testns.Host // 45.1.3.3
-	phone     *testns.Host // 45.1.4.4
+	attackers *testns.Host
+	office    *testns.Host
+	phone     *testns.Host
 	agent     *exec.Cmd
 	watcher   *exec.Cmd
+	counts    int // see count
 }
 
-// begin starts a PBX with phones, which voipbl watches. more are keys of the configuration's firewall.
-func begin(t testing.TB, phones int, more string) *siege {
+// onEach runs a test over each version of IP.
+func onEach(t *testing.T, l layout, test func(s *siege)) {
 	t.Helper()
-	return lay(t, layout{phones: phones, firewall: more, list: "4.9.9.9\n"})
+	for _, l.family = range []*family{ipv4, ipv6} {
+		t.Run(l.family.name, func(t *testing.T) { test(lay(t, l)) })
+	}
 }
 
 // layout is what a siege begins with.
 type layout struct {
+	family   *family // IPv4 if there is none
 	phones   int
 	firewall string // keys of the configuration's firewall
-	list     string
+	list     string // an address that is not in the siege if there is none
 	pjsip    string // more of Asterisk's configuration
 }
 
 // lay starts a PBX that voipbl watches.
 func lay(t testing.TB, l layout) *siege {
 	t.Helper()
-	s := &siege{TB: t, star: testns.EnterStar(t, pbxAddr)}
+	s := &siege{TB: t, family: cmp.Or(l.family, ipv4), star: testns.EnterStar(t, ipv4.pbx, ipv6.pbx)}
 	var err error
 	s.dir, err = os.MkdirTemp("", "siege") // the path of a socket is short
 	s.must(err)
 	t.Cleanup(func() { os.RemoveAll(s.dir) })
-	s.attackers = s.star.Join(netip.MustParsePrefix("46.2.0.1/16"))
-	s.office = s.star.Join(netip.MustParsePrefix("45.1.3.3/24"))
-	s.phone = s.star.Join(netip.MustParsePrefix("45.1.4.4/24"))
+	s.attackers = s.star.Join(ipv4.attackers, ipv6.attackers)
+	s.office = s.star.Join(ipv4.office, ipv6.office)
+	s.phone = s.star.Join(ipv4.phone, ipv6.phone)
 
 	files := testasterisk.Files()
 	for i := range l.phones {
@@ -87,7 +116,7 @@ func lay(t testing.TB, l layout) *siege {
 	for _, folder := range []string{"lists", "run", "state"} {
 		s.must(os.Mkdir(s.path(folder), 0o755))
 	}
-	s.write("lists/list", l.list)
+	s.write("lists/list", cmp.Or(l.list, "4.9.9.9\n"))
 	s.write("voipbl.yaml", fmt.Sprintf(`state_dir: DIR/state
 run_dir: DIR/run
 metrics: {listen: ""}
@@ -211,7 +240,12 @@ func (s *siege) awaitWatcher() {
 
 // banned reports whether the kernel has a ban of an address.
 func (s *siege) banned(a netip.Addr) bool {
-	return exec.Command("ipset", "-q", "test", "voip_ban", a.String()).Run() == nil
+	return s.in("voip_ban", a)
+}
+
+// in reports whether the kernel's set has an address.
+func (s *siege) in(set string, a netip.Addr) bool {
+	return exec.Command("ipset", "-q", "test", s.family.set(set), a.String()).Run() == nil
 }
 
 // phones are those that voipbl knows.
@@ -226,72 +260,119 @@ func (s *siege) phones() (all []known.Row) {
 // attacker is a new one.
 func (s *siege) attacker() *testsip.Client {
 	s.Helper()
-	a := netip.AddrPortFrom(s.attackers.Fresh(false), 5060)
-	var c *testsip.Client
-	s.attackers.Do(func() { c = testsip.MustDial(s, "udp", a, sipPort) })
-	return c
+	return s.on(s.attackers, s.attackers.Fresh(s.family.is6), 5060)
 }
 
-// guess attacks at a rate until it gets no more answers, and returns how many it got.
-func guess(c *testsip.Client, every time.Duration) (answered int) {
-	next := time.NewTicker(every)
-	defer next.Stop()
-	quiet := 0
-	var challenge *testsip.Answer
-	for quiet < 20 {
-		r := c.Request("REGISTER", "7001")
-		if challenge != nil {
-			r = r.Authorized(*challenge, "7001", "guess")
-		}
-		c.Send(r.Text())
-		a, err := c.AnswerIn(r.CallID, every)
-		if err != nil {
-			quiet++
+// attack is one that goes on until it is ended.
+type attack struct {
+	s       *siege
+	c       *testsip.Client
+	stop    chan struct{}
+	answers chan int
+}
+
+// guesses begins an attack: guesses of a password, at a rate.
+func (s *siege) guesses(c *testsip.Client, every time.Duration) attack {
+	a := attack{s, c, make(chan struct{}), make(chan int, 1)}
+	go func() {
+		next := time.NewTicker(every)
+		defer next.Stop()
+		var challenge *testsip.Answer
+		for answered := 0; ; {
+			r := c.Request("REGISTER", "7001")
+			if challenge != nil {
+				r = r.Authorized(*challenge, "7001", "guess")
+			}
+			guess := challenge != nil
 			challenge = nil
-			continue
+			c.Send(r.Text())
+			if got, err := c.AnswerIn(r.CallID, every); err == nil {
+				answered++
+				if got.Status == 401 && !guess {
+					challenge = &got
+				}
+			}
+			select {
+			case <-a.stop:
+				a.answers <- answered
+				return
+			case <-next.C:
+			}
 		}
-		answered++
-		quiet = 0
-		challenge = nil
-		if a.Status == 401 && !strings.Contains(r.Text(), "Authorization:") {
-			challenge = &a
-		}
-		<-next.C
+	}()
+	return a
+}
+
+// end ends it, and returns how many answers the attacker has got.
+func (a attack) end() int {
+	a.s.Helper()
+	close(a.stop)
+	n := <-a.answers
+	if n > mostAnswered {
+		a.s.Errorf("%s got %d answers", a.c.Local(), n)
 	}
-	return answered
+	return n
+}
+
+// banned ends it when the attacker is banned.
+func (a attack) banned() int {
+	a.s.Helper()
+	addr := a.c.Local().Addr()
+	a.s.eventually(fmt.Sprint(addr, " is banned"), func() bool { return a.s.banned(addr) })
+	return a.end()
 }
 
 // mostAnswered is far above what an attacker gets, since a busy machine takes its time, and far below
 // what one gets who is not watched.
 const mostAnswered = 60
 
-// TestAttackers: an attacker gets a few answers, alone or one of ten, slow or fast.
+// evidence is why each of the banned is banned.
+func (s *siege) evidence() (why []string) {
+	s.Helper()
+	out, err := s.voipbl("bans", "--json")
+	s.must(err)
+	var all []struct{ Evidence string }
+	s.must(json.Unmarshal([]byte(out), &all))
+	for _, b := range all {
+		why = append(why, b.Evidence)
+	}
+	return why
+}
+
+// TestAttackers: an attacker gets a few answers, alone or one of ten, slow or fast. However busy the
+// machine is, the detector needs no more than three wrong passwords of each.
 func TestAttackers(t *testing.T) {
-	s := begin(t, 20, "")
-	for _, rate := range []int{20, 200} {
-		for _, n := range []int{1, 10} {
-			answers := make(chan int, n)
-			var all []*testsip.Client
-			for range n {
-				all = append(all, s.attacker())
-			}
-			for _, c := range all {
-				go func() { answers <- guess(c, time.Second/time.Duration(rate)) }()
-			}
-			var got []int
-			for range n {
-				got = append(got, <-answers)
-				if n := got[len(got)-1]; n > mostAnswered {
-					t.Errorf("an attacker at %d/s got %d answers", rate, n)
-				}
-			}
-			t.Logf("%d attackers at %d/s: answered %v", n, rate, got)
-			for _, c := range all {
-				a := c.Local().Addr()
-				s.eventually(fmt.Sprint(a, " is banned"), func() bool { return s.banned(a) })
+	onEach(t, layout{phones: 20}, func(s *siege) {
+		attackers := 0
+		for _, rate := range []int{20, 200} {
+			for _, n := range []int{1, 10} {
+				attackers += n
+				s.attackedBy(n, rate)
 			}
 		}
+		all := s.evidence()
+		for _, why := range all {
+			n := 0
+			if _, err := fmt.Sscanf(why, "%d wrong passwords", &n); err != nil || n > 3 || !strings.HasSuffix(why, ", proved") {
+				s.Errorf("a ban because of %q", why)
+			}
+		}
+		if len(all) != attackers {
+			s.Errorf("%d bans of %d attackers", len(all), attackers)
+		}
+	})
+}
+
+// attackedBy has attackers guess passwords at a rate until they are banned.
+func (s *siege) attackedBy(n, rate int) {
+	s.Helper()
+	var all []attack
+	for range n {
+		all = append(all, s.guesses(s.attacker(), time.Second/time.Duration(rate)))
 	}
-	out, err := s.voipbl("bans")
-	t.Logf("%s %v", out, err)
+	var got []int
+	for _, a := range all {
+		got = append(got, a.banned())
+	}
+	s.Logf("%d attackers at %d/s: answered %v", n, rate, got)
 }
