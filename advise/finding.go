@@ -113,6 +113,9 @@ type Input struct {
 	// SecretFile is the configuration file, if it has a secret and every user can read it.
 	SecretFile string
 
+	// Unconnected is what "voipbl pbx connect" would mend in Asterisk's files, in sentences.
+	Unconnected []string
+
 	// Closed are the listeners that the base rules in force close.
 	Closed []lockout.Closed
 

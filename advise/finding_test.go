@@ -372,6 +372,10 @@ func TestFindings(t *testing.T) {
 			in.Status.PBXProblems = []*problem.Problem{{Error: "the PBX is not watched", Remedy: "start it"}}
 			in.Facts.Fail2ban.Jails[0].Name = "voipbl-asterisk"
 		}, []string{"warning pbx-unwatched the PBX is not watched"}},
+		{"Asterisk's files are not as they were connected", func(in *Input) {
+			in.Config, in.Status.Agent.PBX = watched, &link.Reported{}
+			in.Unconnected = []string{"hep.conf is not as it was"}
+		}, []string{"warning pbx-unwatched hep.conf is not as it was => voipbl pbx connect"}},
 		{"voipbl watches the PBX, and there is no log", func(in *Input) {
 			in.Config, in.Status.Agent.PBX = watched, &link.Reported{}
 			in.Facts.Asterisk.Logs = nil

@@ -48,6 +48,9 @@ func (d *doctor) state() {
 	for _, p := range s.PBXProblems {
 		d.note(PBXUnwatched, Warning, p.Remedy, "attackers are not banned by what the PBX sees, or registered phones not known", "%s", p.Error)
 	}
+	for _, text := range d.Unconnected {
+		d.note(PBXUnwatched, Warning, "voipbl pbx connect, which says what is missing", "attackers are not banned by what the PBX sees, or registered phones not known", "%s", text)
+	}
 	d.feeds()
 	d.kept()
 	for _, u := range s.Unresolved() {

@@ -41,10 +41,16 @@ func pbxProblems(whole config.Config, agent *state.AgentStatus, now time.Time) [
 		switch {
 		case c.Error != "":
 			add("name a port at which nothing else listens, pbx.hep, then run \"voipbl pbx connect\"", "no copies of SIP messages can be taken at %s: %s", cfg.HEP, c.Error)
-		case c.WrongKey > 0 && c.Packets == 0:
+		case c.WrongKey > 0 && (c.Packets == 0 || c.Missed > 0):
 			add(fmt.Sprintf("voipbl pbx connect; for another PBX the password is in %s", filepath.Join(whole.StateDir, "pbx.json")), "the PBX copies its SIP messages with another password than voipbl's")
 		case c.Foreign >= foreignFrom && c.Foreign == c.Packets:
 			add("have the PBX use this host's addresses (Docker: network_mode: host), or set pbx.hep to \"\"", "none of the %d SIP messages that the PBX has copied is from or to an address of this host, so nothing in them counts", c.Packets)
+		case c.Missed > 0:
+			since := ", though"
+			if !c.Last.IsZero() {
+				since = " since " + c.Last.Local().Format(time.DateTime) + since
+			}
+			add("voipbl pbx connect --copies", "Asterisk no longer copies its SIP messages to %s: none has come%s its manager interface has told of %d SIP requests", cfg.HEP, since, c.Missed)
 		}
 	}
 	if m := h.AMI; cfg.AMI.IsValid() && m != nil && m.Error != "" {
@@ -86,12 +92,18 @@ func (s *Status) WatchWords() string {
 		if h.HEP.Lost > 0 {
 			text += fmt.Sprintf(", %d lost", h.HEP.Lost)
 		}
+		if !h.HEP.Last.IsZero() {
+			text += ", the last at " + h.HEP.Last.Local().Format(time.DateTime)
+		}
 	}
 	if h.AMI != nil && !h.AMI.Connected.IsZero() {
 		if text != "" {
 			text += "; "
 		}
 		text += fmt.Sprintf("%d events of Asterisk", h.AMI.Events)
+		if h.HEP == nil {
+			text += ", which do not prove wrong passwords over UDP"
+		}
 	}
 	if h.Waiting > 0 && h.Why != "" {
 		text += fmt.Sprintf("; %d bans wait: %s", h.Waiting, h.Why)

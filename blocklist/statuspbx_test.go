@@ -14,7 +14,7 @@ import (
 
 // TestWatched: status says that the PBX is watched while it is, and what of the copies is wrong.
 func TestWatched(t *testing.T) {
-	now := time.Now()
+	now, noon := time.Now(), time.Date(2026, 11, 30, 12, 0, 0, 0, time.Local)
 	for _, c := range []struct {
 		name    string
 		off     bool
@@ -31,6 +31,11 @@ func TestWatched(t *testing.T) {
 		{"a few between others", false, time.Second, link.HEP{Packets: 9, Foreign: 9}, "9 SIP messages seen", "", false},
 		{"all between others", false, time.Second, link.HEP{Packets: 99, Foreign: 99}, "99 SIP messages seen", "none of the 99 SIP messages", false},
 		{"another password", false, time.Second, link.HEP{WrongKey: 1}, "0 SIP messages seen", "with another password", false},
+		{"a forged one", false, time.Second, link.HEP{Packets: 9, WrongKey: 1}, "9 SIP messages seen", "", false},
+		{"another password later", false, time.Second, link.HEP{Packets: 9, WrongKey: 1, Missed: 3}, "9 SIP messages seen", "with another password", false},
+		{"copies have ceased", false, time.Second, link.HEP{Packets: 9, Last: noon, Missed: 3}, "9 SIP messages seen, the last at 2026-11-30 12:00:00",
+			"Asterisk no longer copies its SIP messages to 127.0.0.1:460: none has come since 2026-11-30 12:00:00, though its manager interface has told of 3 SIP requests", false},
+		{"copies have never come", false, time.Second, link.HEP{Missed: 3}, "0 SIP messages seen", "none has come, though its", false},
 	} {
 		cfg := config.Config{StateDir: "/elsewhere"}
 		if !c.off {

@@ -302,8 +302,8 @@ func (c *connecting) show() {
 
 // What an admin is told who may have Asterisk copy its SIP messages.
 const (
-	unproved = "By its manager interface alone, Asterisk does not prove wrong passwords over UDP, so attackers there are banned by their rate alone."
-	copiesDo = "then wrong passwords are proved, and attackers are out after about four packets. That costs Asterisk some 5 % of a processor at 100 calls a second, and 0.1 % at two."
+	unproved = "By its manager interface alone, Asterisk does not prove wrong passwords over UDP: attackers there are banned as soon, but for ten minutes at a time, and are not reported."
+	copiesDo = "then they are proved, bans grow, and pbx.traps may be numbers and programs. That costs Asterisk some 5 % of a processor at 100 calls a second, and 0.1 % at two."
 )
 
 // configure writes the configuration, and has a running agent take it over.

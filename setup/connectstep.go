@@ -1,6 +1,10 @@
 package setup
 
-import "context"
+import (
+	"context"
+
+	"github.com/voipbl/voipbl/pbx/connect"
+)
 
 // mayConnect reports whether there is an Asterisk that voipbl is not connected with.
 func (s *setup) mayConnect() bool { return s.report.Facts.Asterisk != nil && !s.watched }
@@ -16,8 +20,14 @@ func (s *setup) agreeConnect(ctx context.Context) (err error) {
 	if err != nil || !s.Connect || s.Copies != nil || !s.report.Facts.Asterisk.HEP.Free() {
 		return err
 	}
-	s.Folded(unproved + " Asterisk can copy its SIP messages to voipbl, too: " + copiesDo)
-	copies, err := s.asks.Yes(ctx, "Copy the SIP messages, too?", false)
+	why, _ := connect.Unused(s.report.Facts.Asterisk.Manager)
+	only := why != ""
+	if only {
+		s.Folded(why + ", so voipbl does without. Asterisk can copy its SIP messages to voipbl instead: " + copiesDo)
+	} else {
+		s.Folded(unproved + " Asterisk can copy its SIP messages to voipbl, too: " + copiesDo)
+	}
+	copies, err := s.asks.Yes(ctx, "Copy the SIP messages?", only)
 	s.Copies = &copies
 	return err
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
+	"github.com/voipbl/voipbl/setup"
 	"github.com/voipbl/voipbl/show"
 	"github.com/voipbl/voipbl/survey"
 )
@@ -79,6 +80,10 @@ func (a *app) doctor(cmd *cobra.Command, look survey.Options) error {
 	var unread error
 	in.Native, unread = reach.ReadNative(ctx, in.Rules, true)
 	in.Facts = survey.Look(ctx, look)
+	var unlike error
+	if in.Unconnected, unlike = setup.Unconnected(ctx, look.Root, cfg); unlike != nil {
+		in.Facts.Unknown = append(in.Facts.Unknown, probe.Unknown{What: "how Asterisk is connected", Error: unlike.Error(), Remedy: problem.RemedyOf(unlike)})
+	}
 	if unread != nil {
 		in.Facts.Unknown = append(in.Facts.Unknown, probe.Unknown{What: "the rules of nftables", Error: unread.Error(), Remedy: "run \"voipbl doctor\" again, as root"})
 	}

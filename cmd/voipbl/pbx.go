@@ -54,10 +54,10 @@ Set pbx.ami in the configuration, and start voipbl-pbx.service, which watches.
 Asterisk reads its files without a restart, and calls go on.
 
 With --copies, Asterisk also copies its SIP messages to voipbl (hep.conf,
-pbx.hep). Wrong passwords over UDP are proved then, and attackers are out after
-about four packets; without, they are banned by their rate alone. Copies cost
-Asterisk some 5 % of a processor at 100 calls a second, and 0.1 % at two.
---copies=false takes them out.
+pbx.hep). Wrong passwords over UDP are proved then, so bans grow and may be
+reported; without, they are for ten minutes at a time. Copies cost Asterisk some
+5 % of a processor at 100 calls a second, and 0.1 % at two. --copies=false takes
+them out.
 
 It can be run again at any time: it does what is missing, and leaves copies as
 they are. Where Asterisk copies its messages to another program already, or its

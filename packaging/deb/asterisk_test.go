@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/internal/testasterisk"
 	"github.com/voipbl/voipbl/internal/testhost"
 	"github.com/voipbl/voipbl/internal/testsip"
+	"github.com/voipbl/voipbl/pbx/link"
 )
 
 // astStart mounts what Asterisk needs: its root, with the host's /etc/asterisk and /run/asterisk.
@@ -129,6 +130,7 @@ func TestAsterisk(t *testing.T) {
 	p.sh("systemctl restart asterisk")
 	p.awaitAsterisk()
 	attack()
+	p.ceases(friend)
 	killed := time.Now()
 	p.sh("kill -9 $(systemctl show --value -p MainPID voipbl-pbx)")
 	p.watchedSince(killed)
@@ -160,6 +162,32 @@ func TestAsterisk(t *testing.T) {
 	p.noTrace()
 }
 
+// ceases has Asterisk copy its SIP messages no more. doctor says so at once, status as soon as a phone has
+// done something, and what they say ends it.
+func (p *pbx) ceases(friend *testsip.Client) {
+	p.t.Helper()
+	p.sh("sed -i 's/^enabled = yes/enabled = no/' /etc/asterisk/hep.conf && systemctl restart asterisk")
+	p.awaitAsterisk()
+	if said, _ := p.Run("voipbl", "doctor"); !strings.Contains(said, "hep.conf is not as \"voipbl pbx connect\" writes it") {
+		p.t.Errorf("copies have ceased, and doctor says\n%s", said)
+	}
+	p.eventually("status says that copies have ceased", func() bool {
+		friend.Register("6001", testasterisk.Password)
+		return strings.Contains(p.status(), "Asterisk no longer copies its SIP messages")
+	})
+	mended := time.Now()
+	p.sh("voipbl pbx connect --copies")
+	p.watchedSince(mended)
+	p.eventually("copies come again", func() bool {
+		friend.Register("6001", testasterisk.Password)
+		h, problems := p.health()
+		return h != nil && problems == 0 && h.HEP.Packets > 0
+	})
+	if said, _ := p.Run("voipbl", "doctor"); strings.Contains(said, "pbx connect") {
+		p.t.Errorf("connected again, and doctor says\n%s", said)
+	}
+}
+
 // client makes a SIP client outside of the host.
 func (p *pbx) client(from string) (c *testsip.Client) {
 	p.t.Helper()
@@ -188,22 +216,20 @@ func (p *pbx) watched() { p.t.Helper(); p.watchedSince(time.Time{}) }
 func (p *pbx) watchedSince(then time.Time) {
 	p.t.Helper()
 	p.eventually("the PBX is watched", func() bool {
-		var s struct {
-			PBX   []any `json:"pbx_problems"`
-			Agent struct {
-				PBX *struct {
-					Health struct {
-						Since time.Time
-						HEP   struct{ Error string }
-						AMI   struct{ Connected time.Time }
-					}
-				}
-			}
-		}
-		if json.Unmarshal([]byte(p.status()), &s) != nil || s.Agent.PBX == nil || len(s.PBX) > 0 {
-			return false
-		}
-		h := s.Agent.PBX.Health
-		return h.Since.After(then) && h.HEP.Error == "" && !h.AMI.Connected.IsZero()
+		h, problems := p.health()
+		return h != nil && problems == 0 && h.Since.After(then) && (h.HEP == nil || h.HEP.Error == "") && h.AMI != nil && !h.AMI.Connected.IsZero()
 	})
+}
+
+// health is how the watcher is, nil if it has not said so, and how many problems status has with it.
+func (p *pbx) health() (h *link.Health, problems int) {
+	p.t.Helper()
+	var s struct {
+		PBX   []any `json:"pbx_problems"`
+		Agent struct{ PBX *link.Reported }
+	}
+	if json.Unmarshal([]byte(p.status()), &s) != nil || s.Agent.PBX == nil {
+		return nil, 0
+	}
+	return &s.Agent.PBX.Health, len(s.PBX)
 }

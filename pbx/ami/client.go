@@ -54,6 +54,7 @@ type Client struct {
 type Health struct {
 	Since    time.Time // of the connection on which events come; zero if there is none
 	Events   uint64    // that were read
+	SIP      uint64    // of these: those about SIP requests that name an account
 	Dropped  uint64    // messages that were not as Asterisk writes them: most likely, strangers have
 	Contacts string    // why registrations are not known; "" if they are
 	Problem  string    // why there is no connection, or why the last one has ended

@@ -171,7 +171,7 @@ func TestCounts(t *testing.T) {
 	if h.Since.IsZero() {
 		t.Errorf("%+v", h)
 	}
-	if h.Events != 5 || h.Dropped != 3 {
+	if h.Events != 5 || h.SIP != 4 || h.Dropped != 3 {
 		t.Errorf("%+v", h)
 	}
 }

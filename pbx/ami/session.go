@@ -267,7 +267,12 @@ func (s *session) take(m message) error {
 		s.client.note(func(h *Health) { h.Dropped++ })
 		return nil
 	}
-	s.client.note(func(h *Health) { h.Events++ })
+	s.client.note(func(h *Health) {
+		h.Events++
+		if is && e.service == "PJSIP" {
+			h.SIP++
+		}
+	})
 	if m.fields[0].value == "Reload" { // of the manager interface, perhaps
 		return s.doubt()
 	}

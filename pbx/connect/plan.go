@@ -84,15 +84,20 @@ func New(f Files, facts *asterisk.Facts, want Want) Plan {
 	}
 	p.hep(checked, facts.HEP, want)
 	p.manager(checked, facts.Manager, want)
-	hep, manager := false, false
-	for _, c := range p.Files {
-		hep = hep || c.File == hepFile
-		manager = manager || c.File != hepFile
-	}
-	p.noHEP = !p.HEP && (hep || want.NoHEP && !facts.HEP.Enabled)
-	p.noAMI = !p.AMI && (manager || want.AMISecret == "")
+	p.noHEP = !p.HEP && (p.ChangesHEP() || want.NoHEP && !facts.HEP.Enabled)
+	p.noAMI = !p.AMI && (p.ChangesAMI() || want.AMISecret == "")
 	return p
 }
+
+// ChangesHEP reports whether the file about copies of SIP messages changes.
+func (p Plan) ChangesHEP() bool { return slices.ContainsFunc(p.Files, Change.isHEP) }
+
+// ChangesAMI reports whether a file about the manager interface changes.
+func (p Plan) ChangesAMI() bool {
+	return slices.ContainsFunc(p.Files, func(c Change) bool { return !c.isHEP() })
+}
+
+func (c Change) isHEP() bool { return c.File == hepFile }
 
 func (p *Plan) hep(f Files, now asterisk.HEP, want Want) {
 	old := f[hepFile]
@@ -149,7 +154,7 @@ write = reporting
 
 func (p *Plan) manager(f Files, now asterisk.Manager, want Want) {
 	if want.AMISecret != "" {
-		why, remedy := unused(now)
+		why, remedy := Unused(now)
 		p.AMI = why == ""
 		if !p.AMI {
 			p.hand("%s, so voipbl does without: %s, and run \"voipbl pbx connect\" again%s", why, remedy, want.orCopies())
@@ -188,8 +193,8 @@ func (p *Plan) manager(f Files, now asterisk.Manager, want Want) {
 	}
 }
 
-// unused returns why the manager interface is not used, and what ends that; "" if it may be.
-func unused(now asterisk.Manager) (why, remedy string) {
+// Unused returns why the manager interface is not used, and what ends that; "" if it may be.
+func Unused(now asterisk.Manager) (why, remedy string) {
 	switch {
 	case !now.Enabled:
 		return "the manager interface is off", "set enabled = yes in manager.conf, section [general], run \"asterisk -rx 'manager reload'\""

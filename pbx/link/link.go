@@ -90,6 +90,7 @@ type HEP struct {
 	Foreign  uint64    `json:"foreign"`         // of Packets: those that this host has neither sent nor got, which count for nothing
 	Lost     uint64    `json:"lost"`            // datagrams that came too fast
 	Last     time.Time `json:"last,omitzero"`   // when a message came that is not foreign
+	Missed   uint64    `json:"missed"`          // SIP requests that the manager interface has told of since the PBX ceased to copy; 0 if it has not
 	Error    string    `json:"error,omitempty"` // why it does not listen
 }
 

@@ -26,6 +26,14 @@ func newManager(s link.Settings) *manager {
 	return m
 }
 
+// sip is how many events about SIP requests have come.
+func (m *manager) sip() uint64 {
+	if m.client == nil {
+		return 0
+	}
+	return m.client.Health().SIP
+}
+
 // health says how it is.
 func (m *manager) health() *link.AMI {
 	if m.client == nil {

@@ -12,6 +12,8 @@ type sources struct {
 	copies *copies // nil if there is none
 	ami    *manager
 	others []*source
+
+	witness witness // of copies that cease
 }
 
 func newSources(s link.Settings) *sources {
@@ -55,7 +57,7 @@ func (on *sources) counts(o observation, now time.Time) bool {
 	return !o.Proved && (o.What == pbx.WrongPassword || o.What == pbx.UnknownAccount)
 }
 
-// health says how the sources are.
+// health says how the sources are. It is called by one goroutine.
 func (on *sources) health(now time.Time, h *link.Health) {
 	if c := on.copies; c != nil {
 		s, last := c.stats(now)
@@ -63,5 +65,8 @@ func (on *sources) health(now time.Time, h *link.Health) {
 	}
 	if on.ami != nil {
 		h.AMI = on.ami.health()
+	}
+	if h.HEP != nil && h.AMI != nil && h.HEP.Error == "" {
+		h.HEP.Missed = on.witness.look(now, h.HEP.Packets, on.ami.sip())
 	}
 }
