@@ -47,6 +47,8 @@ type daemon struct {
 	pathsAt  time.Time           // when local feeds were last read
 	oldSets  []setnames.NamedSet // sets of an earlier configuration
 
+	heldByOthers string // see lookAtHeld
+
 	waited map[string]time.Time // when the lists were fetched that lookAtCopies has found last
 
 	drift

@@ -49,7 +49,7 @@ var toDo = [tasks]func(d *daemon, ctx context.Context, now time.Time){
 			d.lookAtSets(ctx, false)
 		}
 		d.lookAtCopies(ctx)
-		d.lookAtHeld(ctx)
+		d.lookAtHeld()
 		d.glanced(now)
 	},
 	studyTask: func(d *daemon, ctx context.Context, now time.Time) {
