@@ -217,17 +217,15 @@ func asked(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// awaitAsked waits until something was asked for: await-asked SECONDS PATH?QUERY.
+// awaitAsked waits until something was asked for: await-asked PATH?QUERY.
 func awaitAsked(ts *testscript.TestScript, _ bool, args []string) {
-	seconds, err := strconv.Atoi(args[0])
-	ts.Check(err)
 	s := held(ts)
 	there := func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return slices.Contains(s.asked, args[1])
+		return slices.Contains(s.asked, args[0])
 	}
-	if !testpoll.Until(time.Duration(seconds)*time.Second, there) {
-		ts.Fatalf("not asked for within %d s: %s", seconds, args[1])
+	if !testpoll.Until(scriptPatience, there) {
+		ts.Fatalf("not asked for within %v: %s", scriptPatience, args[0])
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -267,18 +268,22 @@ func (s *siege) attacker() *testsip.Client {
 type attack struct {
 	s       *siege
 	c       *testsip.Client
-	stop    chan struct{}
-	answers chan int
+	stop    func()
+	stopped chan struct{}
+	answers int // that it got; see stopped
 }
 
 // guesses begins an attack: guesses of a password, at a rate.
-func (s *siege) guesses(c *testsip.Client, every time.Duration) attack {
-	a := attack{s, c, make(chan struct{}), make(chan int, 1)}
+func (s *siege) guesses(c *testsip.Client, every time.Duration) *attack {
+	stop := make(chan struct{})
+	a := &attack{s: s, c: c, stop: sync.OnceFunc(func() { close(stop) }), stopped: make(chan struct{})}
+	s.Cleanup(func() { a.stop(); <-a.stopped })
 	go func() {
+		defer close(a.stopped)
 		next := time.NewTicker(every)
 		defer next.Stop()
 		var challenge *testsip.Answer
-		for answered := 0; ; {
+		for {
 			r := c.Request("REGISTER", "7001")
 			if challenge != nil {
 				r = r.Authorized(*challenge, "7001", "guess")
@@ -287,14 +292,13 @@ func (s *siege) guesses(c *testsip.Client, every time.Duration) attack {
 			challenge = nil
 			c.Send(r.Text())
 			if got, err := c.AnswerIn(r.CallID, every); err == nil {
-				answered++
+				a.answers++
 				if got.Status == 401 && !guess {
 					challenge = &got
 				}
 			}
 			select {
-			case <-a.stop:
-				a.answers <- answered
+			case <-stop:
 				return
 			case <-next.C:
 			}
@@ -304,18 +308,18 @@ func (s *siege) guesses(c *testsip.Client, every time.Duration) attack {
 }
 
 // end ends it, and returns how many answers the attacker has got.
-func (a attack) end() int {
+func (a *attack) end() int {
 	a.s.Helper()
-	close(a.stop)
-	n := <-a.answers
-	if n > mostAnswered {
-		a.s.Errorf("%s got %d answers", a.c.Local(), n)
+	a.stop()
+	<-a.stopped
+	if a.answers > mostAnswered {
+		a.s.Errorf("%s got %d answers", a.c.Local(), a.answers)
 	}
-	return n
+	return a.answers
 }
 
 // banned ends it when the attacker is banned.
-func (a attack) banned() int {
+func (a *attack) banned() int {
 	a.s.Helper()
 	addr := a.c.Local().Addr()
 	a.s.eventually(fmt.Sprint(addr, " is banned"), func() bool { return a.s.banned(addr) })
@@ -366,7 +370,7 @@ func TestAttackers(t *testing.T) {
 // attackedBy has attackers guess passwords at a rate until they are banned.
 func (s *siege) attackedBy(n, rate int) {
 	s.Helper()
-	var all []attack
+	var all []*attack
 	for range n {
 		all = append(all, s.guesses(s.attacker(), time.Second/time.Duration(rate)))
 	}
