@@ -2,6 +2,7 @@ package blocklist
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -143,7 +144,29 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 			warnings = append(warnings, err.Error())
 		}
 	}
+	record := state.LastRecord(cfg)
+	for i, q := range queries {
+		reports[i].noteDecided(record, q)
+	}
 	return reports, warnings, nil
+}
+
+// noteDecided says why the sets do not have what a list has, if that was decided: a call goes on, or newer
+// lists wait.
+func (r *CheckReport) noteDecided(record state.SetRecord, q netip.Prefix) {
+	listed := slices.ContainsFunc(r.Listed, func(l Listing) bool { return l.Reject == "" })
+	if r.Note != "" || r.Entry != nil || r.ByNoList || !listed {
+		return
+	}
+	for _, s := range record.Spared {
+		if q.Contains(s.Address) {
+			r.Note = fmt.Sprintf("%s is spared while its call goes on, until %s at the latest", s.Address, s.Until().Local().Format("15:04"))
+			return
+		}
+	}
+	if record.Held != nil {
+		r.Note = "newer lists wait for the end of a call or connection: see \"voipbl status\""
+	}
 }
 
 // ParseQuery parses a query for Check: an address or a prefix.
