@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -175,20 +176,50 @@ func (p process) kilobytes(name string) float64 {
 	return 0
 }
 
-// BenchmarkAtRest measures the watcher while nothing happens.
-func BenchmarkAtRest(b *testing.B) {
-	s := lay(b, layout{phones: 20})
-	var percent float64
-	for b.Loop() {
-		p := s.measure(s.watcher.Process.Pid)
-		<-time.After(aPeriod)
-		percent += p.percent()
+// wakes is how often its threads have waited for something.
+func (p process) wakes() (n int) {
+	p.s.Helper()
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", p.pid))
+	p.s.must(err)
+	for _, task := range tasks {
+		text, _ := os.ReadFile(task) // it may have ended
+		for line := range strings.Lines(string(text)) {
+			var more int
+			if _, err := fmt.Sscanf(line, "voluntary_ctxt_switches: %d", &more); err == nil {
+				n += more
+			}
+		}
 	}
-	p := s.measure(s.watcher.Process.Pid)
-	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(percent/float64(b.N), "%-cpu")
-	b.ReportMetric(p.kilobytes("VmRSS"), "KB")
-	b.ReportMetric(p.kilobytes("VmHWM"), "KB-most")
+	return n
+}
+
+// BenchmarkAtRest measures the watcher while nothing happens: with no phone, and with fifty registered.
+func BenchmarkAtRest(b *testing.B) {
+	for _, phones := range []int{0, 50} {
+		b.Run(fmt.Sprintf("%d phones", phones), func(b *testing.B) {
+			s := lay(b, layout{phones: phones})
+			for i := range phones {
+				_, err := registers(s.on(s.phone, s.family.phone.Addr(), uint16(20000+i)), fmt.Sprint(7000+i), testsip.AnswerLimit)
+				s.must(err)
+			}
+			s.eventually("the phones are known", func() bool { return len(s.phones()) == phones })
+			<-time.After(aPeriod)
+			var percent, wakes float64
+			for b.Loop() {
+				p := s.measure(s.watcher.Process.Pid)
+				before := p.wakes()
+				<-time.After(6 * aPeriod)
+				percent += p.percent()
+				wakes += float64(p.wakes()-before) / (6 * aPeriod).Seconds() * 10
+			}
+			p := s.measure(s.watcher.Process.Pid)
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(percent/float64(b.N), "%-cpu")
+			b.ReportMetric(wakes/float64(b.N), "wakes/10s")
+			b.ReportMetric(p.kilobytes("VmRSS"), "KB")
+			b.ReportMetric(p.kilobytes("VmHWM"), "KB-most")
+		})
+	}
 }
 
 // BenchmarkFlooded measures the watcher while Asterisk seems to be asked by thousands of strangers in

@@ -28,9 +28,10 @@ type outbox struct {
 	why    string // the agent has put some of these off
 	phones map[key]link.Phone
 	forget []netip.Prefix
-	tells  []link.Tell // the latest
-	asked  uint64      // bans that the agent was asked for
-	wake   chan struct{}
+	tells  []link.Tell   // the latest
+	asked  uint64        // bans that the agent was asked for
+	wake   chan struct{} // bans are to be told at once
+	later  chan struct{} // something waits that has time
 }
 
 // timed is a ban, and when it began.
@@ -64,7 +65,7 @@ type key struct {
 }
 
 func newOutbox() *outbox {
-	return &outbox{phones: make(map[key]link.Phone), wake: make(chan struct{}, 1)}
+	return &outbox{phones: make(map[key]link.Phone), wake: make(chan struct{}, 1), later: make(chan struct{}, 1)}
 }
 
 // take puts a verdict in.
@@ -77,7 +78,7 @@ func (o *outbox) take(v detect.Verdict, now time.Time) {
 		if len(o.bans) >= 2*mostBans {
 			o.leaveOut()
 		}
-		o.ring()
+		ring(o.wake)
 	case detect.Trust:
 		o.phone(v.Phone)
 	case detect.Untrust:
@@ -89,7 +90,7 @@ func (o *outbox) take(v detect.Verdict, now time.Time) {
 		if len(o.forget) < mostForget {
 			o.forget = append(o.forget, v.Network)
 		}
-		o.ring()
+		ring(o.later)
 	case detect.Tell:
 		o.tells = append(o.tells, link.Tell{At: now, Text: v.Text})
 		o.tells = o.tells[max(0, len(o.tells)-link.MaxTells):]
@@ -99,6 +100,7 @@ func (o *outbox) take(v detect.Verdict, now time.Time) {
 func (o *outbox) phone(p detect.Phone) {
 	if len(o.phones) < pbx.MostPhones {
 		o.phones[key{p.Addr, p.Account}] = link.Phone{Addr: p.Addr, Account: p.Account, Transport: p.Transport, Since: p.Since, Until: p.Until}
+		ring(o.later)
 	}
 }
 
@@ -128,12 +130,19 @@ func (o *outbox) count(asked int) {
 	o.asked += uint64(asked)
 }
 
-// ring wakes whoever empties the outbox. Phones can wait for the next second.
-func (o *outbox) ring() {
+// ring wakes whoever waits for a signal.
+func ring(signal chan<- struct{}) {
 	select {
-	case o.wake <- struct{}{}:
+	case signal <- struct{}{}:
 	default:
 	}
+}
+
+// waits reports whether the agent is to be told of something.
+func (o *outbox) waits() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.bans)+len(o.phones)+len(o.forget) > 0
 }
 
 // takeBans takes the bans out, the worst first, with the time that is left of each.

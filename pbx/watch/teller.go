@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	healthEvery = 10 * time.Second
+	healthEvery = 10 * time.Second // nothing else wakes the watcher of a PBX where nothing happens
+	tellEvery   = time.Second      // how long phones may wait, and what the agent could not be told
 
 	// sparedFor is how long an address counts as a friend that the agent has refused to ban.
 	sparedFor  = time.Hour
@@ -30,13 +31,19 @@ type teller struct {
 	trust  bool
 	health func(now time.Time, so link.Health) link.Health // adds how the sources are
 
+	due chan struct{} // the agent is to be told how the watcher is
+
 	saidMu sync.Mutex               // of what the agent has said:
 	spared map[netip.Addr]time.Time // addresses that the agent has refused to ban
 	lost   []netip.Addr             // of phones that the agent has found banned
+	found  chan struct{}            // there are some of lost
 }
 
 func newTeller(w *Watcher, s link.Settings, health func(time.Time, link.Health) link.Health) *teller {
-	return &teller{outbox: newOutbox(), w: w, bans: s.Bans, trust: s.Trust, health: health, spared: make(map[netip.Addr]time.Time)}
+	return &teller{
+		outbox: newOutbox(), w: w, bans: s.Bans, trust: s.Trust, health: health, due: make(chan struct{}, 1),
+		spared: make(map[netip.Addr]time.Time), found: make(chan struct{}, 1),
+	}
 }
 
 // friend reports whether the agent has refused to ban an address.
@@ -59,7 +66,10 @@ func (t *teller) takeLost() []netip.Addr {
 func (t *teller) lose(all []netip.Addr) {
 	t.saidMu.Lock()
 	defer t.saidMu.Unlock()
-	t.lost = append(t.lost, all...) // emptied each second
+	if len(all) > 0 {
+		t.lost = append(t.lost, all...) // emptied at once
+		ring(t.found)
+	}
 }
 
 func (t *teller) spare(all []netip.Addr, now time.Time) {
@@ -75,26 +85,30 @@ func (t *teller) spare(all []netip.Addr, now time.Time) {
 
 // run tells the agent until ctx ends, or the agent has other settings.
 func (t *teller) run(ctx context.Context) error {
-	second := time.NewTicker(time.Second)
-	defer second.Stop()
-	var said time.Time
-	for {
+	soon := time.NewTimer(tellEvery) // runs while something waits
+	defer soon.Stop()
+	for running := true; ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-t.wake:
 			t.w.reached(ofBans, t.tellBans(ctx))
-		case now := <-second.C:
+		case <-t.later:
+		case <-soon.C:
+			running = false
 			t.w.reached(ofBans, t.tellBans(ctx))
 			t.w.reached(ofPhones, t.tellPhones(ctx))
-			if now.Sub(said) >= healthEvery || now.Before(said) {
-				said = now
-				changed, err := t.w.Agent.Health(ctx, t.health(now, t.counted()))
-				if changed {
-					return ErrSettings
-				}
-				t.w.reached(ofHealth, err)
+		case <-t.due:
+			now := time.Now()
+			changed, err := t.w.Agent.Health(ctx, t.health(now, t.counted()))
+			if changed {
+				return ErrSettings
 			}
+			t.w.reached(ofHealth, err)
+		}
+		if !running && t.waits() {
+			soon.Reset(tellEvery)
+			running = true
 		}
 	}
 }

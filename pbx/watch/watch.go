@@ -48,7 +48,7 @@ type Unbanned struct {
 type Watcher struct {
 	Log   *slog.Logger
 	Agent Agent
-	Alive func() // called each second while observations are taken in
+	Alive func() // called again and again while observations are taken in
 
 	mu     sync.Mutex
 	untold map[subject]string // why the agent could not be told of it last
@@ -151,9 +151,11 @@ func (w *Watcher) judge(ctx context.Context, s link.Settings, on *sources, saw <
 	}
 	d := detect.New(rules, out.friend)
 	d.Restore(time.Now(), phonesOf(s.Phones))
-	second, renewed := time.NewTicker(time.Second), time.NewTicker(known.RenewedEvery)
-	defer second.Stop()
+	beat, renewed := time.NewTicker(healthEvery), time.NewTicker(known.RenewedEvery)
+	defer beat.Stop()
 	defer renewed.Stop()
+	w.Alive()
+	ring(out.due)
 	for {
 		select {
 		case o := <-saw:
@@ -167,11 +169,13 @@ func (w *Watcher) judge(ctx context.Context, s link.Settings, on *sources, saw <
 			}
 		case <-renewed.C:
 			out.renewed(d.Renewed(time.Now()))
-		case <-second.C:
+		case <-out.found:
 			for _, a := range out.takeLost() {
 				d.Forget(a)
 			}
+		case <-beat.C:
 			w.Alive()
+			ring(out.due)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
