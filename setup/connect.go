@@ -88,10 +88,12 @@ func (c *connecting) run(ctx context.Context) error {
 	}
 	if !c.DryRun { // one after another: each does all that it is to, or nothing
 		unlock, err := state.Lock(ctx, c.cfg.RunDir, state.ConnectLock, c.verb(), c.Wait, nil)
-		if err != nil {
+		switch {
+		case err == nil:
+			defer unlock()
+		case !c.Off || !errors.As(err, new(*state.RunDirError)): // a full disk keeps nobody from disconnecting
 			return &exit.Error{Code: exit.NotApplied, Err: err}
 		}
-		defer unlock()
 		if err := c.read(); err != nil { // another one may have changed it
 			return &exit.Error{Code: exit.Usage, Err: err}
 		}

@@ -35,7 +35,11 @@ func Unconnected(ctx context.Context, root string, cfg config.Config) ([]string,
 	if err != nil {
 		return nil, err
 	}
-	plan := connect.New(files, facts, connect.Want{HEP: cfg.PBX.HEP, HEPPassword: s.HEP, AMISecret: s.AMI, Reader: asterisk.AccountOf(look)})
+	reader := asterisk.AccountOf(look)
+	if !reader.Running { // it may be another one than when Asterisk was connected
+		reader = asterisk.Account{GIDs: []int{0}}
+	}
+	plan := connect.New(files, facts, connect.Want{HEP: cfg.PBX.HEP, HEPPassword: s.HEP, AMISecret: s.AMI, Reader: reader})
 	return unconnected(cfg.PBX, plan, facts), nil
 }
 
