@@ -28,6 +28,7 @@ type daemon struct {
 	asks    chan request  // requests to reload
 	allows  chan request  // requests of "voipbl allow"
 	listed  chan struct{} // a list blocks a phone that has registered
+	trunks  chan struct{} // the PBX is registered elsewhere than before
 
 	agenda   agenda        // when each task is due
 	applyWhy []string      // the reasons for applyTask

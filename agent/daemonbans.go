@@ -30,6 +30,21 @@ func (d *daemon) phoneListed(now time.Time) {
 	d.phonesAt = now
 }
 
+// trunksChanged exempts the trunks at which the PBX is registered now: it has their names resolved, and
+// takes their addresses out of the sets.
+func (d *daemon) trunksChanged(ctx context.Context) {
+	var hosts []string
+	for _, t := range known.ReadTrunks(d.cfg).All {
+		hosts = append(hosts, t.Host)
+	}
+	d.log.Info("the PBX is registered at other providers than before, which are exempt", "now", hosts)
+	d.applySoon("trunks of the PBX", 0)
+	select {
+	case d.fetcher.replaced <- d.cfg:
+	case <-ctx.Done():
+	}
+}
+
 // phonesFound returns what others have done to the sets of registered phones, of what was wrong with
 // them: sets that the configuration has named only now are missing at first.
 func (d *daemon) phonesFound(found []string) []string {

@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/rules"
 	"github.com/voipbl/voipbl/state"
 )
@@ -208,7 +209,7 @@ func (f *fetcher) due(cfg config.Config, known map[string]attempts, named namesA
 			next = at
 		}
 	}
-	if n := exempt.NamesNow(cfg); len(n.Allowed)+len(n.ByHand) > 0 {
+	if n := exempt.NamesNow(cfg); n.Friends() {
 		at := named.next()
 		todo.names = !at.After(now) || named.at.After(now)
 		if at.After(now) && at.Before(next) {
@@ -331,11 +332,15 @@ func (d *daemon) openFetch(ctx context.Context, cfg config.Config) (*fetch.Store
 func resolveAgain(ctx context.Context, cfg config.Config, store *fetch.Store) fetched {
 	before := exempt.Resolve(ctx, store, cfg, exempt.Lookups{Offline: true})
 	now := exempt.Resolve(ctx, store, cfg, exempt.Lookups{Keep: true})
-	same := len(before.Answers) == len(now.Answers)
+	moved, err := known.Resolved(ctx, cfg, now.Learned(), state.LookWait)
+	if err != nil && ctx.Err() == nil {
+		now.Problems = append(now.Problems, "trunks of the PBX: "+problem.Line(err))
+	}
+	same := len(before.Answers) == len(now.Answers) && !moved
 	for name, a := range now.Answers {
 		same = same && slices.Equal(a.Addrs(), before.Answers[name].Addrs())
 	}
-	return fetched{changed: !same, problems: now.Problems, unknown: slices.ContainsFunc(now.Never, now.Allows)}
+	return fetched{changed: !same, problems: now.Problems, unknown: slices.ContainsFunc(now.Never, now.Friend)}
 }
 
 // attemptsAfter returns what is known of a feed after an attempt, even if that could not be

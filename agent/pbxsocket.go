@@ -38,6 +38,10 @@ const (
 	// after a quiet time: each reads and writes the whole list.
 	mostPhoneRequests = 120
 
+	// mostTrunkRequests is the same about trunks: the PBX registers when it begins, and when its
+	// configuration changes.
+	mostTrunkRequests = 12
+
 	// mostTooMany is how many warnings in an hour say that the process asks for too many bans, and
 	// mostSpread how many that an account is registered from many addresses.
 	mostTooMany = 6
@@ -62,6 +66,7 @@ func (d *daemon) listenToPBX(banned *bans.Server, attackers *attackers, phones *
 	mux.HandleFunc("POST "+link.HealthPath, d.takeHealth)
 	mux.HandleFunc("POST "+bans.SeenPath, seen.Serve)
 	mux.HandleFunc("POST "+known.Path, fewer(&quota.Quota{Most: mostPhoneRequests, Per: time.Minute}, phones.Serve))
+	mux.HandleFunc("POST "+known.TrunksPath, fewer(&quota.Quota{Most: mostTrunkRequests, Per: time.Minute}, phones.ServeTrunks))
 	server := &http.Server{
 		Handler: mux, MaxHeaderBytes: 4 << 10,
 		ReadTimeout: pbxReadWait, WriteTimeout: state.RequestWait, IdleTimeout: pbxIdle,

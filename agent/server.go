@@ -60,6 +60,7 @@ func (d *daemon) listen(banned *bans.Server, phones *known.Server) (*control, er
 	})
 	mux.HandleFunc("POST "+bans.Path, banned.Serve)
 	mux.HandleFunc("POST "+known.Path, phones.Serve)
+	mux.HandleFunc("POST "+known.TrunksPath, phones.ServeTrunks)
 	mux.HandleFunc("POST "+state.AllowedPath, func(w http.ResponseWriter, r *http.Request) {
 		state.Respond(w, ask(r.Context(), d.allows, state.LoseNothing))
 	})
@@ -69,15 +70,17 @@ func (d *daemon) listen(banned *bans.Server, phones *known.Server) (*control, er
 
 // phones returns the server for registered phones.
 func (d *daemon) phones() *known.Server {
-	listed := func() {
-		select {
-		case d.listed <- struct{}{}:
-		default: // the loop is about to do it
+	tell := func(loop chan<- struct{}) func() {
+		return func() {
+			select {
+			case loop <- struct{}{}:
+			default: // the loop is about to do it
+			}
 		}
 	}
 	warn := d.seldom(mostSpread, time.Hour)
 	return &known.Server{
-		Cfg: func() config.Config { return *d.shared.Load() }, Listed: listed,
+		Cfg: func() config.Config { return *d.shared.Load() }, Listed: tell(d.listed), Trunks: tell(d.trunks),
 		Spread: func(s known.Spread) { warn(s.String()) },
 	}
 }

@@ -497,6 +497,8 @@ func unexempt(why []string) string {
 			step = "end that session"
 		case strings.HasPrefix(reason, exempt.ByHand):
 			step = "take that back with \"voipbl disallow\""
+		case strings.HasPrefix(reason, exempt.TrunkReason):
+			step = "set \"pbx: {trust_registered: false}\""
 		case strings.HasPrefix(reason, exempt.SourceReason(config.Feed{})):
 			step = "take that feed out of the configuration"
 		case strings.HasPrefix(reason, exempt.ReportReason):

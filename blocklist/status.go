@@ -40,6 +40,7 @@ type Status struct {
 	Kept      []feeds.Kept   `json:"kept,omitempty"` // entries in force of feeds whose last good copy is lost
 	Bans      int            `json:"bans"`           // of this host
 	Phones    int            `json:"phones"`         // registered phones that are known
+	Trunks    int            `json:"trunks"`         // providers at which the PBX is registered
 
 	// CutOff are those whom the lists have cut off in the last day while this host talked with
 	// them, the latest first. Exempt ones are left out, since they are blocked no more.
@@ -181,6 +182,7 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	s.MaxEntries = feeds.LimitOf(cfg.Limits)
 	s.Unprotected, s.Names, s.AllowedProblem = protected.Unprotected, protected.Names, protected.AllowedProblem
 	s.PBXProblems, s.watch = pbxProblems(cfg, agent, now), heard(cfg.PBX, agent, now)
+	s.Trunks = len(known.ReadTrunks(cfg).All)
 	phones, unreadable := known.Read(cfg)
 	s.Phones, s.Spread, s.PhonesProblem = len(phones.Phones), phones.Spread(), cmp.Or(unreadable, foreignPhones(cfg, kernel))
 	if err := s.look(ctx, cfg, now, store, protected.Trunks, kernel, wholeSets{kernel}); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/dns"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/known"
 )
 
 // Answer is the history of a name.
@@ -40,6 +41,7 @@ func Resolve(ctx context.Context, store *fetch.Store, cfg config.Config, how Loo
 	r := Resolved{names: hostNames(cfg), sources: talkedSources(cfg, store), Answers: make(map[string]Answer)}
 	r.addSources(r.sources)
 	seeds := r.addAllowed(cfg)
+	r.addTrunks(cfg)
 	all := r.all()
 	if len(all) == 0 {
 		return r
@@ -74,11 +76,11 @@ func Resolve(ctx context.Context, store *fetch.Store, cfg config.Config, how Loo
 }
 
 // questions returns the DNS questions for the names. SIP servers are looked up only for
-// the names that an admin has allowed.
+// the names that an admin has allowed, and those of trunks.
 func (n names) questions() []dns.Question {
 	var questions []dns.Question
 	for _, name := range n.all() {
-		questions = append(questions, dns.Question{Name: name, SIP: n.Allows(name)})
+		questions = append(questions, dns.Question{Name: name, SIP: n.Friend(name)})
 	}
 	return questions
 }
@@ -89,11 +91,21 @@ func (n names) Allows(name string) bool {
 	return byHand || len(n.Allowed[name]) > 0
 }
 
+// Friend reports whether a name is in allow or trunks, was allowed by hand, or is one at which the PBX is
+// registered.
+func (n names) Friend(name string) bool { return n.Allows(name) || slices.Contains(n.Trunks, name) }
+
 // take records the addresses of a name, and what is wrong with them.
 func (r *Resolved) take(name string, k Answer, how Lookups) {
 	r.Answers[name] = k
 	failed := k.Failed
 	if !r.Allows(name) {
+		if r.Friend(name) && len(r.Servers[name]) == 0 {
+			if len(k.Addresses) == 0 {
+				r.Never = append(r.Never, name)
+			}
+			return // if it is trouble, it is the PBX's
+		}
 		if r.talkedTo(name) {
 			return // the contacted address is known, or the proxy's
 		}
@@ -183,5 +195,28 @@ func remembered(kept map[string]Answer, asked []string, keep time.Duration, now 
 func NamesNow(cfg config.Config) names {
 	n := hostNames(cfg)
 	n.addAllowed(cfg)
+	n.addTrunks(cfg)
 	return n
+}
+
+// addTrunks adds the names at which the PBX is registered.
+func (n *names) addTrunks(cfg config.Config) {
+	n.Trunks = nil
+	for _, t := range known.ReadTrunks(cfg).All {
+		if name := t.Name(); name != "" {
+			n.Trunks = append(n.Trunks, name)
+		}
+	}
+}
+
+// Friends reports whether there are names of hosts that an admin has allowed, or of trunks.
+func (n names) Friends() bool { return len(n.Allowed)+len(n.ByHand)+len(n.Trunks) > 0 }
+
+// Learned returns the addresses of the names at which the PBX is registered.
+func (r Resolved) Learned() map[string][]netip.Addr {
+	all := make(map[string][]netip.Addr)
+	for _, name := range r.Trunks {
+		all[name] = r.Answers[name].Addrs()
+	}
+	return all
 }

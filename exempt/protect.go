@@ -58,11 +58,12 @@ type names struct {
 	Allowed map[string][]string // in allow and trunks
 	Servers map[string][]string // of feeds and of the server for reports
 	ByHand  map[string]string   // of "voipbl allow"; one reason each
+	Trunks  []string            // at which the PBX is registered: see [known.Trunks]
 }
 
 // hostNames returns the DNS names of a configuration.
 func hostNames(cfg config.Config) names {
-	n := names{make(map[string][]string), make(map[string][]string), nil}
+	n := names{Allowed: make(map[string][]string), Servers: make(map[string][]string)}
 	for reason, hosts := range map[string][]config.Host{"allow": cfg.Allow, "trunks": cfg.Firewall.Trunks} {
 		for _, h := range hosts {
 			if h.Name != "" {
@@ -97,6 +98,7 @@ func (n names) addSources(sources []source) {
 func (n names) all() []string {
 	all := slices.AppendSeq(slices.Collect(maps.Keys(n.Allowed)), maps.Keys(n.Servers))
 	all = slices.AppendSeq(all, maps.Keys(n.ByHand))
+	all = append(all, n.Trunks...)
 	slices.Sort(all)
 	return slices.Compact(all)
 }
@@ -150,6 +152,7 @@ const (
 	ResolverReason   = "DNS resolver"
 	SessionReason    = "logged-in SSH session"
 	PhoneReason      = "registered phone"
+	TrunkReason      = "the PBX is registered there"
 	localReason      = "local_networks"
 )
 
@@ -185,6 +188,9 @@ func GatherWith(cfg config.Config, answers Resolved, sessions []netip.Addr) (*Pr
 	}
 	list.addHosts(cfg.Allow, "allow")
 	list.addHosts(cfg.Firewall.Trunks, "trunks")
+	for _, t := range known.ReadTrunks(cfg).All {
+		list.addAddrs(t.Addrs, trunkReason(t))
+	}
 	for _, f := range cfg.Feeds {
 		if a, err := netip.ParseAddr(feedHost(f)); err == nil {
 			list.addAddrs([]netip.Addr{a}, SourceReason(f))
@@ -335,6 +341,18 @@ func (p *Protection) FromLists(registered known.List) (*Protection, error) {
 	more := *p
 	more.Sets, more.index, more.list = all.Sets, all.index, all.list
 	return &more, nil
+}
+
+// trunkReason says why the addresses of a trunk are exempt.
+func trunkReason(t known.Trunk) string {
+	words := TrunkReason
+	if t.Account != "" {
+		words += " as " + t.Account
+	}
+	if name := t.Name(); name != "" {
+		words += " (" + name + ")"
+	}
+	return words
 }
 
 // phoneReason says why the address of registered phones is exempt from lists.

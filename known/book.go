@@ -255,9 +255,11 @@ func fill(cfg config.Config, kernel *ipsetsync.Kernel, l List) error {
 // it (see package rules).
 func differ(cfg config.Config, kernel *ipsetsync.Kernel, l List) (found []string, plans []*ipsetsync.BanPlan, err error) {
 	desired := [2]ipsetsync.Timed{{}, {}}
-	for addr, left := range l.Unlimited() {
-		p := cidr.FromNetip(netip.PrefixFrom(addr, addr.BitLen()))
-		desired[p.Family()][p] = left
+	for _, from := range []map[netip.Addr]time.Duration{l.Unlimited(), ReadTrunks(cfg).unlimited()} {
+		for addr, left := range from {
+			p := cidr.FromNetip(netip.PrefixFrom(addr, addr.BitLen()))
+			desired[p.Family()][p] = max(desired[p.Family()][p], left)
+		}
 	}
 	var errs []error
 	for _, f := range cidr.Families {

@@ -69,11 +69,19 @@ func (h *host) tell(r Request) Answer {
 	return a
 }
 
+func (h *host) config() config.Config { return h.cfg }
+
+// posted has a request answered.
+func (h *host) posted(serve http.HandlerFunc, body string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	serve(w, httptest.NewRequestWithContext(h.Context(), http.MethodPost, "/", strings.NewReader(body)))
+	return w
+}
+
 func (h *host) post(text []byte, a *Answer) int {
 	h.Helper()
-	s := &Server{Cfg: func() config.Config { return h.cfg }, Listed: func() { h.listed++ }, Spread: func(s Spread) { h.spread = append(h.spread, s) }}
-	w := httptest.NewRecorder()
-	s.Serve(w, httptest.NewRequestWithContext(h.Context(), http.MethodPost, Path, bytes.NewReader(text)))
+	s := &Server{Cfg: h.config, Listed: func() { h.listed++ }, Spread: func(s Spread) { h.spread = append(h.spread, s) }}
+	w := h.posted(s.Serve, string(text))
 	if w.Code == http.StatusOK {
 		if err := json.Unmarshal(w.Body.Bytes(), a); err != nil {
 			h.Fatal(err)

@@ -8,14 +8,22 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 )
 
-// Row is a phone as "voipbl phones" lists it. Its JSON is part of phones --json. Times are by the
-// wall clock.
+// The kinds of rows.
+const (
+	KindPhone = "phone"
+	KindTrunk = "trunk"
+)
+
+// Row is a phone or an address of a trunk as "voipbl phones" lists it. Its JSON is part of
+// phones --json. Times are by the wall clock.
 type Row struct {
-	Address   netip.Addr `json:"address"`
-	Account   string     `json:"account"`
-	Transport string     `json:"transport"`
+	Kind      string     `json:"kind"`
+	Address   netip.Addr `json:"address"`        // of a trunk whose name was not resolved yet: none
+	Host      string     `json:"host,omitempty"` // of a trunk: the name or address at which the PBX is registered
+	Account   string     `json:"account"`        // of a trunk: whom the PBX is registered as
+	Transport string     `json:"transport"`      // of a phone
 	Since     time.Time  `json:"since"`
-	Until     time.Time  `json:"until"` // the end of its registration, or its last proof without one
+	Until     time.Time  `json:"until"` // the end of its registration, or its last proof without one; of a trunk: when the PBX was last seen registered
 
 	Unlimited time.Time `json:"unlimited_until"` // until when the limits of base rules do not apply
 	Unlisted  time.Time `json:"unlisted_until"`  // until when no list blocks it
@@ -32,7 +40,29 @@ func (l List) Rows() []Row {
 	rows := make([]Row, 0, len(l.Phones))
 	for _, p := range l.Phones {
 		until := l.Written.Wall.Add(p.Left).UTC().Truncate(time.Second)
-		rows = append(rows, Row{p.Addr, p.Account, p.Transport, p.Since, until, until.Add(LimitsGrace), until.Add(ListGrace)})
+		rows = append(rows, Row{
+			Kind: KindPhone, Address: p.Addr, Account: p.Account, Transport: p.Transport, Since: p.Since,
+			Until: until, Unlimited: until.Add(LimitsGrace), Unlisted: until.Add(ListGrace),
+		})
+	}
+	return rows
+}
+
+// Rows returns the trunks of a list by host and address.
+func (t Trunks) Rows() []Row {
+	var rows []Row
+	for _, trunk := range t.All {
+		last := trunk.Last(t.Written)
+		row := Row{
+			Kind: KindTrunk, Host: trunk.Host, Account: trunk.Account, Since: trunk.Since,
+			Until: last, Unlimited: last.Add(trunkGrace), Unlisted: last.Add(trunkGrace),
+		}
+		for _, row.Address = range trunk.Addrs {
+			rows = append(rows, row)
+		}
+		if len(trunk.Addrs) == 0 {
+			rows = append(rows, row)
+		}
 	}
 	return rows
 }

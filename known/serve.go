@@ -3,6 +3,7 @@ package known
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/netip"
 	"time"
@@ -22,22 +23,14 @@ type Server struct {
 	Cfg    func() config.Config // the configuration in force
 	Listed func()               // called if a list blocks a phone: the lists are to be applied
 	Spread func(Spread)         // called once an account is registered from many addresses
+	Trunks func()               // called if the PBX is registered elsewhere than before
 }
 
 // Serve answers one request over HTTP.
 func (s *Server) Serve(w http.ResponseWriter, r *http.Request) {
 	var ask Request
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&ask); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	if err := ask.check(); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	cfg := s.Cfg()
-	if !cfg.PBX.TrustRegistered {
-		http.Error(w, "pbx.trust_registered is false", http.StatusConflict)
+	cfg, ok := s.read(w, r, &ask, func() error { return ask.check() })
+	if !ok {
 		return
 	}
 	a, spread := answer(r.Context(), cfg, ask)
@@ -48,6 +41,42 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request) {
 		s.Spread(account)
 	}
 	state.Respond(w, a)
+}
+
+// ServeTrunks answers one request about trunks.
+func (s *Server) ServeTrunks(w http.ResponseWriter, r *http.Request) {
+	var ask TrunkRequest
+	cfg, ok := s.read(w, r, &ask, func() error { return ask.check() })
+	if !ok {
+		return
+	}
+	changed, unkept, err := takeTrunks(r.Context(), cfg, ask.Trunks)
+	if changed {
+		s.Trunks()
+	}
+	a := TrunkAnswer{Undone: err != nil}
+	if err := errors.Join(unkept, err); err != nil {
+		a.Problem = problem.Line(err)
+	}
+	state.Respond(w, a)
+}
+
+// read reads a request, and returns the configuration. If it returns false, the request is answered.
+func (s *Server) read(w http.ResponseWriter, r *http.Request, ask any, check func() error) (config.Config, bool) {
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(ask)
+	if err == nil {
+		err = check()
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return config.Config{}, false
+	}
+	cfg := s.Cfg()
+	if !cfg.PBX.TrustRegistered {
+		http.Error(w, "pbx.trust_registered is false", http.StatusConflict)
+		return config.Config{}, false
+	}
+	return cfg, true
 }
 
 // answer carries a request out. First the list is written, since the next check of the kernel's

@@ -152,6 +152,9 @@ func printAgent(on *screen.Screen, s *blocklist.Status, now time.Time) {
 	if s.Phones > 0 {
 		t.Row("phones", fmt.Sprintf("%s: see \"voipbl phones\"", screen.Plural(s.Phones, "registered phone", "registered phones")))
 	}
+	if s.Trunks > 0 {
+		t.Row("trunks", fmt.Sprintf("the PBX is registered at %s: see \"voipbl phones\"", screen.Plural(s.Trunks, "provider", "providers")))
+	}
 	if words := s.WatchWords(); words != "" {
 		t.Row("PBX", "watched: "+words)
 	}

@@ -21,7 +21,7 @@ import (
 // reach. GET /status returns an AgentStatus, GET /rules the state of the rules as the
 // agent sees it, GET /config its configuration. POST /reload reloads the configuration,
 // and returns a Problem if it is refused. POST /bans changes the list of bans, POST
-// /phones the list of registered phones. POST /allowed applies changes to the list of
+// /phones the list of registered phones, POST /trunks that of trunks. POST /allowed applies changes to the list of
 // allowed hosts, and returns a Problem if that fails.
 const (
 	SocketFile  = "agent.sock"

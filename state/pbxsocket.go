@@ -17,7 +17,7 @@ import (
 
 // The agent has a second socket in the run folder for the process that watches the PBX, which has
 // no rights and is not trusted: it reads what strangers send. On this socket the agent answers only
-// POST /ban (see package bans), POST /phones (see package known), and what the watcher asks for its
+// POST /ban (see package bans), POST /phones and POST /trunks (see package known), and what the watcher asks for its
 // settings and tells of its health (see package pbx/link).
 const (
 	PBXSocket = "pbx.sock"

@@ -34,6 +34,7 @@ var printed = map[string]any{
 	"bans":                         bans.Ban{},
 	"phones":                       known.Row{},
 	"post-phones":                  known.Answer{},
+	"post-trunks":                  known.TrunkAnswer{},
 	"post-ban":                     bans.SeenAnswer{},
 	"allow-disallow":               blocklist.AllowReport{},
 	"allowed":                      blocklist.Allowed{},

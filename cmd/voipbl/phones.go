@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/screen"
@@ -15,13 +17,17 @@ import (
 func (a *app) phonesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "phones",
-		Short: "List registered phones, which no list blocks",
+		Short: "List registered phones and trunks, which no list blocks",
 		Long: `List the phones that have proved a password to the PBX, as far as the agent has
 been told. No list blocks such an address until 7 days after its registration
 has ended, and base rules let its SIP in without limits until an hour after
 that end. A ban is stronger, and takes an address off this list. "until" is the
 end of the registration as the agent knows it: it hears of a renewal within 5
 minutes.
+
+Below them are the trunks: the providers at which the PBX itself is registered,
+by its own configuration. Neither lists nor bans block them, and base rules do
+not limit them, until 7 days after the PBX was registered there last.
 
 "voipbl pbx connect" has the PBX tell the agent of them.
 "pbx: {trust_registered: false}" in the configuration turns all this off.
@@ -37,9 +43,9 @@ Exit status: 0 listed, 2 error.`,
 			phones, unread := known.Read(cfg)
 			switch {
 			case a.JSON:
-				a.PrintJSON(phones.Rows())
+				a.PrintJSON(append(phones.Rows(), known.ReadTrunks(cfg).Rows()...))
 			case unread == nil:
-				a.printPhones(cfg, phones, time.Now())
+				a.printPhones(cfg, phones, known.ReadTrunks(cfg), time.Now())
 			}
 			if unread != nil {
 				return &exit.Error{Code: exit.Usage, Err: unread.Err()}
@@ -51,15 +57,42 @@ Exit status: 0 listed, 2 error.`,
 	return cmd
 }
 
-func (a *app) printPhones(cfg config.Config, phones known.List, now time.Time) {
+func (a *app) printPhones(cfg config.Config, phones known.List, trunks known.Trunks, now time.Time) {
 	switch {
 	case !cfg.PBX.TrustRegistered:
 		fmt.Fprintln(a.Out, "phones are treated like everybody else (pbx.trust_registered: false)")
 		return
 	case len(phones.Phones) == 0:
 		fmt.Fprintln(a.Out, "no registered phone is known")
-		return
+	default:
+		a.printRegistered(phones, now)
 	}
+	if len(trunks.All) > 0 {
+		fmt.Fprintln(a.Out)
+		printTrunks(a.Out, trunks, now)
+	}
+}
+
+// printTrunks lists the trunks.
+func printTrunks(out io.Writer, trunks known.Trunks, now time.Time) {
+	var t screen.Table
+	t.Row("trunk", "registered as", "addresses", "since", "last")
+	for _, trunk := range trunks.All {
+		addrs := exempt.AddrList(trunk.Addrs)
+		switch {
+		case trunk.Name() == "":
+			addrs = "itself"
+		case addrs == "":
+			addrs = "not known yet"
+		}
+		t.Row(screen.Shorten(screen.Clean(trunk.Host), 40), screen.Shorten(screen.Clean(trunk.Account), 24), addrs,
+			screen.Ago(trunk.Since, now), screen.Ago(trunk.Last(trunks.Written), now))
+	}
+	t.Print(out)
+}
+
+// printRegistered lists the phones.
+func (a *app) printRegistered(phones known.List, now time.Time) {
 	var t screen.Table
 	t.Row("address", "account", "by", "since", "until at least")
 	for _, p := range phones.Rows() {

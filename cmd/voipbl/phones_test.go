@@ -30,3 +30,15 @@ func register(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("the answer is %s", text)
 	}
 }
+
+// trunk tells the agent that the PBX is registered somewhere: trunk HOST ACCOUNT.
+func trunk(ts *testscript.TestScript, _ bool, args []string) {
+	cfg := config.Default()
+	cfg.RunDir = ts.MkAbs("run")
+	request := known.TrunkRequest{Trunks: []known.SeenTrunk{{Host: args[0], Account: args[1]}}}
+	var a known.TrunkAnswer
+	ts.Check(state.Tell(context.Background(), cfg, state.RequestWait, "POST", known.TrunksPath, request, &a))
+	if a != (known.TrunkAnswer{}) {
+		ts.Fatalf("the answer is %+v", a)
+	}
+}

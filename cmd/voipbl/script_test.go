@@ -60,6 +60,7 @@ func TestScripts(t *testing.T) {
 			"asked":       asked,
 			"await-asked": awaitAsked,
 			"register":    register,
+			"trunk":       trunk,
 		},
 		RequireExplicitExec: true,
 	})

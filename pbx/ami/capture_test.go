@@ -21,6 +21,9 @@ var t0 = time.Unix(1795905600, 0)
 // as says how an observation looks.
 func as(o pbx.Observation) string {
 	s := strings.TrimSpace(fmt.Sprintf("%s %s %s %s", o.Transport, o.Source, o.What, o.Account))
+	if o.Called != "" {
+		s += " at " + o.Called
+	}
 	if !o.Until.IsZero() {
 		s += fmt.Sprint(" for ", o.Until.Sub(o.At))
 	}

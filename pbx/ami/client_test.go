@@ -1,10 +1,12 @@
 package ami
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/internal/testskip"
+	"github.com/voipbl/voipbl/pbx"
 )
 
 const (
@@ -105,7 +108,7 @@ func TestServers(t *testing.T) {
 			f.answers("CoreHTTPenabled: Yes")
 			f.waits()
 		}, time.Second / 2, "webenabled = no", "", []string{lost}},
-		"it hangs": {func(f *fake) { f.starts(nil); f.says(challengeSent); f.waits() }, silence + time.Second/2, "has said nothing for 1m0s", "", []string{asked, lost}},
+		"it hangs": {func(f *fake) { f.starts(nil); f.says(challengeSent); f.waits() }, beat + silence + time.Second/2, "has said nothing for 1m0s", "", []string{asked, lost}},
 		"it answers no more, and tells all the same": {func(f *fake) {
 			f.starts(nil)
 			go f.waits()
@@ -118,7 +121,7 @@ func TestServers(t *testing.T) {
 				}
 			}
 		}, beat + silence + time.Second/2, "has not answered for 1m0s", "", []string{lost}},
-		"it hangs, and does not read": {func(f *fake) { f.starts(nil); f.says(challengeSent); <-f.over }, beat + writeLimit + time.Second/2, "i/o timeout", "", []string{asked, lost}},
+		"it hangs, and does not read": {func(f *fake) { f.starts(nil); f.says(challengeSent); <-f.over }, listingRest + writeLimit + time.Second/2, "i/o timeout", "", []string{asked, lost}},
 		"it ends":                     {func(f *fake) { f.starts(nil); f.says(challengeSent + "Event: Chal") }, time.Second / 2, "it has closed the connection", "", []string{asked, lost}},
 		"garbage": {func(f *fake) {
 			f.starts(nil)
@@ -192,6 +195,7 @@ func TestReconnect(t *testing.T) {
 	saw, h, dialled := play(t, 100*time.Second, func(f *fake) {
 		if n++; n == 4 {
 			f.starts(nil)
+			go f.waits()
 			<-time.After(lasting)
 		}
 	})
@@ -240,6 +244,69 @@ func TestContacts(t *testing.T) {
 	}
 	if h.Contacts != "" || h.Dropped != 2 {
 		t.Errorf("%+v", h)
+	}
+}
+
+// TestRegistrations: where Asterisk itself is registered is listed at the start, when that may have
+// changed, and each hour.
+func TestRegistrations(t *testing.T) {
+	registry := lines("Event: Registry", "Privilege: system,all", "ChannelType: PJSIP", "Username: sip:me@x", "Domain: sip:x", "Status: Registered")
+	item := func(status, server, proxy string) string {
+		return lines("Event: OutboundRegistrationDetail", "ActionID: ID", "ObjectType: registration", "ClientUri: sip:me@x.example", "ServerUri: "+server, "OutboundProxy: "+proxy, "Status: "+status)
+	}
+	answer := lines("Response: Success", "ActionID: ID", "EventList: start") +
+		item("Registered", "sip:SIP.x.example:5070;transport=tls", "sip:[2a00::1]:5061;lr") +
+		lines("Event: AuthDetail", "ActionID: ID", "ObjectName: a", "Password: "+secret) +
+		item("Registered", "sip:9.9.9.9", "") + item("Rejected", "sip:rejected.example", "") + item("Unregistered", "sip:8.8.8.8", "") +
+		item("Registered", "nonsense", "<>") + item("Registered", "sip:"+strings.Repeat("x", pbx.MaxText+1), "sip:a\x1b") +
+		strings.Replace(item("Registered", "sip:stranger.example", ""), "ActionID: ID", "ActionID: 1", 1) +
+		lines("Event: OutboundRegistrationDetailComplete", "ActionID: ID", "EventList: Complete", "ListItems: 8")
+	var at []time.Duration
+	saw, h, _ := play(t, 3*time.Hour, func(f *fake) {
+		f.starts(nil)
+		began := time.Now()
+		for a := f.any(); a != nil; a = f.any() {
+			if a["Action"] != "PJSIPShowRegistrationsOutbound" {
+				f.says(lines("Response: Success", "ActionID: "+a["ActionID"], "CoreHTTPenabled: No"))
+				continue
+			}
+			at = append(at, time.Since(began).Round(time.Second))
+			if len(at) == 1 {
+				f.says(registry) // while it is listed
+			}
+			f.says(strings.ReplaceAll(answer, "ActionID: ID", "ActionID: "+a["ActionID"]))
+			if len(at) == 3 {
+				f.says(strings.Replace(registry, "Registered", "Rejected", 1) + lines("Event: Registry", "Status: Registered"))
+			}
+		}
+	})
+	want := []string{"invalid AddrPort trunk me at SIP.x.example, proved", "invalid AddrPort trunk me at 2a00::1, proved", "invalid AddrPort trunk me at 9.9.9.9, proved"}
+	if diff := cmp.Diff(slices.Repeat(want, len(at)), saw); diff != "" {
+		t.Error(diff)
+	}
+	rest := listingRest
+	if diff := cmp.Diff([]time.Duration{rest, 2 * rest, 2*rest + time.Hour, 2*rest + 2*time.Hour}, at); diff != "" {
+		t.Error(diff)
+	}
+	if h.Dropped != 5 { // the answers that nobody asked for, and the event of a stranger
+		t.Errorf("%+v", h)
+	}
+}
+
+// TestSecrets: nothing is kept of an event with passwords.
+func TestSecrets(t *testing.T) {
+	r := newReader(strings.NewReader(lines("Event: AuthDetail", "ActionID: 1", "Username: me", "Password: "+secret, "Md5Cred: "+secret) + lines("A: 1")))
+	for _, want := range []string{"{[{Event AuthDetail}] false}", "{[{A 1}] false}"} {
+		m, err := r.next()
+		if got := fmt.Sprint(m); err != nil || got != want {
+			t.Errorf("%s, %v", got, err)
+		}
+		if kept := fmt.Sprintf("%q", r.text[:cap(r.text)]); strings.Contains(kept, secret) {
+			t.Error(kept)
+		}
+	}
+	if rest := fmt.Sprintf("%v", *r.in); strings.Contains(rest, strings.Trim(fmt.Sprint([]byte(secret)), "[]")) {
+		t.Error("it is in the buffer")
 	}
 }
 

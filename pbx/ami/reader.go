@@ -37,6 +37,13 @@ func (m message) get(key string) string {
 // is returns whether the first field of a message is of a kind: "Event" or "Response".
 func (m message) is(kind string) bool { return len(m.fields) > 0 && m.fields[0].key == kind }
 
+// secrets begins the events in which Asterisk tells passwords, when it lists its registrations. Nothing
+// else of them is kept.
+const secrets = "Event: AuthDetail"
+
+// isSecret returns whether a message is what is kept of such an event.
+func (m message) isSecret() bool { return m.is("Event") && m.fields[0].value == "AuthDetail" }
+
 // reader reads messages.
 type reader struct {
 	in   *bufio.Reader
@@ -71,6 +78,8 @@ func (r *reader) next() (message, error) {
 		case end: // there is nothing before it
 		case !whole || long || len(r.ends) == maxFields || len(r.text)+len(text) > maxMessage:
 			broken = true
+		case len(r.ends) == 1 && string(r.text) == secrets:
+			clear(line)
 		default:
 			r.text = append(r.text, text...)
 			r.ends = append(r.ends, len(r.text))

@@ -47,11 +47,12 @@ type session struct {
 	asked    string    // the ActionID of the question whether Asterisk is to be believed; "" if it is answered
 	since    time.Time // since when there is no answer to it
 	contacts listing
+	trunks   registrations
 }
 
 func newSession(c *Client, conn net.Conn) *session {
 	s := &session{client: c, conn: conn, messages: make(chan message, waiting), done: make(chan struct{}), heard: time.Now()}
-	s.contacts = newListing(s)
+	s.contacts, s.trunks = newListing(s), newRegistrations(s)
 	return s
 }
 
@@ -209,6 +210,7 @@ func (s *session) run(ctx context.Context) error {
 	beats := time.NewTicker(beat)
 	defer beats.Stop()
 	defer s.contacts.timer.Stop()
+	defer s.trunks.timer.Stop()
 	for {
 		var err error
 		select {
@@ -228,6 +230,8 @@ func (s *session) run(ctx context.Context) error {
 			}
 		case <-s.contacts.timer.C:
 			err = s.contacts.due()
+		case <-s.trunks.timer.C:
+			err = s.trunks.due()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -256,8 +260,11 @@ func (s *session) take(m message) error {
 		return believable(m)
 	case !m.broken && id != "" && id == s.contacts.asked:
 		return s.contacts.take(m)
-	case m.is("Response") && !m.broken:
-		return nil // to a question that is given up
+	case !m.broken && id != "" && id == s.trunks.asked:
+		s.trunks.take(m)
+		return nil
+	case m.is("Response") && !m.broken, m.isSecret():
+		return nil // to a question that is given up; passwords
 	}
 	if service := m.service(); service != "" && service != "PJSIP" && service != "AMI" {
 		return errSIP
@@ -273,8 +280,12 @@ func (s *session) take(m message) error {
 			h.SIP++
 		}
 	})
-	if m.fields[0].value == "Reload" { // of the manager interface, perhaps
+	switch {
+	case m.fields[0].value == "Reload": // of the manager interface, perhaps, or of registrations
+		s.trunks.plan()
 		return s.doubt()
+	case m.fields[0].value == "Registry" && m.get("Status") == "Registered":
+		s.trunks.plan()
 	}
 	if !is {
 		return nil

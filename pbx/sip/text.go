@@ -153,6 +153,21 @@ func addressIn(s string) Address {
 	return address(s)
 }
 
+// AddressOf returns the address in a URI, with or without a name and angle brackets.
+func AddressOf(uri string) Address { return addressIn(uri) }
+
+// HostName returns the host without its port, and without the brackets around an IPv6 address; "" if
+// there is none.
+func (a Address) HostName() string {
+	host := a.Host
+	if rest, ok := strings.CutPrefix(host, "["); ok {
+		host, _, _ = strings.Cut(rest, "]")
+		return host
+	}
+	host, _, _ = strings.Cut(host, ":")
+	return host
+}
+
 // address reads a URI: sip:user:password@host:port;parameters?headers, or tel:user;parameters.
 func address(s string) Address {
 	s = strings.TrimSpace(s)

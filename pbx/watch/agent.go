@@ -80,6 +80,20 @@ func lostPhones(a known.Answer) (banned []netip.Addr, err error) {
 	return banned, nil
 }
 
+// Trunks tells where the PBX is registered.
+func (s *Socket) Trunks(ctx context.Context, all []link.Trunk) error {
+	var r known.TrunkRequest
+	for _, t := range all {
+		r.Trunks = append(r.Trunks, known.SeenTrunk(t))
+	}
+	var a known.TrunkAnswer
+	err := state.TellPBX(ctx, s.RunDir, known.TrunksPath, answerWait, r, &a)
+	if err == nil && a.Undone {
+		err = undone(a.Problem)
+	}
+	return err
+}
+
 // Health tells how the watcher is, and returns whether the settings are others than it has.
 func (s *Socket) Health(ctx context.Context, h link.Health) (changed bool, err error) {
 	var a link.Heard

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -19,6 +20,7 @@ import (
 const (
 	mostBans   = 4 << 10
 	mostForget = known.MostForgotten
+	mostTrunks = known.MostTrunks
 )
 
 // outbox is what the agent has not been told yet.
@@ -28,10 +30,11 @@ type outbox struct {
 	why    string // the agent has put some of these off
 	phones map[key]link.Phone
 	forget []netip.Prefix
-	tells  []link.Tell   // the latest
-	asked  uint64        // bans that the agent was asked for
-	wake   chan struct{} // bans are to be told at once
-	later  chan struct{} // something waits that has time
+	trunks map[string]link.Trunk // by host
+	tells  []link.Tell           // the latest
+	asked  uint64                // bans that the agent was asked for
+	wake   chan struct{}         // bans are to be told at once
+	later  chan struct{}         // something waits that has time
 }
 
 // timed is a ban, and when it began.
@@ -65,7 +68,7 @@ type key struct {
 }
 
 func newOutbox() *outbox {
-	return &outbox{phones: make(map[key]link.Phone), wake: make(chan struct{}, 1), later: make(chan struct{}, 1)}
+	return &outbox{phones: make(map[key]link.Phone), trunks: make(map[string]link.Trunk), wake: make(chan struct{}, 1), later: make(chan struct{}, 1)}
 }
 
 // take puts a verdict in.
@@ -142,7 +145,7 @@ func ring(signal chan<- struct{}) {
 func (o *outbox) waits() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.bans)+len(o.phones)+len(o.forget) > 0
+	return len(o.bans)+len(o.phones)+len(o.forget)+len(o.trunks) > 0
 }
 
 // takeBans takes the bans out, the worst first, with the time that is left of each.
@@ -207,4 +210,26 @@ func within(a netip.Addr, networks []netip.Prefix) bool {
 		}
 	}
 	return false
+}
+
+// trunk puts a host in at which the PBX is registered. Of several accounts there, the first one by name
+// counts, so that it is the same each time.
+func (o *outbox) trunk(t link.Trunk) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	old, known := o.trunks[t.Host]
+	if known && old.Account <= t.Account || !known && len(o.trunks) == mostTrunks {
+		return
+	}
+	o.trunks[t.Host] = t
+	ring(o.later)
+}
+
+// takeTrunks takes the trunks out.
+func (o *outbox) takeTrunks() []link.Trunk {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	all := slices.Collect(maps.Values(o.trunks))
+	clear(o.trunks)
+	return all
 }

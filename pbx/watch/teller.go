@@ -98,6 +98,7 @@ func (t *teller) run(ctx context.Context) error {
 			running = false
 			t.w.reached(ofBans, t.tellBans(ctx))
 			t.w.reached(ofPhones, t.tellPhones(ctx))
+			t.w.reached(ofTrunks, t.tellTrunks(ctx))
 		case <-t.due:
 			now := time.Now()
 			changed, err := t.w.Agent.Health(ctx, t.health(now, t.counted()))
@@ -152,5 +153,19 @@ func (t *teller) tellPhones(ctx context.Context) error {
 		t.putBackPhones(phones, forget)
 	}
 	t.lose(banned)
+	return err
+}
+
+func (t *teller) tellTrunks(ctx context.Context) error {
+	all := t.takeTrunks()
+	if !t.trust || len(all) == 0 {
+		return nil
+	}
+	err := t.w.Agent.Trunks(ctx, all)
+	if err != nil {
+		for _, trunk := range all {
+			t.trunk(trunk)
+		}
+	}
 	return err
 }

@@ -33,6 +33,9 @@ type Agent interface {
 	// addresses that are banned, which are those of no phones. After an error nothing is done.
 	Phones(ctx context.Context, phones []link.Phone, forget []netip.Prefix) (banned []netip.Addr, err error)
 
+	// Trunks tells where the PBX is registered.
+	Trunks(ctx context.Context, all []link.Trunk) error
+
 	// Health tells how the watcher is. It returns whether the settings are others now.
 	Health(ctx context.Context, h link.Health) (changed bool, err error)
 }
@@ -61,6 +64,7 @@ const (
 	ofSettings subject = "settings"
 	ofBans     subject = "bans"
 	ofPhones   subject = "phones"
+	ofTrunks   subject = "trunks"
 	ofHealth   subject = "health"
 )
 
@@ -160,6 +164,10 @@ func (w *Watcher) judge(ctx context.Context, s link.Settings, on *sources, saw <
 		select {
 		case o := <-saw:
 			now := time.Now()
+			if o.What == pbx.Trunk {
+				out.trunk(link.Trunk{Host: o.Called, Account: o.Account})
+				continue
+			}
 			if !on.counts(o, now) {
 				continue
 			}

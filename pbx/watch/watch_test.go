@@ -37,6 +37,7 @@ type agent struct {
 	bans     []bans.Seen
 	phones   []link.Phone
 	forget   []netip.Prefix
+	trunks   []link.Trunk
 	health   link.Health
 }
 
@@ -57,7 +58,7 @@ func (a *agent) told() *agent {
 	synctest.Wait()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return &agent{bans: slices.Clone(a.bans), phones: slices.Clone(a.phones), forget: slices.Clone(a.forget), health: a.health}
+	return &agent{bans: slices.Clone(a.bans), phones: slices.Clone(a.phones), forget: slices.Clone(a.forget), trunks: slices.Clone(a.trunks), health: a.health}
 }
 
 func (a *agent) set(f func()) {
@@ -104,6 +105,15 @@ func (a *agent) Phones(_ context.Context, phones []link.Phone, forget []netip.Pr
 		err = a.deaf
 	}
 	return banned, err
+}
+
+func (a *agent) Trunks(_ context.Context, all []link.Trunk) error {
+	err := a.locked(func() {
+		if a.deaf == nil {
+			a.trunks = append(a.trunks, all...)
+		}
+	})
+	return errors.Join(err, a.deaf)
 }
 
 func (a *agent) Health(_ context.Context, h link.Health) (changed bool, err error) {
@@ -253,6 +263,45 @@ func TestAgentAway(t *testing.T) {
 			t.Errorf("%+v %+v", got.bans, got.phones)
 		}
 	})
+}
+
+// TestTrunks: the agent is told where the PBX is registered, as often as the PBX says it, unless nobody is
+// to be trusted.
+func TestTrunks(t *testing.T) {
+	trunk := func(host, account string) pbx.Observation {
+		return pbx.Observation{At: time.Now(), What: pbx.Trunk, Proved: true, Called: host, Account: account}
+	}
+	for _, trust := range []bool{true, false} {
+		bubble(t, func(t *testing.T, a *agent, feed given) {
+			a.settings.Trust, a.deaf = trust, errAway
+			watching(t, a, feed)
+			feed <- trunk("b.example", "2")
+			feed <- trunk("b.example", "1")
+			feed <- trunk("b.example", "3")
+			for i := range 2 * mostTrunks {
+				feed <- trunk(fmt.Sprint(i), "")
+			}
+			pass(time.Minute)
+			a.set(func() { a.deaf = nil })
+			pass(time.Second)
+			got := a.told()
+			if !trust {
+				if len(got.trunks) > 0 {
+					t.Errorf("%v", got.trunks)
+				}
+				return
+			}
+			if len(got.trunks) != mostTrunks || !slices.Contains(got.trunks, link.Trunk{Host: "b.example", Account: "1"}) || len(got.bans)+len(got.phones) > 0 {
+				t.Errorf("%d: %v", len(got.trunks), got.trunks)
+			}
+			pass(time.Hour)
+			feed <- trunk("b.example", "1")
+			pass(time.Second)
+			if got := a.told(); len(got.trunks) != mostTrunks+1 {
+				t.Errorf("%d", len(got.trunks))
+			}
+		})
+	}
 }
 
 // TestRefusedByAgent: who is exempt is not asked for again.

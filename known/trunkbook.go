@@ -1,0 +1,134 @@
+package known
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/internal/deadline"
+	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
+)
+
+// TrunksFile is the name of the copies of the list of trunks, which are kept as those of phones are.
+// What cannot be read is told again within an hour, so that is no trouble of its own.
+const TrunksFile = "trunks"
+
+// ReadTrunks reads the list of trunks as it is now. It changes nothing.
+func ReadTrunks(cfg config.Config) Trunks {
+	if !cfg.PBX.TrustRegistered {
+		return Trunks{}
+	}
+	t, _ := readTrunks(cfg, state.Clock())
+	return t
+}
+
+// readTrunks returns the newest copy, and that of the state folder.
+func readTrunks(cfg config.Config, now deadline.Clock) (newest, kept Trunks) {
+	for _, dir := range dirs(cfg) {
+		t, err := readTrunksIn(dir)
+		if err != nil {
+			continue
+		}
+		if t.Serial > newest.Serial {
+			newest = t
+		}
+		if dir == cfg.StateDir {
+			kept = t
+		}
+	}
+	return newest.At(now), kept
+}
+
+func readTrunksIn(dir string) (Trunks, error) {
+	if _, err := os.Lstat(filepath.Join(dir, TrunksFile+".json")); problem.IsAbsent(err) {
+		return Trunks{}, err
+	}
+	store, err := fetch.FindStore(dir)
+	if err != nil {
+		return Trunks{}, err
+	}
+	defer store.Close()
+	var f trunkFile
+	if err := store.ReadJSON(TrunksFile, &f); err != nil {
+		return Trunks{}, err
+	}
+	return f.decode()
+}
+
+// writeTrunks writes a changed list. It succeeds if one of the folders has it; unkept says why it is
+// not in the state folder. The caller holds the lock.
+func writeTrunks(cfg config.Config, next, kept Trunks) (unkept, err error) {
+	next.Serial = max(next.Serial+1, next.Written.Wall.UnixMilli())
+	write := func(store *fetch.Store, err error) error {
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		return store.WriteJSON(TrunksFile, next.encode())
+	}
+	run := write(fetch.OpenStore(cfg.RunDir))
+	if run == nil && kept.same(next) && next.Written.Passed(kept.Written) < keepEvery {
+		return nil, nil
+	}
+	unkept = write(state.OpenStore(cfg))
+	if run != nil && unkept != nil {
+		return unkept, errors.Join(run, unkept)
+	}
+	return unkept, nil
+}
+
+// takeTrunks notes where the PBX is registered. changed reports whether there are other trunks than
+// before.
+func takeTrunks(ctx context.Context, cfg config.Config, seen []SeenTrunk) (changed bool, unkept, err error) {
+	unlock, err := lock(ctx, cfg, "voipbl run", lockWait)
+	if err != nil {
+		return false, nil, err
+	}
+	defer unlock()
+	now, kept := readTrunks(cfg, state.Clock())
+	next, changed := now.with(seen, now.Written)
+	unkept, err = writeTrunks(cfg, next, kept)
+	if err != nil || !changed {
+		return changed, unkept, err
+	}
+	return changed, unkept, refill(cfg)
+}
+
+// Resolved notes the addresses of trunks that are names, and has base rules let these in. It reports
+// whether there are others than before.
+func Resolved(ctx context.Context, cfg config.Config, addrs map[string][]netip.Addr, wait time.Duration) (changed bool, err error) {
+	if !cfg.PBX.TrustRegistered {
+		return false, nil
+	}
+	if _, changed := ReadTrunks(cfg).at(addrs); !changed {
+		return false, nil
+	}
+	unlock, err := lock(ctx, cfg, "voipbl run", wait)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	now, kept := readTrunks(cfg, state.Clock())
+	next, changed := now.at(addrs)
+	if _, err := writeTrunks(cfg, next, kept); err != nil { // status says what is not in the state folder
+		return false, err
+	}
+	return changed, refill(cfg)
+}
+
+// refill makes the kernel's sets equal to the lists as they are written. The caller holds the lock.
+func refill(cfg config.Config) error {
+	kernel, err := ipsetsync.Open()
+	if err != nil {
+		return err
+	}
+	defer kernel.Close()
+	return fill(cfg, kernel, read(cfg, state.Clock()).List)
+}
