@@ -74,6 +74,9 @@ func (e *Enforcement) readPhones(ctx context.Context, report *SyncReport) known.
 func (e *Enforcement) settlePhones(ctx context.Context, report *SyncReport) {
 	found, err := known.Settle(ctx, e.Cfg, e.Kernel, e.verb, e.wait, e.dryRun)
 	report.PhonesFound = found
+	if unkept := known.Unkept(e.Cfg); unkept != nil {
+		report.ListProblems = append(report.ListProblems, *unkept)
+	}
 	if err != nil && !report.ForeignPhones {
 		report.warn("the sets of registered phones are not up to date: %s: %s", problem.Line(err), problem.RemedyOf(err))
 	}

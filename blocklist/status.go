@@ -184,7 +184,7 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	s.PBXProblems, s.watch = pbxProblems(cfg, agent, now), heard(cfg.PBX, agent, now)
 	s.Trunks = len(known.ReadTrunks(cfg).All)
 	phones, unreadable := known.Read(cfg)
-	s.Phones, s.Spread, s.PhonesProblem = len(phones.Phones), phones.Spread(), cmp.Or(unreadable, foreignPhones(cfg, kernel))
+	s.Phones, s.Spread, s.PhonesProblem = len(phones.Phones), phones.Spread(), cmp.Or(unreadable, foreignPhones(cfg, kernel), known.Unkept(cfg))
 	if err := s.look(ctx, cfg, now, store, protected.Trunks, kernel, wholeSets{kernel}); err != nil {
 		return nil, err
 	}

@@ -147,6 +147,37 @@ func (b Book) due(l List) bool {
 	return b.kept == nil || l.Written.Passed(b.kept.Written) >= keepEvery || !slices.EqualFunc(b.kept.Phones, l.Phones, same)
 }
 
+// Unkept returns the problem that the state folder has not the list as it is now; nil if it has.
+func Unkept(cfg config.Config) *problem.Problem {
+	if !cfg.PBX.TrustRegistered || !state.IsUnwritten(cfg, File+".json") {
+		return nil
+	}
+	return &problem.Problem{
+		Reason: "not-written-down",
+		Error:  "some registered phones are known and not written down: a boot would lose them, or bring back those that were banned",
+		Remedy: "make room in state_dir, and see that it can be written to; then \"voipbl sync\" writes them down",
+	}
+}
+
+// keep writes the list into the state folder if that has not all phones of it, or others. If that fails
+// again, [Unkept] goes on saying so.
+func keep(ctx context.Context, cfg config.Config, verb string, wait time.Duration) error {
+	if !cfg.PBX.TrustRegistered || !state.IsUnwritten(cfg, File+".json") {
+		return nil
+	}
+	unlock, err := lock(ctx, cfg, verb, wait)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	b := read(cfg, state.Clock())
+	if b.unread != nil {
+		return nil // see Mend
+	}
+	_, err = b.write(cfg, b.List)
+	return err
+}
+
 // writeCopy replaces a copy. If aside is true, a damaged one is put aside first, so that a person
 // can look at it.
 func writeCopy(open func(dir string) (*fetch.Store, error), dir string, l List, aside bool) error {
@@ -223,8 +254,13 @@ func Mend(ctx context.Context, cfg config.Config, verb string, wait time.Duratio
 }
 
 // Settle makes the kernel's sets of phones equal to the list, and returns what was wrong with
-// them. If dryRun, it changes nothing.
+// them. It also writes down what could not be written before. If dryRun, it changes nothing.
 func Settle(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, verb string, wait time.Duration, dryRun bool) (found []string, err error) {
+	if !dryRun {
+		if err := keep(ctx, cfg, verb, wait); err != nil {
+			return nil, err
+		}
+	}
 	if !cfg.KnowsPhones() {
 		return nil, nil
 	}

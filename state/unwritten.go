@@ -74,6 +74,12 @@ func UnwrittenNow(cfg config.Config) map[string]time.Time {
 	return at
 }
 
+// IsUnwritten reports whether the last write of a file in the state folder has failed.
+func IsUnwritten(cfg config.Config, file string) bool {
+	_, err := os.Lstat(filepath.Join(cfg.RunDir, unwrittenPrefix+file+".json"))
+	return err == nil
+}
+
 // ForgetUnwritten removes the notes from before a sync that the sync has not made again: it
 // has tried all writes again. The clock alone cannot tell, because it may have been ahead
 // when they were made.

@@ -8,14 +8,20 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/state"
 )
 
 // register tells the agent of a phone, as a program that watches the PBX does:
-// register ADDR ACCOUNT TIME. With "!" the agent must refuse it.
+// register [unkept] ADDR ACCOUNT TIME. With "!" the agent must refuse it. With "unkept" it must say that
+// a boot would lose it.
 func register(ts *testscript.TestScript, neg bool, args []string) {
+	unkept := args[0] == "unkept"
+	if unkept {
+		args = args[1:]
+	}
 	last, err := time.ParseDuration(args[2])
 	ts.Check(err)
 	cfg := config.Default()
@@ -26,7 +32,7 @@ func register(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(state.Tell(context.Background(), cfg, state.RequestWait, "POST", known.Path, request, &a))
 	text, err := json.Marshal(a)
 	ts.Check(err)
-	if (len(a.Refused) > 0) != neg || a.Problem != "" {
+	if (len(a.Refused) > 0) != neg || (a.Problem != "") != unkept || a.Undone {
 		ts.Fatalf("the answer is %s", text)
 	}
 }
@@ -39,6 +45,16 @@ func trunk(ts *testscript.TestScript, _ bool, args []string) {
 	var a known.TrunkAnswer
 	ts.Check(state.Tell(context.Background(), cfg, state.RequestWait, "POST", known.TrunksPath, request, &a))
 	if a != (known.TrunkAnswer{}) {
+		ts.Fatalf("the answer is %+v", a)
+	}
+}
+
+// attacker tells the agent of an attacker in the same way: attacker unkept ADDR.
+func attacker(ts *testscript.TestScript, neg bool, args []string) {
+	request := bans.SeenRequest{Bans: []bans.Seen{{Addr: netip.MustParseAddr(args[1]), For: time.Hour, Evidence: "3 wrong passwords, proved", Proved: true, Failures: 3}}}
+	var a bans.SeenAnswer
+	ts.Check(state.TellPBX(context.Background(), ts.MkAbs("run"), bans.SeenPath, state.RequestWait, request, &a))
+	if neg || args[0] != "unkept" || a.Banned != 1 || a.Problem == nil || a.Undone {
 		ts.Fatalf("the answer is %+v", a)
 	}
 }

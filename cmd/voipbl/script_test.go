@@ -61,6 +61,7 @@ func TestScripts(t *testing.T) {
 			"await-asked": awaitAsked,
 			"register":    register,
 			"trunk":       trunk,
+			"attacker":    attacker,
 		},
 		RequireExplicitExec: true,
 	})
