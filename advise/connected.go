@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
+	"github.com/voipbl/voipbl/asterisk"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/survey"
 )
 
 // These keys say by what the PBX is watched.
@@ -46,4 +49,18 @@ func Connected(text []byte, hep, ami netip.AddrPort) ([]byte, config.Config, err
 		}
 	}
 	return []byte(p.text), p.cfg, errors.Join(errs...)
+}
+
+// OtherTrunks returns the trunks that only Asterisk's files name: those that a configuration does not
+// exempt, and that Asterisk does not tell of, if it is connected by its manager interface.
+func OtherTrunks(a *asterisk.Facts, cfg config.Config) []string {
+	p := &proposer{cfg: cfg}
+	others := []string{}
+	for _, t := range trunksOf(survey.Facts{Asterisk: a}) {
+		h, err := parseHost(t)
+		if err == nil && !p.known(h) && !(cfg.PBX.AMI.IsValid() && cfg.PBX.TrustRegistered && slices.Contains(a.Registrars, t)) {
+			others = append(others, t)
+		}
+	}
+	return others
 }

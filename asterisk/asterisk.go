@@ -38,6 +38,8 @@ func Look(l *probe.Look) *Facts {
 		LogsFile: logger.custom("logfiles"),
 		Trunks:   trunksOf(pjsip, r.astConfig("pjsip_wizard.conf"), sip),
 		Contacts: contacts(l, oldSIP),
+
+		Registrars: trunkNames(registrarsOf(pjsip)),
 	}
 	if r.hasModule(modules, "chan_pjsip") {
 		ports, errs := pjsipPorts(pjsip)
@@ -145,6 +147,8 @@ type Facts struct {
 	Syslog   []SyslogChannel `json:"syslog,omitempty"`    // what logger.conf sends to syslog
 	LogsFile string          `json:"logs_file,omitempty"` // the file for lines of [logfiles], if not logger.conf
 	Skipped  []string        `json:"skipped,omitempty"`   // lines that Asterisk warns about and ignores
+
+	Registrars []string `json:"-"` // of Trunks: those at which it is to register by chan_pjsip
 
 	Manager Manager `json:"-"`
 	HEP     HEP     `json:"-"`

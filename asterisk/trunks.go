@@ -21,9 +21,7 @@ func trunksOf(pjsip, wizard, sip *astConfig) []string {
 	for _, s := range pjsip.ofType("identify") {
 		add(s.all("match")...)
 	}
-	for _, s := range pjsip.ofType("registration") {
-		names = append(names, uriHost(s.get("server_uri")), uriHost(s.get("outbound_proxy")))
-	}
+	names = append(names, registrarsOf(pjsip)...)
 	for _, s := range pjsip.ofType("aor", "endpoint") {
 		for _, c := range s.all("contact") {
 			for uri := range strings.SplitSeq(c, ",") {
@@ -50,6 +48,14 @@ func trunksOf(pjsip, wizard, sip *astConfig) []string {
 		names = append(names, registerHost(r))
 	}
 	return trunkNames(names)
+}
+
+// registrarsOf returns the hosts at which chan_pjsip is to register.
+func registrarsOf(pjsip *astConfig) (hosts []string) {
+	for _, s := range pjsip.ofType("registration") {
+		hosts = append(hosts, uriHost(s.get("server_uri")), uriHost(s.get("outbound_proxy")))
+	}
+	return hosts
 }
 
 // trunkNames returns the names that may be trunks, without duplicates.

@@ -52,6 +52,7 @@ type Connected struct {
 	HEP       string           `json:"hep"`       // pbx.hep of the configuration; "" is off
 	AMI       string           `json:"ami"`       // pbx.ami
 	Files     []string         `json:"files"`     // of Asterisk, which are changed
+	Trunks    []string         `json:"trunks"`    // those that only Asterisk's files name, so that a list could block them
 	Written   string           `json:"written,omitempty"`
 	Notes     []string         `json:"notes"` // what is to be done by hand, or will be later
 	Error     *problem.Problem `json:"error,omitempty"`
@@ -74,7 +75,7 @@ type connecting struct {
 // is missing.
 func Connect(ctx context.Context, on *screen.Screen, opts ConnectOptions) (*Connected, error) {
 	c := &connecting{Screen: on, ConnectOptions: opts}
-	c.report.Files, c.report.Notes = []string{}, []string{}
+	c.report.Files, c.report.Trunks, c.report.Notes = []string{}, []string{}, []string{}
 	err := c.run(ctx)
 	if e := (*exit.Error)(nil); errors.As(err, &e) && e.Err != nil {
 		c.report.Error = problem.Of(e.Err)
@@ -234,6 +235,9 @@ func (c *connecting) decide(ctx context.Context) error {
 	}
 	c.new, c.newText = cfg, text
 	c.report.HEP, c.report.AMI = shown(hep), shown(ami)
+	if facts != nil && !c.Off {
+		c.report.Trunks = advise.OtherTrunks(facts, cfg)
+	}
 	return nil
 }
 
@@ -297,6 +301,10 @@ func (c *connecting) show() {
 		t.Row(map[bool]string{true: "files of Asterisk"}[i == 0], f)
 	}
 	t.Print(c.Out)
+	if n := len(c.report.Trunks); n > 0 {
+		c.Folded(fmt.Sprintf("A list could block %s, of which Asterisk tells nothing while it runs: %s. \"voipbl setup\" puts what it finds in Asterisk's files into \"firewall: {trunks: …}\".",
+			screen.Plural(n, "trunk", "trunks"), strings.Join(c.report.Trunks, ", ")))
+	}
 	if c.mayCopy && c.Copies == nil && c.new.PBX.AMI.IsValid() {
 		c.Folded(unproved + " \"voipbl pbx connect --copies\" has Asterisk copy its SIP messages, too: " + copiesDo)
 	}

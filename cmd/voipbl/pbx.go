@@ -80,7 +80,7 @@ configuration.`,
 		cmd.Short = "Take out what connect has done"
 		cmd.Long = `Take out of Asterisk's files what "voipbl pbx connect" has written, stop
 voipbl-pbx.service, turn pbx.hep and pbx.ami off in the configuration, and
-remove the passwords. Bans and known phones stay until their end.
+remove the passwords. Bans, known phones and trunks stay until their end.
 
 Exit status: 0 disconnected, or --dry-run; 3 disconnected, but something is left
 to be done by hand, which it says; 1 not disconnected; 2 usage or configuration.`
