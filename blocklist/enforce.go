@@ -143,15 +143,16 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	if err := e.freeForeign(ctx, held, lives); err != nil {
 		return err
 	}
-	plans, broken := planAll(ctx, e.Cfg, e.Kernel, sets, lives)
-	if len(plans) == 0 {
-		return errors.Join(broken[:]...)
-	}
-	p, err := e.answer(ctx, report, record, sets, unlisted.Sets, planned{plans, broken, lives}, talking)
-	if err != nil {
+	p := &planned{desired: sets, lives: lives}
+	sets, lives = cidr.Sets{}, [2]*ipsetsync.Live{} // so that p can let go of them
+	if err := p.make(ctx, e); err != nil {
 		return err
 	}
-	plans, broken, lives = p.plans, p.broken, p.lives
+	if err := e.answer(ctx, report, record, unlisted.Sets, p, talking); err != nil {
+		return err
+	}
+	plans, broken := p.plans, p.broken
+	lives = p.lives
 	for _, p := range plans {
 		r := setReport(p)
 		if !p.Unchanged() && record.Sets[p.Family].Holds(p) {

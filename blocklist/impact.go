@@ -3,6 +3,7 @@ package blocklist
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"slices"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -27,47 +28,55 @@ func (e *Enforcement) lookEarly(begun *flows.Early, missing bool) *flows.Early {
 	return begun
 }
 
-// planned are plans of the sets, and the sets that they were made of.
+// planned are plans of the sets, and what they were made of.
 type planned struct {
-	plans  []*ipsetsync.Plan
-	broken [2]error // of a family without a plan
-	lives  [2]*ipsetsync.Live
+	desired cidr.Sets // without what is exempt
+	lives   [2]*ipsetsync.Live
+	plans   []*ipsetsync.Plan
+	broken  [2]error // of a family without a plan
 }
 
-// answer decides what becomes of plans that would cut somebody off, notes that in the report, and
-// returns the plans that are to be carried out. A dry run tells the same. desired is what the plans are
-// for, without exempted.
-func (e *Enforcement) answer(ctx context.Context, report *SyncReport, record state.SetRecord, desired, exempted cidr.Sets, p planned, early *flows.Early) (planned, error) {
+// make makes the plans. It returns an error if there is none.
+func (p *planned) make(ctx context.Context, e *Enforcement) error {
+	p.plans, p.broken = planAll(ctx, e.Cfg, e.Kernel, p.desired, p.lives)
+	if len(p.plans) == 0 {
+		return errors.Join(p.broken[:]...)
+	}
+	return nil
+}
+
+// answer decides what becomes of plans that would cut somebody off, and notes that in the report. If not
+// all that is desired is to be in the sets, it makes other plans. A dry run tells the same.
+func (e *Enforcement) answer(ctx context.Context, report *SyncReport, record state.SetRecord, exempted cidr.Sets, p *planned, early *flows.Early) error {
 	change := e.impactOf(report, p, early)
 	on := e.Cfg.OnImpact
 	if e.force {
 		on = config.ImpactReport
 	}
-	var inForce cidr.Sets
-	if change.Waits(on) {
-		inForce = exempt.Blockable(e.inForce(record, p.lives), exempted)
-	}
-	d := change.Decide(on, inForce, record.Spared, state.Clock())
+	d := change.Decide(on, e.inForce(record, p.lives, change.Holders(on)), record.Spared, state.Clock())
+	defer func() { report.decided = d }()
 	switch {
 	case d.Held != nil:
 		d.Held.After(record.Held)
-		desired = inForce
+		p.desired, p.plans = cidr.Sets{}, nil
+		p.desired = exempt.Blockable(e.heldSets(record, p.lives), exempted)
 	case len(d.Spared) > 0:
-		desired = desired.Subtract(d.Except())
+		p.plans = nil
+		p.desired = p.desired.Subtract(d.Except())
 	default:
-		report.decided = d
-		return p, nil
+		return nil
 	}
-	p, err := e.planAgain(ctx, desired, p)
+	if err := e.planAgain(ctx, p); err != nil {
+		return err
+	}
 	if d.Held != nil { // others may have changed the set, so that its repair blocks somebody
-		d.Cut = e.impactOf(report, p, nil).Decide(config.ImpactReport, cidr.Sets{}, nil, state.Clock()).Cut
+		d.Cut = e.impactOf(report, p, nil).Decide(config.ImpactReport, impact.InForce{}, nil, state.Clock()).Cut
 	}
-	report.decided = d
-	return p, err
+	return nil
 }
 
 // impactOf returns whom plans would cut off.
-func (e *Enforcement) impactOf(report *SyncReport, p planned, early *flows.Early) *impact.Change {
+func (e *Enforcement) impactOf(report *SyncReport, p *planned, early *flows.Early) *impact.Change {
 	change, err := impact.Of(e.Cfg, p.plans, p.lives, early, e.Book.Banned)
 	if err != nil {
 		report.warn("%v", err)
@@ -75,31 +84,73 @@ func (e *Enforcement) impactOf(report *SyncReport, p planned, early *flows.Early
 	return change
 }
 
-// planAgain plans other sets. Plans have changed what was read of the live sets, so it is read again.
-func (e *Enforcement) planAgain(ctx context.Context, desired cidr.Sets, before planned) (p planned, err error) {
+// planAgain makes plans for something else. The former ones have changed what was read of the live sets,
+// so it is read again; before that, their memory is given back.
+func (e *Enforcement) planAgain(ctx context.Context, p *planned) (err error) {
+	var references [2]uint32 // see freeForeign
+	for f, live := range p.lives {
+		if live != nil {
+			references[f] = live.References
+		}
+	}
+	p.lives = [2]*ipsetsync.Live{}
+	debug.FreeOSMemory()
 	if p.lives, err = feeds.StartDump(e.Cfg, e.Kernel).Wait(); err != nil {
-		return before, err
+		return err
 	}
 	for f, live := range p.lives {
-		if was := before.lives[f]; live != nil && was != nil {
-			live.References = was.References // see freeForeign
+		if live != nil {
+			live.References = references[f]
 		}
 	}
-	if p.plans, p.broken = planAll(ctx, e.Cfg, e.Kernel, desired, p.lives); len(p.plans) == 0 {
-		return p, errors.Join(p.broken[:]...)
-	}
-	return p, nil
+	return p.make(ctx, e)
 }
 
-// inForce returns the lists in force: what the sets hold, if nobody else has changed them, and what the
-// copies of the lists have that were applied last.
-func (e *Enforcement) inForce(record state.SetRecord, lives [2]*ipsetsync.Live) cidr.Sets {
+// inForce returns what the lists in force have of those for whom a change may wait. What the sets hold
+// leaves them alone: otherwise the change would not cut them off.
+func (e *Enforcement) inForce(record state.SetRecord, lives [2]*ipsetsync.Live, holders cidr.Sets) (in impact.InForce) {
+	if holders.Len() == 0 {
+		return in
+	}
+	for f := range lives {
+		in.Any = in.Any || undisturbed(record, lives[f], cidr.Family(f)) && len(lives[f].Prefixes) > 0
+	}
+	var b cidr.Builder
+	feeds.VisitInForce(e.Store, e.feeds, e.Cfg.Limits, e.dryRun, func(p cidr.Prefix) {
+		if in.Any = true; holders.Overlaps(p) {
+			b.Add(p)
+		}
+	})
+	in.Holders = b.Sets()
+	return in
+}
+
+// heldSets returns the lists in force: what the sets hold, if nobody else has changed them, and what the
+// copies of the lists have that were applied last. The live sets are not needed any more then.
+func (e *Enforcement) heldSets(record state.SetRecord, lives [2]*ipsetsync.Live) cidr.Sets {
+	var b cidr.Builder
 	for f, live := range lives {
-		if live != nil && (!ipsetsync.IsOurs(live.Header, cidr.Family(f)) || record.Sets[f].Name != live.Name || record.Sets[f].Glance(live.Header, nil) != "") {
+		if !undisturbed(record, live, cidr.Family(f)) {
 			lives[f] = nil
+			continue
+		}
+		live.Join()
+		b.Grow(cidr.Family(f), len(live.Prefixes))
+		for _, p := range live.Prefixes {
+			b.Add(p)
 		}
 	}
-	return cidr.Union(feeds.LiveSets(lives), feeds.InForce(e.Store, e.feeds, e.Cfg.Limits, e.dryRun))
+	feeds.VisitInForce(e.Store, e.feeds, e.Cfg.Limits, e.dryRun, func(p cidr.Prefix) {
+		if live := lives[p.Family()]; live == nil || !live.Covers(p) {
+			b.Add(p)
+		}
+	})
+	return b.Sets()
+}
+
+// undisturbed reports whether a set is as voipbl has written it, as far as its header tells.
+func undisturbed(record state.SetRecord, live *ipsetsync.Live, f cidr.Family) bool {
+	return live != nil && ipsetsync.IsOurs(live.Header, f) && live.NoMatch == 0 && record.Sets[f].Name == live.Name && record.Sets[f].Glance(live.Header, nil) == ""
 }
 
 // noteDecided notes what was decided, after plans were carried out, and finds which lines list those it is

@@ -62,20 +62,19 @@ func VisitNewest(store *fetch.Store, name string, limits config.Limits, each fun
 	return visitFirst(store, limits, each, state.StandInPrefix+name, name)
 }
 
-// InForce returns what is in force of feeds, by their copies: of those that newer ones have replaced, if
-// these were not applied yet. It has nothing of a feed of which that is not known. got are the feeds as
-// read; dryRun says that no copy was replaced then.
-func InForce(store *fetch.Store, got []*Feed, limits config.Limits, dryRun bool) cidr.Sets {
+// VisitInForce calls each with every prefix that is in force of feeds, by their copies: of those that newer
+// ones have replaced, if these were not applied yet. It leaves out a feed of which that is not known. got
+// are the feeds as read; dryRun says that no copy was replaced then.
+func VisitInForce(store *fetch.Store, got []*Feed, limits config.Limits, dryRun bool, each func(cidr.Prefix)) {
 	last := readApplied(store)
 	if last == nil {
-		return cidr.Sets{}
+		return
 	}
 	var configured []config.Feed
 	for _, f := range got {
 		configured = append(configured, f.Feed)
 	}
 	replaced, waiting := Replaced(store), Waiting(store, configured)
-	var all []cidr.Sets
 	for _, f := range got {
 		file := f.Name
 		_, waits := waiting[f.Name]
@@ -87,11 +86,10 @@ func InForce(store *fetch.Store, got []*Feed, limits config.Limits, dryRun bool)
 		case waits, f.Report.State == Fresh && !dryRun:
 			continue
 		}
-		if sets, err := entriesOf(store, file, PolicyOf(limits)); err == nil {
-			all = append(all, sets)
+		if visit(store, file, PolicyOf(limits), func(cidr.Prefix) {}) == nil { // else it is damaged
+			visit(store, file, PolicyOf(limits), each)
 		}
 	}
-	return cidr.Union(all...)
 }
 
 // visitFirst visits the first of some copies that exists.

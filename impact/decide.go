@@ -57,22 +57,34 @@ func (c CutOff) Holds() bool {
 	return c.calls() || slices.ContainsFunc(c.Flows, func(f flows.UsedFlow) bool { return f.Proto == "tcp" })
 }
 
-// Waits reports whether a change may be held, if on says so. Then [Change.Decide] needs what the lists
-// in force block.
-func (c *Change) Waits(on string) bool {
-	return c != nil && on == config.ImpactHold && slices.ContainsFunc(c.all, CutOff.Holds)
+// Holders returns the addresses for which a change may wait, if on says so.
+func (c *Change) Holders(on string) cidr.Sets {
+	var all []cidr.Prefix
+	if c != nil && on == config.ImpactHold {
+		for _, cut := range c.all {
+			if cut.Holds() {
+				all = append(all, single(cut.Address))
+			}
+		}
+	}
+	return cidr.SetOf(all...)
 }
 
-// Decide decides what becomes of a change, by config.Config.OnImpact. inForce are the lists in force,
-// without what is exempt now: a change waits only for those whom they leave alone. spared are those who
-// were spared before.
-func (c *Change) Decide(on string, inForce cidr.Sets, spared []Spared, now deadline.Clock) (d Decision) {
+// InForce is what the lists in force block.
+type InForce struct {
+	Any     bool      // they block anybody
+	Holders cidr.Sets // at least what they have of those for whom a change may wait; see [Change.Holders]
+}
+
+// Decide decides what becomes of a change, by config.Config.OnImpact. A change waits only for those whom
+// the lists in force leave alone. spared are those who were spared before.
+func (c *Change) Decide(on string, inForce InForce, spared []Spared, now deadline.Clock) (d Decision) {
 	if c == nil {
 		return d
 	}
-	if c.Waits(on) && inForce.Len() > 0 { // holding nothing would protect nobody
+	if on == config.ImpactHold && inForce.Any { // holding nothing would protect nobody
 		for _, cut := range c.all {
-			if cut.Holds() && !inForce.Contains(single(cut.Address)) {
+			if cut.Holds() && !inForce.Holders.Contains(single(cut.Address)) {
 				d.Held = d.Held.with(cut, now.Wall)
 			}
 		}

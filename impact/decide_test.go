@@ -49,6 +49,11 @@ func (d Decision) who() string {
 	return strings.Join(all, ", ")
 }
 
+func inForce(text string) InForce {
+	sets := prefixes(text)
+	return InForce{Any: sets.Len() > 0, Holders: sets}
+}
+
 // TestDecide: what becomes of a change, by on_impact and by what those have whom it cuts off.
 func TestDecide(t *testing.T) {
 	now := deadline.Clock{Boot: "b", Up: 10 * time.Hour, Wall: time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)}
@@ -73,23 +78,30 @@ func TestDecide(t *testing.T) {
 		{config.ImpactHold, "45.0.0.4=sip/udp", "46.0.0.0/8", nil, "cut 45.0.0.4"},
 		{config.ImpactHold, "", "46.0.0.0/8", nil, ""},
 	} {
-		if got := change(c.cut).Decide(c.on, prefixes(c.inForce), c.spared, now).who(); got != c.want {
+		if got := change(c.cut).Decide(c.on, inForce(c.inForce), c.spared, now).who(); got != c.want {
 			t.Errorf("%s of %s, in force %q, spared %v:\n%s\nnot %s", c.on, c.cut, c.inForce, c.spared, got, c.want)
 		}
 	}
-	if d := (*Change)(nil).Decide(config.ImpactHold, prefixes("46.0.0.0/8"), nil, now); d.who() != "" || d.Cut != nil {
+	if d := (*Change)(nil).Decide(config.ImpactHold, inForce("46.0.0.0/8"), nil, now); d.who() != "" || d.Cut != nil {
 		t.Errorf("no change: %+v", d)
 	}
 
 	// The first decision counts: how long somebody is spared, and since when lists wait.
-	d := change(all).Decide(config.ImpactProtect, cidr.Sets{}, []Spared{since("45.0.0.1", time.Minute)}, now)
+	d := change(all).Decide(config.ImpactProtect, InForce{}, []Spared{since("45.0.0.1", time.Minute)}, now)
 	if got := d.Spared[0]; !got.Since.Equal(now.Wall.Add(-time.Minute)) || !got.Until().Equal(now.Wall.Add(59*time.Minute)) || len(got.Flows) != 2 {
 		t.Errorf("%+v", got)
 	}
 	before := &Held{Since: now.Wall.Add(-time.Hour)}
-	held := change(all).Decide(config.ImpactHold, prefixes("46.0.0.0/8"), nil, now).Held
+	held := change(all).Decide(config.ImpactHold, inForce("46.0.0.0/8"), nil, now).Held
 	if held.Since != now.Wall || held.After(nil).Since != now.Wall || held.After(before).Since != before.Since {
 		t.Errorf("%+v", held)
+	}
+
+	if got := change(all).Holders(config.ImpactHold); got.Len() != 2 || !got.Contains(cidr.MustParsePrefix("45.0.0.1")) || !got.Contains(cidr.MustParsePrefix("45.0.0.2/31")) {
+		t.Errorf("%v", got) // .1, and .2 and .3 as one network
+	}
+	if change(all).Holders(config.ImpactProtect).Len()+(*Change)(nil).Holders(config.ImpactHold).Len() != 0 {
+		t.Error("somebody holds a change that does not wait")
 	}
 
 	// However many there are, few are named, and few spared: those before, then the first.
@@ -98,12 +110,12 @@ func TestDecide(t *testing.T) {
 		fmt.Fprintf(&many, "45.0.0.%d=call/udp ", i)
 	}
 	last := fmt.Sprintf("45.0.0.%d", 3*mostSpared-1)
-	d = change(many.String()).Decide(config.ImpactProtect, cidr.Sets{}, []Spared{since(last, time.Minute)}, now)
+	d = change(many.String()).Decide(config.ImpactProtect, InForce{}, []Spared{since(last, time.Minute)}, now)
 	if len(d.Spared) != mostSpared || d.Spared[0].Address.String() != last || d.Spared[1].Address.String() != "45.0.0.0" ||
 		len(d.Cut.Addresses) != maxAddresses || d.Cut.More != 2*mostSpared-maxAddresses {
 		t.Errorf("%s; %d more", d.who(), d.Cut.More)
 	}
-	if held := change(many.String()).Decide(config.ImpactHold, prefixes("46.0.0.0/8"), nil, now).Held; len(held.Addresses) != maxAddresses || held.More != 3*mostSpared-maxAddresses {
+	if held := change(many.String()).Decide(config.ImpactHold, inForce("46.0.0.0/8"), nil, now).Held; len(held.Addresses) != maxAddresses || held.More != 3*mostSpared-maxAddresses {
 		t.Errorf("%d, and %d more", len(held.Addresses), held.More)
 	}
 	if got := d.Except(); got.Len() == 0 || !got.Contains(cidr.MustParsePrefix(last)) || got.Contains(single(d.Cut.Addresses[0].Address)) {

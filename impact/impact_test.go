@@ -69,7 +69,7 @@ func TestOf(t *testing.T) {
 	pair := testns.EnterPair(t, hosts, peers)
 	cfg, off := testvalue.Config(t, ""), testvalue.Config(t, "firewall: {ipv6: off}")
 	bans := func() cidr.Sets { return cidr.Sets{} }
-	cut := func(c *Change) *Report { return c.Decide(config.ImpactReport, cidr.Sets{}, nil, deadline.Clock{}).Cut }
+	cut := func(c *Change) *Report { return c.Decide(config.ImpactReport, InForce{}, nil, deadline.Clock{}).Cut }
 	of := func(cfg config.Config, before, after string) *Report {
 		t.Helper()
 		plans, lives := planned(t, before, after)
