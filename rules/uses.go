@@ -13,16 +13,18 @@ import (
 const maxUses = 16384
 
 // usesOf returns who uses listeners now. It is for what people are shown, so what is not known of that
-// is left out.
+// is left out. This host itself is nobody: a flow with the same port at both ends, as of SIP, is seen from
+// both.
 func usesOf(listeners []host.Listener) (uses []lockout.Use) {
 	ports := make(map[host.Port]bool)
 	for _, l := range listeners {
 		ports[host.Port{Proto: l.Proto, Port: l.Port}] = true
 	}
+	own, _ := host.OwnAddresses()
 	seen := make(map[lockout.Use]bool)
 	flows.Ask()(func(f flows.Flow) {
 		u := lockout.Use{Proto: f.Proto(), Port: f.Port, From: f.Peer}
-		if ports[host.Port{Proto: u.Proto, Port: u.Port}] && !f.Peer.IsLoopback() && len(seen) < maxUses {
+		if ports[host.Port{Proto: u.Proto, Port: u.Port}] && !f.Peer.IsLoopback() && !slices.Contains(own, f.Peer) && len(seen) < maxUses {
 			seen[u] = true
 		}
 	})
