@@ -92,7 +92,7 @@ func (s *session) ask(action string, fields ...string) (id string, err error) {
 		return "", err
 	}
 	_, err = io.WriteString(s.conn, text+"\r\n")
-	return id, err
+	return id, errors.Join(err, s.conn.SetWriteDeadline(time.Time{})) // which would wake the program
 }
 
 // answer asks, and waits for the answer. It is for the time before events come.

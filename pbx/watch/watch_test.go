@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,8 +161,8 @@ func (g given) Watch(ctx context.Context, see func(pbx.Observation)) error {
 
 // watching runs a watcher with one source, in a bubble of time.
 func watching(t *testing.T, a *agent, feed given) (run running) {
-	run.log = new(journal)
-	w := &Watcher{Log: slog.New(slog.NewTextHandler(run.log, nil)), Agent: a, Alive: func() {}}
+	run.log, run.beats = new(journal), new(atomic.Int64)
+	w := &Watcher{Log: slog.New(slog.NewTextHandler(run.log, nil)), Agent: a, Alive: func() { run.beats.Add(1) }}
 	run.ended = make(chan error, 1)
 	ctx, end := context.WithCancel(t.Context())
 	t.Cleanup(end)
@@ -176,6 +177,7 @@ func watching(t *testing.T, a *agent, feed given) (run running) {
 
 // running is a watcher that runs.
 type running struct {
+	beats *atomic.Int64 // how often it was said to be alive
 	ended chan error
 	log   *journal
 }
@@ -302,6 +304,19 @@ func TestTrunks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestQuiet: where nothing happens, the watcher says each ten seconds that it is alive, which is often
+// enough for its watchdog, and nothing else wakes the detector.
+func TestQuiet(t *testing.T) {
+	bubble(t, func(t *testing.T, a *agent, feed given) {
+		run := watching(t, a, feed)
+		before := run.beats.Load()
+		pass(10 * healthEvery)
+		if n := run.beats.Load() - before; n != 10 {
+			t.Errorf("%d beats in %v", n, 10*healthEvery)
+		}
+	})
 }
 
 // TestRefusedByAgent: who is exempt is not asked for again.
