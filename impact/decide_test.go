@@ -70,6 +70,7 @@ func TestDecide(t *testing.T) {
 		{config.ImpactProtect, all, "46.0.0.0/8", nil, "spared 45.0.0.1, cut 45.0.0.2, cut 45.0.0.3, cut 45.0.0.4"},
 		{config.ImpactProtect, all, "", []Spared{since("45.0.0.1", time.Hour-1)}, "spared 45.0.0.1, cut 45.0.0.2, cut 45.0.0.3, cut 45.0.0.4"},
 		{config.ImpactProtect, "45.0.0.1=call/udp 45.0.0.5=call/udp", "", []Spared{since("45.0.0.1", time.Hour)}, "spared 45.0.0.5, cut 45.0.0.1"},
+		{config.ImpactProtect, "45.0.0.2=tcp/tcp 45.0.0.1=call/udp", "", nil, "spared 45.0.0.1, cut 45.0.0.2"},
 		{config.ImpactProtect, "45.0.0.4=sip/udp", "", []Spared{since("45.0.0.4", time.Minute)}, "cut 45.0.0.4"}, // its call has ended
 		{config.ImpactHold, all, "46.0.0.0/8", nil, "held by 45.0.0.1, held by 45.0.0.2, held by 45.0.0.3"},
 		{config.ImpactHold, all, "45.0.0.0/31", nil, "held by 45.0.0.2, held by 45.0.0.3"},
