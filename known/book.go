@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/cidr"
@@ -147,22 +148,29 @@ func (b Book) due(l List) bool {
 	return b.kept == nil || l.Written.Passed(b.kept.Written) >= keepEvery || !slices.EqualFunc(b.kept.Phones, l.Phones, same)
 }
 
-// Unkept returns the problem that the state folder has not the list as it is now; nil if it has.
+// Unkept returns the problem that the state folder has not the lists as they are now; nil if it has.
 func Unkept(cfg config.Config) *problem.Problem {
-	if !cfg.PBX.TrustRegistered || !state.IsUnwritten(cfg, File+".json") {
+	var which []string
+	if state.IsUnwritten(cfg, File+".json") {
+		which = append(which, "registered phones")
+	}
+	if state.IsUnwritten(cfg, TrunksFile+".json") {
+		which = append(which, "trunks")
+	}
+	if !cfg.PBX.TrustRegistered || len(which) == 0 {
 		return nil
 	}
 	return &problem.Problem{
 		Reason: "not-written-down",
-		Error:  "some registered phones are known and not written down: a boot would lose them, or bring back those that were banned",
+		Error:  "some " + strings.Join(which, " and ") + " are known and not written down: a boot would lose them, or bring back those that were banned",
 		Remedy: "make room in state_dir, and see that it can be written to; then \"voipbl sync\" writes them down",
 	}
 }
 
-// keep writes the list into the state folder if that has not all phones of it, or others. If that fails
+// keep writes the lists into the state folder if that has not all of them, or others. If that fails
 // again, [Unkept] goes on saying so.
 func keep(ctx context.Context, cfg config.Config, verb string, wait time.Duration) error {
-	if !cfg.PBX.TrustRegistered || !state.IsUnwritten(cfg, File+".json") {
+	if Unkept(cfg) == nil {
 		return nil
 	}
 	unlock, err := lock(ctx, cfg, verb, wait)
@@ -170,12 +178,16 @@ func keep(ctx context.Context, cfg config.Config, verb string, wait time.Duratio
 		return err
 	}
 	defer unlock()
-	b := read(cfg, state.Clock())
-	if b.unread != nil {
-		return nil // see Mend
+	trunks, _ := readTrunks(cfg, state.Clock())
+	if state.IsUnwritten(cfg, TrunksFile+".json") {
+		_, err = writeTrunks(cfg, trunks, true)
 	}
-	_, err = b.write(cfg, b.List)
-	return err
+	b := read(cfg, trunks.Written)
+	if b.unread != nil {
+		return err // see Mend
+	}
+	_, phones := b.write(cfg, b.List)
+	return errors.Join(err, phones)
 }
 
 // writeCopy replaces a copy. If aside is true, a damaged one is put aside first, so that a person

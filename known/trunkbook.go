@@ -62,9 +62,14 @@ func readTrunksIn(dir string) (Trunks, error) {
 	return f.decode()
 }
 
-// writeTrunks writes a changed list. It succeeds if one of the folders has it; unkept says why it is
-// not in the state folder. The caller holds the lock.
-func writeTrunks(cfg config.Config, next, kept Trunks) (unkept, err error) {
+// due reports whether the copy in the state folder is to be replaced.
+func (t Trunks) due(next Trunks) bool {
+	return !t.same(next) || next.Written.Passed(t.Written) >= keepEvery
+}
+
+// writeTrunks writes a list, into the state folder if keep. It succeeds if one of the folders has it;
+// unkept says why it is not in the state folder. The caller holds the lock.
+func writeTrunks(cfg config.Config, next Trunks, keep bool) (unkept, err error) {
 	next.Serial = max(next.Serial+1, next.Written.Wall.UnixMilli())
 	write := func(store *fetch.Store, err error) error {
 		if err != nil {
@@ -74,7 +79,7 @@ func writeTrunks(cfg config.Config, next, kept Trunks) (unkept, err error) {
 		return store.WriteJSON(TrunksFile, next.encode())
 	}
 	run := write(fetch.OpenStore(cfg.RunDir))
-	if run == nil && kept.same(next) && next.Written.Passed(kept.Written) < keepEvery {
+	if run == nil && !keep {
 		return nil, nil
 	}
 	unkept = write(state.OpenStore(cfg))
@@ -94,7 +99,7 @@ func takeTrunks(ctx context.Context, cfg config.Config, seen []SeenTrunk) (chang
 	defer unlock()
 	now, kept := readTrunks(cfg, state.Clock())
 	next, changed := now.with(seen, now.Written)
-	unkept, err = writeTrunks(cfg, next, kept)
+	unkept, err = writeTrunks(cfg, next, kept.due(next))
 	if err != nil || !changed {
 		return changed, unkept, err
 	}
@@ -117,7 +122,7 @@ func Resolved(ctx context.Context, cfg config.Config, addrs map[string][]netip.A
 	defer unlock()
 	now, kept := readTrunks(cfg, state.Clock())
 	next, changed := now.at(addrs)
-	if _, err := writeTrunks(cfg, next, kept); err != nil { // status says what is not in the state folder
+	if _, err := writeTrunks(cfg, next, kept.due(next)); err != nil { // status says what is not in the state folder
 		return false, err
 	}
 	return changed, refill(cfg)

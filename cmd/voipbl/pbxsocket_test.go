@@ -130,10 +130,29 @@ func TestPBXSocket(t *testing.T) {
 		t.Errorf("%v: %+v", unread, l.Phones)
 	}
 
+	t.Log("trunks, which are exempt at once, few at a time")
+	var trunks known.TrunkAnswer
+	ask := known.TrunkRequest{Trunks: []known.SeenTrunk{{Host: "9.9.9.10", Account: "me"}, {Host: "0.0.0.0/0"}, {Host: "6.6.6.0/24"}}}
+	if err := state.TellPBX(t.Context(), p.runDir, known.TrunksPath, 20*time.Second, ask, &trunks); err != nil || trunks != (known.TrunkAnswer{}) {
+		t.Errorf("%v: %+v", err, trunks)
+	}
+	if a, err := p.ban("9.9.9.10", "6.6.6.11"); err != nil || a.Banned != 1 || len(a.Refused) != 1 || !a.Refused[0].Exempt {
+		t.Errorf("%v: %+v", err, a)
+	}
+	refused := 0
+	for range 100 {
+		if p.answered(strings.NewReader("POST "+known.TrunksPath+" HTTP/1.1\r\nHost: agent\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")) == http.StatusTooManyRequests {
+			refused++
+		}
+	}
+	if refused < 50 {
+		t.Errorf("%d of 100 requests about trunks were refused", refused)
+	}
+
 	t.Log("what only root may ask for")
 	for _, line := range []string{
 		"GET " + state.StatusPath, "GET " + state.ConfigPath, "GET /rules", "POST " + state.ReloadPath, "POST " + bans.Path,
-		"POST " + state.AllowedPath, "GET " + bans.SeenPath, "GET " + known.Path, "DELETE " + bans.SeenPath, "POST /", "POST /ban/../bans", "POST //bans",
+		"POST " + state.AllowedPath, "GET " + bans.SeenPath, "GET " + known.Path, "GET " + known.TrunksPath, "DELETE " + bans.SeenPath, "POST /", "POST /ban/../bans", "POST //bans",
 	} {
 		code := p.answered(strings.NewReader(line + " HTTP/1.1\r\nHost: agent\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"))
 		if code != http.StatusNotFound && code != http.StatusMethodNotAllowed && code/100 != 3 {
@@ -155,6 +174,7 @@ func TestPBXSocket(t *testing.T) {
 		"too many":           post(`{"bans": [` + strings.Repeat("{},", 1000) + `{}]}`),
 		"huge":               io.MultiReader(strings.NewReader("POST /ban HTTP/1.1\r\nHost: agent\r\nContent-Length: 300000000\r\n\r\n"), strings.NewReader(strings.Repeat(" ", 300_000_000))),
 		"huge, of phones":    io.MultiReader(strings.NewReader("POST /phones HTTP/1.1\r\nHost: agent\r\nContent-Length: 300000000\r\n\r\n"), strings.NewReader(strings.Repeat(" ", 300_000_000))),
+		"huge, of trunks":    io.MultiReader(strings.NewReader("POST /trunks HTTP/1.1\r\nHost: agent\r\nContent-Length: 300000000\r\n\r\n"), strings.NewReader(strings.Repeat(" ", 300_000_000))),
 		"a length that lies": strings.NewReader("POST /ban HTTP/1.1\r\nHost: agent\r\nContent-Length: 18446744073709551615\r\n\r\n{}"),
 		"endless headers":    strings.NewReader("POST /ban HTTP/1.1\r\n" + strings.Repeat("X: y\r\n", 100_000)),
 		"no HTTP":            strings.NewReader(strings.Repeat("INVITE sip:x SIP/2.0\r\n", 1000)),
