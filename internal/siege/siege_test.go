@@ -357,7 +357,7 @@ func TestAttackers(t *testing.T) {
 		all := s.evidence()
 		for _, why := range all {
 			n := 0
-			if _, err := fmt.Sscanf(why, "%d wrong passwords", &n); err != nil || n > 3 || !strings.HasSuffix(why, ", proved") {
+			if _, err := fmt.Sscanf(why, "%d wrong password", &n); err != nil || n > 3 || !strings.HasSuffix(why, ", proved") {
 				s.Errorf("a ban because of %q", why)
 			}
 		}
