@@ -17,7 +17,7 @@ const shownHeld = 3
 // HeldProblem is why newer lists wait, as a problem; nil if none do. agent says that one is running,
 // which notices when the calls have ended.
 func HeldProblem(h *impact.Held, agent bool) *problem.Problem {
-	if h == nil {
+	if h == nil || len(h.Addresses) == 0 {
 		return nil
 	}
 	var who []string

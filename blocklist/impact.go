@@ -55,6 +55,9 @@ func (e *Enforcement) answer(ctx context.Context, report *SyncReport, record sta
 	}
 	d := change.Decide(on, e.inForce(record, p.lives, change.Holders(on)), record.Spared, state.Clock())
 	defer func() { report.decided = d }()
+	if on == config.ImpactHold && change.Untracked() {
+		report.warn("no call can hold the lists, since the kernel tracks no connections (on_impact: hold)")
+	}
 	switch {
 	case d.Held != nil:
 		d.Held.After(record.Held)

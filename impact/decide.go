@@ -57,6 +57,9 @@ func (c CutOff) Holds() bool {
 	return c.calls() || slices.ContainsFunc(c.Flows, func(f flows.UsedFlow) bool { return f.Proto == "tcp" })
 }
 
+// Untracked reports that the kernel tracks no connections, so that calls are not known.
+func (c *Change) Untracked() bool { return c != nil && c.untracked }
+
 // Holders returns the addresses for which a change may wait, if on says so.
 func (c *Change) Holders(on string) cidr.Sets {
 	var all []cidr.Prefix
