@@ -42,7 +42,7 @@ type daemon struct {
 
 	foreignPhones bool      // the same of a set of registered phones
 	knownSet      string    // the name of the sets of registered phones at the last check; "" if none are needed
-	phonesAt      time.Time // see phoneListed
+	phonesAt      time.Time // see applyForFriend
 
 	configAt time.Time           // when somebody began to edit the configuration
 	pathsAt  time.Time           // when local feeds were last read

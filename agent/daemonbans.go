@@ -25,8 +25,12 @@ func (d *daemon) allowedChanged(ctx context.Context) error {
 
 // phoneListed plans an apply that takes a registered phone out of the sets of lists. Many may
 // register at once, so with large lists the next apply waits a while.
-func (d *daemon) phoneListed(now time.Time) {
-	d.applySoon("a registered phone is in a list", max(0, d.phonesAt.Add(filesPace*d.took).Sub(now)))
+func (d *daemon) phoneListed(now time.Time) { d.applyForFriend("a registered phone is in a list", now) }
+
+// applyForFriend plans an apply for who is exempt from now on. However many these are, the agent has
+// time for other work between two.
+func (d *daemon) applyForFriend(why string, now time.Time) {
+	d.applySoon(why, max(0, d.phonesAt.Add(filesPace*d.took).Sub(now)))
 	d.phonesAt = now
 }
 
@@ -38,7 +42,7 @@ func (d *daemon) trunksChanged(ctx context.Context) {
 		hosts = append(hosts, t.Host)
 	}
 	d.log.Info("the PBX is registered at other providers than before, which are exempt", "now", hosts)
-	d.applySoon("trunks of the PBX", 0)
+	d.applyForFriend("trunks of the PBX", time.Now())
 	select {
 	case d.fetcher.replaced <- d.cfg:
 	case <-ctx.Done():

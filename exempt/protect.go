@@ -188,7 +188,8 @@ func GatherWith(cfg config.Config, answers Resolved, sessions []netip.Addr) (*Pr
 	}
 	list.addHosts(cfg.Allow, "allow")
 	list.addHosts(cfg.Firewall.Trunks, "trunks")
-	for _, t := range known.ReadTrunks(cfg).All {
+	trunks, unread := known.FindTrunks(cfg)
+	for _, t := range trunks.All {
 		list.addAddrs(t.Addrs, trunkReason(t))
 	}
 	for _, f := range cfg.Feeds {
@@ -216,6 +217,9 @@ func GatherWith(cfg config.Config, answers Resolved, sessions []netip.Addr) (*Pr
 	}
 	p.Sessions = sessions
 	p.Problems = slices.Concat(answers.Problems, allowed.Notes)
+	if unread != nil {
+		p.Problems = append(p.Problems, problem.Line(unread))
+	}
 	p.unread, p.AllowedProblem, p.AllowedUntil = allowed.Unread, allowed.problem(), allowed.next()
 	if p.unread != nil {
 		p.Problems = append(p.Problems, p.unread.Error())

@@ -178,7 +178,7 @@ func keep(ctx context.Context, cfg config.Config, verb string, wait time.Duratio
 		return err
 	}
 	defer unlock()
-	trunks, _ := readTrunks(cfg, state.Clock())
+	trunks, _, _ := readTrunks(cfg, state.Clock())
 	if state.IsUnwritten(cfg, TrunksFile+".json") {
 		_, err = writeTrunks(cfg, trunks, true)
 	}

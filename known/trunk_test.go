@@ -140,6 +140,18 @@ func TestTrunksOfTheHost(t *testing.T) {
 	if changed != 1 {
 		t.Errorf("changed %d times", changed)
 	}
+	for n, damaged := range []string{h.cfg.RunDir, h.cfg.StateDir} {
+		if err := os.WriteFile(damaged+"/"+TrunksFile+".json", []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if l, err := FindTrunks(h.cfg); len(l.All) != 2*(1-n) || (err != nil) != (n == 1) {
+			t.Errorf("%+v, %v", l, err)
+		}
+	}
+	tell(http.StatusOK, `{"trunks": [{"host": "9.9.9.9", "account": "me"}, {"host": "b.example"}]}`)
+	if _, err := Resolved(t.Context(), h.cfg, addrs, time.Second); err != nil || changed != 2 {
+		t.Errorf("%v, changed %d times", err, changed)
+	}
 	if _, err := Forget(t.Context(), h.cfg, "test", []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32")}, time.Second); err != nil {
 		t.Error(err)
 	}

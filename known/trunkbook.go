@@ -3,6 +3,7 @@ package known
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -17,23 +18,34 @@ import (
 )
 
 // TrunksFile is the name of the copies of the list of trunks, which are kept as those of phones are.
-// What cannot be read is told again within an hour, so that is no trouble of its own.
 const TrunksFile = "trunks"
 
 // ReadTrunks reads the list of trunks as it is now. It changes nothing.
 func ReadTrunks(cfg config.Config) Trunks {
-	if !cfg.PBX.TrustRegistered {
-		return Trunks{}
-	}
-	t, _ := readTrunks(cfg, state.Clock())
+	t, _ := FindTrunks(cfg)
 	return t
 }
 
-// readTrunks returns the newest copy, and that of the state folder.
-func readTrunks(cfg config.Config, now deadline.Clock) (newest, kept Trunks) {
+// FindTrunks is [ReadTrunks], with why there may be more trunks than the list has. That needs nobody's
+// help: what watches the PBX tells of all trunks each hour.
+func FindTrunks(cfg config.Config) (Trunks, error) {
+	if !cfg.PBX.TrustRegistered {
+		return Trunks{}, nil
+	}
+	t, _, err := readTrunks(cfg, state.Clock())
+	return t, err
+}
+
+// readTrunks returns the newest copy, and that of the state folder. The error says why there is none,
+// although there should be.
+func readTrunks(cfg config.Config, now deadline.Clock) (newest, kept Trunks, unread error) {
+	var errs []error
 	for _, dir := range dirs(cfg) {
 		t, err := readTrunksIn(dir)
 		if err != nil {
+			if !problem.IsAbsent(err) {
+				errs = append(errs, err)
+			}
 			continue
 		}
 		if t.Serial > newest.Serial {
@@ -43,7 +55,10 @@ func readTrunks(cfg config.Config, now deadline.Clock) (newest, kept Trunks) {
 			kept = t
 		}
 	}
-	return newest.At(now), kept
+	if newest.Serial == 0 && len(errs) > 0 {
+		unread = fmt.Errorf("trunks of the PBX may be blocked until it is asked for them again, within an hour: %w", errors.Join(errs...))
+	}
+	return newest.At(now), kept, unread
 }
 
 func readTrunksIn(dir string) (Trunks, error) {
@@ -97,7 +112,7 @@ func takeTrunks(ctx context.Context, cfg config.Config, seen []SeenTrunk) (chang
 		return false, nil, err
 	}
 	defer unlock()
-	now, kept := readTrunks(cfg, state.Clock())
+	now, kept, _ := readTrunks(cfg, state.Clock())
 	next, changed := now.with(seen, now.Written)
 	unkept, err = writeTrunks(cfg, next, kept.due(next))
 	if err != nil || !changed {
@@ -120,7 +135,7 @@ func Resolved(ctx context.Context, cfg config.Config, addrs map[string][]netip.A
 		return false, err
 	}
 	defer unlock()
-	now, kept := readTrunks(cfg, state.Clock())
+	now, kept, _ := readTrunks(cfg, state.Clock())
 	next, changed := now.at(addrs)
 	if _, err := writeTrunks(cfg, next, kept.due(next)); err != nil { // status says what is not in the state folder
 		return false, err

@@ -284,12 +284,45 @@ func TestRegistrations(t *testing.T) {
 	if diff := cmp.Diff(slices.Repeat(want, len(at)), saw); diff != "" {
 		t.Error(diff)
 	}
-	rest := listingRest
-	if diff := cmp.Diff([]time.Duration{rest, 2 * rest, 2*rest + time.Hour, 2*rest + 2*time.Hour}, at); diff != "" {
+	begin := listingRest + registrationsRest
+	if diff := cmp.Diff([]time.Duration{listingRest, begin, begin + time.Hour, begin + 2*time.Hour}, at); diff != "" {
 		t.Error(diff)
 	}
 	if h.Dropped != 5 { // the answers that nobody asked for, and the event of a stranger
 		t.Errorf("%+v", h)
+	}
+}
+
+// TestRenewedRegistrations: registrations that are renewed each second neither put the listing off nor
+// have one made each time, and one without an end keeps no other from being made.
+func TestRenewedRegistrations(t *testing.T) {
+	registry := lines("Event: Registry", "Privilege: system,all", "ChannelType: PJSIP", "Username: sip:me@x", "Domain: sip:x", "Status: Registered")
+	for answers, want := range map[bool]int{true: 10, false: 2} {
+		listed := 0
+		play(t, 100*time.Second, func(f *fake) {
+			f.starts(nil)
+			go func() {
+				for a := f.any(); a != nil; a = f.any() {
+					if a["Action"] == "PJSIPShowRegistrationsOutbound" {
+						if listed++; !answers {
+							continue
+						}
+					}
+					f.says(lines("Response: Success", "ActionID: "+a["ActionID"], "CoreHTTPenabled: No", "EventList: Complete"))
+				}
+			}()
+			for {
+				f.says(registry)
+				select {
+				case <-time.After(time.Second):
+				case <-f.over:
+					return
+				}
+			}
+		})
+		if listed != want {
+			t.Errorf("answers %v: listed %d times, not %d", answers, listed, want)
+		}
 	}
 }
 

@@ -10,7 +10,11 @@ import (
 // Registrations are listed when the session begins, when Asterisk says that one has succeeded or that
 // it has read its configuration anew, and every registrationsEvery: so whoever keeps them knows
 // which are gone.
-const registrationsEvery = time.Hour
+// The rest between two is so long that registrations which are renewed all the time cost little.
+const (
+	registrationsEvery = time.Hour
+	registrationsRest  = 10 * time.Second
+)
 
 // registrations lists where Asterisk itself is registered: its providers, as its configuration names
 // them. No packet changes that list.
@@ -18,20 +22,23 @@ type registrations struct {
 	session *session
 	timer   *time.Timer // when the next one is due, or the present one has taken too long
 	asked   string      // the ActionID of the present one
-	again   bool        // something has changed since it was asked for
+	planned bool        // another one is wanted soon, by what has changed since it was asked for last
+	last    time.Time   // when the last one was over
 }
 
 func newRegistrations(s *session) registrations {
 	return registrations{session: s, timer: time.NewTimer(listingRest)}
 }
 
-// plan has registrations listed soon.
+// plan has registrations listed soon. What changes while that is planned does not put it off.
 func (l *registrations) plan() {
-	if l.asked != "" {
-		l.again = true
+	if l.planned {
 		return
 	}
-	l.timer.Reset(listingRest)
+	l.planned = true
+	if l.asked == "" {
+		l.timer.Reset(max(listingRest, time.Until(l.last.Add(registrationsRest))))
+	}
 }
 
 // due asks for a listing. If one is not yet over, Asterisk hangs in it.
@@ -40,17 +47,17 @@ func (l *registrations) due() (err error) {
 		l.over()
 		return nil
 	}
+	l.planned = false
 	l.asked, err = l.session.ask("PJSIPShowRegistrationsOutbound")
 	l.timer.Reset(listingLimit)
 	return err
 }
 
 func (l *registrations) over() {
-	l.asked = ""
+	l.asked, l.last = "", time.Now()
 	l.timer.Reset(registrationsEvery)
-	if l.again {
-		l.again = false
-		l.plan()
+	if l.planned {
+		l.timer.Reset(registrationsRest)
 	}
 }
 
