@@ -29,6 +29,7 @@ type daemon struct {
 	allows  chan request  // requests of "voipbl allow"
 	listed  chan struct{} // a list blocks a phone that has registered
 	trunks  chan struct{} // the PBX is registered elsewhere than before
+	adopted bell          // rung after shared has changed
 
 	agenda   agenda        // when each task is due
 	applyWhy []string      // the reasons for applyTask

@@ -26,7 +26,7 @@ import (
 // little time and memory. It cannot keep anybody else from the agent.
 
 const (
-	// mostOfPBX is how many connections this socket has at a time. The process needs one.
+	// mostOfPBX is how many connections this socket has at a time. The process needs two.
 	mostOfPBX = 4
 
 	// pbxReadWait is how long a request may take to arrive, and pbxIdle how long a connection may
@@ -64,6 +64,7 @@ func (d *daemon) listenToPBX(banned *bans.Server, attackers *attackers, phones *
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+link.SettingsPath, d.giveSettings)
 	mux.HandleFunc("POST "+link.HealthPath, d.takeHealth)
+	mux.HandleFunc("POST "+link.ChangePath, d.awaitChange)
 	mux.HandleFunc("POST "+bans.SeenPath, seen.Serve)
 	mux.HandleFunc("POST "+known.Path, fewer(&quota.Quota{Most: mostPhoneRequests, Per: time.Minute}, phones.Serve))
 	mux.HandleFunc("POST "+known.TrunksPath, fewer(&quota.Quota{Most: mostTrunkRequests, Per: time.Minute}, phones.ServeTrunks))

@@ -101,6 +101,7 @@ func (d *daemon) adopt(ctx context.Context, cfg config.Config) error {
 	d.cfg = cfg
 	d.keepConfig()
 	d.shared.Store(&cfg)
+	d.adopted.ring()
 	d.files.follow(cfg, d.opts.ConfigFile)
 	d.listenForMetrics(ctx, time.Now())
 	d.reports.poke()

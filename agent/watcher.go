@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/voipbl/voipbl/config"
@@ -27,14 +28,12 @@ func (d *daemon) giveSettings(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	if cfg.PBX.TrustRegistered {
-		rows, problem := known.Rows(cfg)
-		if problem != nil {
-			d.log.Warn("the watcher of the PBX begins without the phones that are known", "error", problem.Error)
-		}
-		for _, p := range rows {
-			s.Phones = append(s.Phones, link.Phone{Addr: p.Address, Account: p.Account, Transport: p.Transport, Since: p.Since, Until: p.Until})
-		}
+	phones, problem := known.ReadAll(cfg)
+	if problem != nil {
+		d.log.Warn("the watcher of the PBX begins without the phones that are known", "error", problem.Error)
+	}
+	for _, p := range phones.Rows() {
+		s.Phones = append(s.Phones, link.Phone{Addr: p.Address, Account: p.Account, Transport: p.Transport, Since: p.Since, Until: p.Until})
 	}
 	state.Respond(w, s)
 }
@@ -87,12 +86,68 @@ func (d *daemon) takeHealth(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not understood", http.StatusBadRequest)
 		return
 	}
-	s, err := watcherSettings(*d.shared.Load())
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		return
-	}
 	reported := &link.Reported{At: time.Now().UTC().Truncate(time.Second), Health: h.Clean()}
 	d.state.change(func(now *state.AgentStatus) { now.PBX = reported })
-	state.Respond(w, link.Heard{Serial: s.Serial()})
+	state.Respond(w, struct{}{})
+}
+
+// maxSerial bounds a request about another serial.
+const maxSerial = 1 << 10
+
+// awaitChange answers as soon as the watcher's settings are others than it has, or after a while.
+func (d *daemon) awaitChange(w http.ResponseWriter, r *http.Request) {
+	var had link.Serial
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxSerial)).Decode(&had); err != nil {
+		http.Error(w, "not understood", http.StatusBadRequest)
+		return
+	}
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(link.ChangeWait + state.RequestWait)); err != nil {
+		d.log.Debug("the watcher of the PBX may have to ask again", "error", err)
+	}
+	enough := time.NewTimer(link.ChangeWait)
+	defer enough.Stop()
+	for waits := true; ; {
+		adopted := d.adopted.next()
+		s, err := watcherSettings(*d.shared.Load())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		if now := s.Serial(); now != had.Serial || !waits {
+			state.Respond(w, link.Serial{Serial: now})
+			return
+		}
+		select {
+		case <-adopted:
+		case <-enough.C:
+			waits = false
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+// bell is rung for everybody who waits for it.
+type bell struct {
+	mu   sync.Mutex
+	rung chan struct{}
+}
+
+// next returns a channel that is closed when the bell is rung next.
+func (b *bell) next() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rung == nil {
+		b.rung = make(chan struct{})
+	}
+	return b.rung
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rung != nil {
+		close(b.rung)
+		b.rung = nil
+	}
 }

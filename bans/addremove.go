@@ -151,6 +151,9 @@ func (r *Report) forgetPhones(ctx context.Context, cfg config.Config, wishes []b
 	}
 	gone, err := known.Forget(ctx, cfg, "voipbl ban", banned, wait)
 	for _, p := range gone {
+		if !cfg.PBX.TrustRegistered {
+			break
+		}
 		r.Notes = append(r.Notes, fmt.Sprintf("%s was a registered phone (%s), and is none any more: until it registers again, lists and limits apply to it as to others", p.Addr, p.Account))
 	}
 	if err != nil {

@@ -41,12 +41,19 @@ type Book struct {
 // dirs are the folders of the copies.
 func dirs(cfg config.Config) [2]string { return [2]string{cfg.RunDir, cfg.StateDir} }
 
-// Read reads the list as it is now. It changes nothing. The problem says why there may be more
-// phones than the list has; nil if there are not.
+// Read reads the list as it is now, of phones that are spared: none with pbx.trust_registered: false.
+// It changes nothing. The problem says why there may be more phones than the list has; nil if there
+// are not.
 func Read(cfg config.Config) (List, *problem.Problem) {
 	if !cfg.PBX.TrustRegistered {
 		return List{}, nil
 	}
+	return ReadAll(cfg)
+}
+
+// ReadAll is Read, also of phones that are not spared. Whoever bans attackers has to know phones all the
+// same.
+func ReadAll(cfg config.Config) (List, *problem.Problem) {
 	b := read(cfg, state.Clock())
 	return b.List, problem.If(b.problem())
 }
@@ -212,9 +219,6 @@ func lock(ctx context.Context, cfg config.Config, verb string, wait time.Duratio
 // took off. verb is the command that bans. It waits for a registration that is under way, which may
 // have begun before the ban.
 func Forget(ctx context.Context, cfg config.Config, verb string, networks []netip.Prefix, wait time.Duration) ([]Phone, error) {
-	if !cfg.PBX.TrustRegistered {
-		return nil, nil
-	}
 	unlock, err := lock(ctx, cfg, verb, wait)
 	if err != nil {
 		return nil, err
@@ -248,7 +252,7 @@ func (e *unforgottenError) Unwrap() error { return e.err }
 // Mend begins a new list if all copies are damaged, and keeps these under another name. It returns
 // what a person should know.
 func Mend(ctx context.Context, cfg config.Config, verb string, wait time.Duration) (note string, err error) {
-	if !cfg.PBX.TrustRegistered || !read(cfg, state.Clock()).spoilt {
+	if !read(cfg, state.Clock()).spoilt {
 		return "", nil
 	}
 	unlock, err := lock(ctx, cfg, verb, wait)

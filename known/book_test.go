@@ -347,19 +347,23 @@ func TestDiskIsSpared(t *testing.T) {
 	}
 }
 
-// TestSwitchedOff: one key turns all of it off.
+// TestSwitchedOff: one key turns all of it off. The list is kept, for whoever bans attackers.
 func TestSwitchedOff(t *testing.T) {
 	h := newHost(t)
 	h.register("203.0.113.7", "6001", time.Hour)
 	h.cfg.PBX.TrustRegistered = false
+	h.register("203.0.113.9", "6002", time.Hour)
 	if l, p := Read(h.cfg); len(l.Phones) != 0 || p != nil {
 		t.Errorf("%v, %v", l, p)
 	}
-	if code := h.post([]byte("{}"), nil); code != http.StatusConflict {
-		t.Errorf("a request is answered with %d", code)
+	if l, p := ReadAll(h.cfg); len(l.Phones) != 2 || p != nil {
+		t.Errorf("what bans attackers does not know the phones: %v, %v", l, p)
 	}
 	if found := h.settle(); found != nil {
 		t.Errorf("found %q", found)
+	}
+	if gone, err := Forget(t.Context(), h.cfg, "voipbl ban", []netip.Prefix{netip.MustParsePrefix("203.0.113.9/32")}, time.Minute); err != nil || len(gone) != 1 {
+		t.Errorf("%v, %v", gone, err)
 	}
 	h.cfg.PBX.TrustRegistered, h.cfg.Firewall.Base = true, false
 	h.register("203.0.113.8", "6001", time.Hour)

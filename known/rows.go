@@ -3,9 +3,6 @@ package known
 import (
 	"net/netip"
 	"time"
-
-	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/internal/problem"
 )
 
 // The kinds of rows.
@@ -27,12 +24,6 @@ type Row struct {
 
 	Unlimited time.Time `json:"unlimited_until"` // until when the limits of base rules do not apply
 	Unlisted  time.Time `json:"unlisted_until"`  // until when no list blocks it
-}
-
-// Rows returns the phones by address and account, and why there may be more.
-func Rows(cfg config.Config) ([]Row, *problem.Problem) {
-	l, p := Read(cfg)
-	return l.Rows(), p
 }
 
 // Rows returns the phones of a list by address and account.

@@ -50,6 +50,10 @@ func (s *Server) ServeTrunks(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if !cfg.PBX.TrustRegistered {
+		http.Error(w, "pbx.trust_registered is false", http.StatusConflict)
+		return
+	}
 	changed, unkept, err := takeTrunks(r.Context(), cfg, ask.Trunks)
 	if changed {
 		s.Trunks()
@@ -71,12 +75,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, ask any, check fun
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return config.Config{}, false
 	}
-	cfg := s.Cfg()
-	if !cfg.PBX.TrustRegistered {
-		http.Error(w, "pbx.trust_registered is false", http.StatusConflict)
-		return config.Config{}, false
-	}
-	return cfg, true
+	return s.Cfg(), true
 }
 
 // answer carries a request out. First the list is written, since the next check of the kernel's
@@ -112,7 +111,7 @@ func answer(ctx context.Context, cfg config.Config, r Request) (a Answer, spread
 		return failed(err)
 	}
 	for _, s := range r.Phones { // also of those known before: an apply may have begun before they were
-		a.Listed = a.Listed || l.Has(s.Addr) && inSet(cfg.SetName, s.Addr)
+		a.Listed = a.Listed || cfg.PBX.TrustRegistered && l.Has(s.Addr) && inSet(cfg.SetName, s.Addr)
 	}
 	for _, err := range []error{unkept, unsure, fill(cfg, kernel, l)} {
 		if err != nil {

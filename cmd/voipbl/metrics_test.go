@@ -111,7 +111,7 @@ func TestMetrics(t *testing.T) {
 	health := link.Health{
 		HEP: &link.HEP{Packets: 7, WrongKey: 2, Damaged: 3, Lost: 4, Last: time.Now()}, AMI: &link.AMI{Events: 5, Dropped: 6}, Bans: 8, Tells: []link.Tell{},
 	}
-	if err := state.TellPBX(t.Context(), filepath.Join(h.dir, "run"), link.HealthPath, time.Minute, health, new(link.Heard)); err != nil {
+	if err := state.TellPBX(t.Context(), filepath.Join(h.dir, "run"), link.HealthPath, time.Minute, health, new(struct{})); err != nil {
 		t.Fatal(err)
 	}
 

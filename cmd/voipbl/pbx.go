@@ -117,12 +117,11 @@ func (a *app) pbxRunCommand() *cobra.Command {
 		Short: "Watch the PBX, as voipbl-pbx.service does",
 		Long: `Watch the PBX, and tell the agent of phones and attackers. It needs no rights
 but to reach the agent's socket, from which it also has its settings; without
-the agent it waits. It ends when these change, and the unit starts it again. The
+the agent it waits. When these change, it begins anew at once. The
 socket is in run_dir of the configuration, if it may read that and --run-dir
 does not say where.
 
-Exit status: 0 ended by a signal, or the settings have changed; 1 failed; 2
-usage.`,
+Exit status: 0 ended by a signal; 1 failed; 2 usage.`,
 		Example: `  systemctl enable --now voipbl-pbx    as a service`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -134,10 +133,11 @@ usage.`,
 			}
 			w := &watch.Watcher{Log: screen.NewLog(a.Err, verbose), Agent: &watch.Socket{RunDir: runDir}, Alive: aliveTo(systemd)}
 			err := w.Run(cmd.Context())
-			switch {
-			case errors.Is(err, watch.ErrSettings):
+			for errors.Is(err, watch.ErrSettings) {
 				w.Log.Info("the settings have changed: begins anew")
-				return nil
+				err = w.Run(cmd.Context())
+			}
+			switch {
 			case err == nil, errors.Is(err, context.Canceled):
 				return nil
 			}

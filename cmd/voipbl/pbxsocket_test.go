@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/known"
+	"github.com/voipbl/voipbl/pbx/link"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -78,7 +80,9 @@ func (p *pbxSide) answered(text io.Reader) int {
 func TestPBXSocket(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, "nft")
-	r := h.startAgent(h.configure("allow: [203.0.113.0/24]\nreport: {enabled: true, url: \"http://127.0.0.1:9\", insecure: true}\n", h.nearFeed()))
+	feed := h.nearFeed()
+	const settings = "allow: [203.0.113.0/24]\nreport: {enabled: true, url: \"http://127.0.0.1:9\", insecure: true}\n"
+	r := h.startAgent(h.configure(settings, feed))
 	r.told("READY=1", time.Minute)
 	p := &pbxSide{r, filepath.Join(h.dir, "run")}
 
@@ -128,6 +132,32 @@ func TestPBXSocket(t *testing.T) {
 	}
 	if l, unread := known.Read(config.Config{RunDir: p.runDir, StateDir: filepath.Join(h.dir, "state"), PBX: config.PBX{TrustRegistered: true}}); len(l.Phones) != 0 || unread != nil {
 		t.Errorf("%v: %+v", unread, l.Phones)
+	}
+
+	t.Log("other settings are told as soon as they are in force")
+	tell := func(path string, what, v any) {
+		if err := state.TellPBX(t.Context(), p.runDir, path, link.ChangeWait/2, what, v); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	var had, has link.Settings
+	var change link.Serial
+	tell(link.SettingsPath, nil, &had)
+	none := r.descriptors()
+	changed := make(chan bool)
+	go func() {
+		defer close(changed)
+		tell(link.ChangePath, link.Serial{Serial: had.Serial()}, &change)
+	}()
+	h.eventually("the question waits", time.Minute, func() bool { return r.descriptors() > none })
+	h.configure(settings+"pbx: {traps: {extensions: [\"999\"]}}\n", feed)
+	if out, code := r.voipbl("reload"); code != 0 {
+		t.Errorf("%d: %s", code, out)
+	}
+	<-changed
+	tell(link.SettingsPath, nil, &has)
+	if !slices.Equal(has.Traps.Extensions, []string{"999"}) || change.Serial != has.Serial() {
+		t.Errorf("%+v, %+v", has, change)
 	}
 
 	t.Log("trunks, which are exempt at once, few at a time")

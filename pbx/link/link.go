@@ -14,15 +14,20 @@ import (
 	"github.com/voipbl/voipbl/pbx"
 )
 
-// Paths on the socket: for [Settings], without a request; and for [Health], answered by [Heard].
+// Paths on the socket: for [Settings], without a request; for [Health], without an answer; and for
+// [Serial], answered by another one as soon as there is one, or by the same after ChangeWait.
 const (
 	SettingsPath = "/settings"
 	HealthPath   = "/health"
+	ChangePath   = "/change"
 )
 
-// Heard is the answer to a [Health].
-type Heard struct {
-	Serial string `json:"serial"` // that of the settings now: see [Settings.Serial]
+// ChangeWait is how long the agent waits for other settings before it answers.
+const ChangeWait = time.Minute
+
+// Serial is which settings the watcher has, or is to have.
+type Serial struct {
+	Serial string `json:"serial"` // see [Settings.Serial]
 }
 
 // Settings are what the watcher is to do.
@@ -35,7 +40,7 @@ type Settings struct {
 	RunsAs    string         `json:"runs_as,omitempty"` // the number of the user that runs Asterisk; "" is "asterisk"
 
 	Bans   bool    `json:"bans"`             // attackers are banned
-	Trust  bool    `json:"trust"`            // registered phones are told of
+	Trust  bool    `json:"trust"`            // where the PBX is registered is told of
 	Phones []Phone `json:"phones,omitempty"` // those that are known
 	Traps  Traps   `json:"traps"`
 }

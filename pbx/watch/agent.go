@@ -94,9 +94,15 @@ func (s *Socket) Trunks(ctx context.Context, all []link.Trunk) error {
 	return err
 }
 
-// Health tells how the watcher is, and returns whether the settings are others than it has.
-func (s *Socket) Health(ctx context.Context, h link.Health) (changed bool, err error) {
-	var a link.Heard
-	err = state.TellPBX(ctx, s.RunDir, link.HealthPath, answerWait, h, &a)
-	return err == nil && a.Serial != s.serial, err
+// Health tells how the watcher is.
+func (s *Socket) Health(ctx context.Context, h link.Health) error {
+	return state.TellPBX(ctx, s.RunDir, link.HealthPath, answerWait, h, new(struct{}))
+}
+
+// Changed waits until the settings are others than the watcher has, or for a while. It returns whether
+// they are.
+func (s *Socket) Changed(ctx context.Context) (bool, error) {
+	var now link.Serial
+	err := state.TellPBX(ctx, s.RunDir, link.ChangePath, link.ChangeWait+answerWait, link.Serial{Serial: s.serial}, &now)
+	return err == nil && now.Serial != s.serial, err
 }

@@ -27,8 +27,8 @@ const (
 type teller struct {
 	*outbox
 	w      *Watcher
-	bans   bool // and not only phones
-	trust  bool
+	bans   bool                                            // attackers are to be banned
+	trust  bool                                            // where the PBX is registered are trunks
 	health func(now time.Time, so link.Health) link.Health // adds how the sources are
 
 	due chan struct{} // the agent is to be told how the watcher is
@@ -83,7 +83,7 @@ func (t *teller) spare(all []netip.Addr, now time.Time) {
 	}
 }
 
-// run tells the agent until ctx ends, or the agent has other settings.
+// run tells the agent until ctx ends.
 func (t *teller) run(ctx context.Context) error {
 	soon := time.NewTimer(tellEvery) // runs while something waits
 	defer soon.Stop()
@@ -100,12 +100,7 @@ func (t *teller) run(ctx context.Context) error {
 			t.w.reached(ofPhones, t.tellPhones(ctx))
 			t.w.reached(ofTrunks, t.tellTrunks(ctx))
 		case <-t.due:
-			now := time.Now()
-			changed, err := t.w.Agent.Health(ctx, t.health(now, t.counted()))
-			if changed {
-				return ErrSettings
-			}
-			t.w.reached(ofHealth, err)
+			t.w.reached(ofHealth, t.w.Agent.Health(ctx, t.health(time.Now(), t.counted())))
 		}
 		if !running && t.waits() {
 			soon.Reset(tellEvery)
@@ -145,7 +140,7 @@ func (t *teller) tellBans(ctx context.Context) error {
 
 func (t *teller) tellPhones(ctx context.Context) error {
 	phones, forget := t.takePhones(known.MostAsked)
-	if !t.trust || len(phones)+len(forget) == 0 {
+	if len(phones)+len(forget) == 0 {
 		return nil
 	}
 	banned, err := t.w.Agent.Phones(ctx, phones, forget)

@@ -36,8 +36,12 @@ type Agent interface {
 	// Trunks tells where the PBX is registered.
 	Trunks(ctx context.Context, all []link.Trunk) error
 
-	// Health tells how the watcher is. It returns whether the settings are others now.
-	Health(ctx context.Context, h link.Health) (changed bool, err error)
+	// Health tells how the watcher is.
+	Health(ctx context.Context, h link.Health) error
+
+	// Changed waits until the settings are others than those it returned last, or for a while. It
+	// returns whether they are.
+	Changed(ctx context.Context) (bool, error)
 }
 
 // Unbanned are addresses that the agent has not banned.
@@ -92,11 +96,12 @@ func (w *Watcher) run(ctx context.Context, sourcesOf func(link.Settings) *source
 		group.Go(func() error { return source.keep(ctx, w.Log, saw) })
 	}
 	group.Go(func() error { return out.run(ctx) })
+	group.Go(func() error { return w.follow(ctx) })
 	group.Go(func() error { return w.judge(ctx, s, on, saw, out) })
 	return group.Wait()
 }
 
-// firstAsk and longestAsk are the pauses between two attempts to reach the agent at the start.
+// firstAsk and longestAsk are the pauses between two attempts to reach the agent.
 const (
 	firstAsk   = time.Second
 	longestAsk = 10 * time.Second
@@ -117,6 +122,27 @@ func (w *Watcher) settings(ctx context.Context) (link.Settings, error) {
 		case <-ctx.Done():
 			return s, ctx.Err()
 		}
+	}
+}
+
+// follow returns [ErrSettings] as soon as the agent has other settings. While it does not say so, that
+// is asked again after a while: it may be about to end or to begin.
+func (w *Watcher) follow(ctx context.Context) error {
+	for pause := firstAsk; ; {
+		changed, err := w.Agent.Changed(ctx)
+		switch {
+		case changed:
+			return ErrSettings
+		case err == nil:
+			pause = firstAsk
+			continue
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		pause = min(2*pause, longestAsk)
 	}
 }
 

@@ -30,7 +30,7 @@ type agent struct {
 	mu       sync.Mutex
 	settings link.Settings
 	away     bool
-	changed  bool
+	changed  chan struct{}
 	exempt   []netip.Addr
 	banned   []netip.Addr // by others
 	full     string       // why it bans nobody now
@@ -117,9 +117,23 @@ func (a *agent) Trunks(_ context.Context, all []link.Trunk) error {
 	return errors.Join(err, a.deaf)
 }
 
-func (a *agent) Health(_ context.Context, h link.Health) (changed bool, err error) {
-	err = a.locked(func() { a.health, changed = h, a.changed })
-	return changed, err
+func (a *agent) Health(_ context.Context, h link.Health) error {
+	return a.locked(func() { a.health = h })
+}
+
+// Changed waits as the agent does.
+func (a *agent) Changed(ctx context.Context) (changed bool, err error) {
+	if err := a.locked(func() {}); err != nil {
+		return false, err
+	}
+	select {
+	case <-a.changed:
+		return true, nil
+	case <-time.After(link.ChangeWait):
+		return false, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
 }
 
 var (
@@ -202,7 +216,7 @@ func (j *journal) String() string {
 
 func bubble(t *testing.T, f func(t *testing.T, a *agent, feed given)) {
 	synctest.Test(t, func(t *testing.T) {
-		f(t, &agent{settings: link.Settings{Bans: true, Trust: true}}, make(given))
+		f(t, &agent{settings: link.Settings{Bans: true}, changed: make(chan struct{})}, make(given))
 	})
 }
 
@@ -470,7 +484,7 @@ func TestUntrusted(t *testing.T) {
 	})
 }
 
-// TestOff: without pbx.bans nobody is banned, without pbx.trust_registered no phone is told of.
+// TestOff: without pbx.ban_attackers nobody is banned, and phones are told of.
 func TestOff(t *testing.T) {
 	bubble(t, func(t *testing.T, a *agent, feed given) {
 		a.settings = link.Settings{}
@@ -481,20 +495,25 @@ func TestOff(t *testing.T) {
 		feed <- right(office, "6001")
 		pass(time.Minute)
 		got := a.told()
-		if len(got.bans)+len(got.phones) > 0 {
+		if len(got.bans) > 0 || len(got.phones) != 1 {
 			t.Errorf("%+v %+v", got.bans, got.phones)
 		}
 	})
 }
 
-// TestChanged: other settings end the run, with an error that says so.
+// TestChanged: other settings end the run at once, with an error that says so, also after the agent was
+// away.
 func TestChanged(t *testing.T) {
 	bubble(t, func(t *testing.T, a *agent, feed given) {
 		ended := watching(t, a, feed).ended
-		a.set(func() { a.changed = true })
-		pass(healthEvery + time.Second)
-		if err := <-ended; !errors.Is(err, ErrSettings) {
-			t.Error(err)
+		a.set(func() { a.away = true })
+		pass(link.ChangeWait + longestAsk)
+		a.set(func() { a.away = false })
+		pass(longestAsk)
+		began := time.Now()
+		close(a.changed)
+		if err := <-ended; !errors.Is(err, ErrSettings) || !time.Now().Equal(began) {
+			t.Errorf("%v after %s", err, time.Since(began))
 		}
 	})
 }
