@@ -55,10 +55,12 @@ func Connected(text []byte, hep, ami netip.AddrPort) ([]byte, config.Config, err
 // exempt, and that Asterisk does not tell of, if it is connected by its manager interface.
 func OtherTrunks(a *asterisk.Facts, cfg config.Config) []string {
 	p := &proposer{cfg: cfg}
-	others := []string{}
-	for _, t := range trunksOf(survey.Facts{Asterisk: a}) {
-		h, err := parseHost(t)
-		if err == nil && !p.known(h) && !(cfg.PBX.AMI.IsValid() && cfg.PBX.TrustRegistered && slices.Contains(a.Registrars, t)) {
+	all, others := trunksOf(survey.Facts{Asterisk: a}), []string{}
+	if cfg.PBX.AMI.IsValid() && cfg.PBX.TrustRegistered {
+		all = slices.DeleteFunc(slices.Clone(a.Trunks), func(t string) bool { return slices.Contains(a.Registrars, t) })
+	}
+	for _, t := range all {
+		if h, err := parseHost(t); err == nil && !p.known(h) {
 			others = append(others, t)
 		}
 	}

@@ -41,7 +41,7 @@ func (d *daemon) trunksChanged(ctx context.Context) {
 	for _, t := range known.ReadTrunks(d.cfg).All {
 		hosts = append(hosts, t.Host)
 	}
-	d.log.Info("the PBX is registered at other providers than before, which are exempt", "now", hosts)
+	d.log.Info("the PBX has other trunks than before, which are exempt", "now", hosts)
 	d.applyForFriend("trunks of the PBX", time.Now())
 	select {
 	case d.fetcher.replaced <- d.cfg:

@@ -500,7 +500,7 @@ func unexempt(why []string) string {
 			step = "end that session"
 		case strings.HasPrefix(reason, exempt.ByHand):
 			step = "take that back with \"voipbl disallow\""
-		case strings.HasPrefix(reason, exempt.TrunkReason):
+		case strings.HasPrefix(reason, exempt.TrunkReason), strings.HasPrefix(reason, exempt.PeerReason):
 			step = "set \"pbx: {trust_registered: false}\""
 		case strings.HasPrefix(reason, exempt.SourceReason(config.Feed{})):
 			step = "take that feed out of the configuration"

@@ -40,7 +40,7 @@ type Status struct {
 	Kept      []feeds.Kept   `json:"kept,omitempty"` // entries in force of feeds whose last good copy is lost
 	Bans      int            `json:"bans"`           // of this host
 	Phones    int            `json:"phones"`         // registered phones that are known
-	Trunks    int            `json:"trunks"`         // providers at which the PBX is registered
+	Trunks    int            `json:"trunks"`         // that the PBX has told of
 
 	// CutOff are those whom the lists have cut off in the last day while this host talked with
 	// them, the latest first. Exempt ones are left out, since they are blocked no more.

@@ -153,6 +153,7 @@ const (
 	SessionReason    = "logged-in SSH session"
 	PhoneReason      = "registered phone"
 	TrunkReason      = "the PBX is registered there"
+	PeerReason       = "the PBX has it as a trunk"
 	localReason      = "local_networks"
 )
 
@@ -349,9 +350,9 @@ func (p *Protection) FromLists(registered known.List) (*Protection, error) {
 
 // trunkReason says why the addresses of a trunk are exempt.
 func trunkReason(t known.Trunk) string {
-	words := TrunkReason
+	words := PeerReason
 	if t.Account != "" {
-		words += " as " + t.Account
+		words = TrunkReason + " as " + t.Account
 	}
 	if name := t.Name(); name != "" {
 		words += " (" + name + ")"

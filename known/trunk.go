@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// trunkGrace is how long a provider counts after the PBX was registered there last: a registration
+	// trunkGrace is how long a provider counts after the PBX has told of it last: a registration
 	// may be refused for days.
 	trunkGrace = 7 * 24 * time.Hour
 
@@ -25,11 +25,11 @@ const (
 	MostTrunks = 64
 )
 
-// Trunk is a provider at which the PBX itself is registered. Nobody is registered there but by the
-// configuration of the PBX, so unlike a phone it is never banned.
+// Trunk is a provider at which the PBX itself is registered, or that it knows by its address alone. Only
+// the configuration of the PBX makes one, so unlike a phone it is never banned.
 type Trunk struct {
 	Host    string        `json:"host"`              // a name or an address, as that configuration has it
-	Account string        `json:"account,omitempty"` // whom the PBX is registered as
+	Account string        `json:"account,omitempty"` // whom the PBX is registered as; "" if it is not
 	Since   time.Time     `json:"since"`             // when it first was
 	Left    time.Duration `json:"left"`              // from the list's Written to the end of its time, in nanoseconds
 
@@ -139,7 +139,7 @@ func (s SeenTrunk) host() (string, bool) {
 	return h.String(), !never
 }
 
-// with returns the list with trunks that were seen now, and whether there are other ones than before.
+// with returns the list with trunks that were seen now, and whether there are other hosts than before.
 func (t Trunks) with(seen []SeenTrunk, now deadline.Clock) (next Trunks, changed bool) {
 	next = t.At(now)
 	for _, s := range seen {
@@ -162,7 +162,7 @@ func (t Trunks) with(seen []SeenTrunk, now deadline.Clock) (next Trunks, changed
 		next.All = next.All[:MostTrunks]
 		slices.SortFunc(next.All, func(a, b Trunk) int { return cmp.Compare(a.Host, b.Host) })
 	}
-	return next, !t.same(next)
+	return next, !slices.EqualFunc(t.All, next.All, func(a, b Trunk) bool { return a.Host == b.Host })
 }
 
 // at returns the list with the addresses of names. A name that is not among them keeps its own.

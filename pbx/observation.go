@@ -23,7 +23,7 @@ const (
 	Asked          What = "asked"           // a request that was challenged; each phone does that first
 	Scanned        What = "scanned"         // OPTIONS, SUBSCRIBE and the like of a stranger
 	Malformed      What = "malformed"       // not SIP, or such that the PBX cannot read it
-	Trunk          What = "trunk"           // the PBX itself is registered as Account at the host Called; Source is not valid
+	Trunk          What = "trunk"           // the PBX itself has the host Called as a trunk, and is registered there as Account; Source is not valid
 	Lost           What = "lost"            // the source of observations has lost some; Source is not valid
 )
 

@@ -153,7 +153,7 @@ func printAgent(on *screen.Screen, s *blocklist.Status, now time.Time) {
 		t.Row("phones", fmt.Sprintf("%s: see \"voipbl phones\"", screen.Plural(s.Phones, "registered phone", "registered phones")))
 	}
 	if s.Trunks > 0 {
-		t.Row("trunks", fmt.Sprintf("the PBX is registered at %s: see \"voipbl phones\"", screen.Plural(s.Trunks, "provider", "providers")))
+		t.Row("trunks", fmt.Sprintf("%s of the PBX: see \"voipbl phones\"", screen.Plural(s.Trunks, "trunk", "trunks")))
 	}
 	if words := s.WatchWords(); words != "" {
 		t.Row("PBX", "watched: "+words)

@@ -25,9 +25,10 @@ that end. A ban is stronger, and takes an address off this list. "until" is the
 end of the registration as the agent knows it: it hears of a renewal within 5
 minutes.
 
-Below them are the trunks: the providers at which the PBX itself is registered,
-by its own configuration. Neither lists nor bans block them, and base rules do
-not limit them, until 7 days after the PBX was registered there last.
+Below them are the trunks that the PBX has told of: providers at which it is
+registered itself, and peers by IAX2 with an address. Neither lists nor bans
+block them, and base rules do not limit them, until 7 days after the PBX has
+told of them last.
 
 "voipbl pbx connect" has the PBX tell the agent of them.
 "pbx: {trust_registered: false}" in the configuration turns all this off.

@@ -108,7 +108,7 @@ func TestServers(t *testing.T) {
 			f.answers("CoreHTTPenabled: Yes")
 			f.waits()
 		}, time.Second / 2, "webenabled = no", "", []string{lost}},
-		"it hangs": {func(f *fake) { f.starts(nil); f.says(challengeSent); f.waits() }, beat + silence + time.Second/2, "has said nothing for 1m0s", "", []string{asked, lost}},
+		"it hangs": {func(f *fake) { f.starts(nil); f.says(challengeSent); f.waits() }, silence + time.Second/2, "has said nothing for 1m0s", "", []string{asked, lost}},
 		"it answers no more, and tells all the same": {func(f *fake) {
 			f.starts(nil)
 			go f.waits()
@@ -121,7 +121,7 @@ func TestServers(t *testing.T) {
 				}
 			}
 		}, beat + silence + time.Second/2, "has not answered for 1m0s", "", []string{lost}},
-		"it hangs, and does not read": {func(f *fake) { f.starts(nil); f.says(challengeSent); <-f.over }, listingRest + writeLimit + time.Second/2, "i/o timeout", "", []string{asked, lost}},
+		"it hangs, and does not read": {func(f *fake) { f.starts(nil); f.says(challengeSent); <-f.over }, beat + writeLimit + time.Second/2, "i/o timeout", "", []string{asked, lost}},
 		"it ends":                     {func(f *fake) { f.starts(nil); f.says(challengeSent + "Event: Chal") }, time.Second / 2, "it has closed the connection", "", []string{asked, lost}},
 		"garbage": {func(f *fake) {
 			f.starts(nil)
@@ -195,7 +195,6 @@ func TestReconnect(t *testing.T) {
 	saw, h, dialled := play(t, 100*time.Second, func(f *fake) {
 		if n++; n == 4 {
 			f.starts(nil)
-			go f.waits()
 			<-time.After(lasting)
 		}
 	})
@@ -247,9 +246,12 @@ func TestContacts(t *testing.T) {
 	}
 }
 
-// TestRegistrations: where Asterisk itself is registered is listed at the start, when that may have
-// changed, and each hour.
-func TestRegistrations(t *testing.T) {
+// listsTrunks has an Asterisk that lists trunks.
+var listsTrunks = map[string]string{"ListCommands": "Response: Success\r\nPJSIPShowRegistrationsOutbound: x  (Priv: x)\r\nIAXregistry: x\r\nIAXpeerlist: x"}
+
+// TestTrunks: where Asterisk itself is registered is listed at the start, when that may have changed, and
+// each hour; so are its peers by IAX2 that have an address.
+func TestTrunks(t *testing.T) {
 	registry := lines("Event: Registry", "Privilege: system,all", "ChannelType: PJSIP", "Username: sip:me@x", "Domain: sip:x", "Status: Registered")
 	item := func(status, server, proxy string) string {
 		return lines("Event: OutboundRegistrationDetail", "ActionID: ID", "ObjectType: registration", "ClientUri: sip:me@x.example", "ServerUri: "+server, "OutboundProxy: "+proxy, "Status: "+status)
@@ -261,11 +263,27 @@ func TestRegistrations(t *testing.T) {
 		item("Registered", "nonsense", "<>") + item("Registered", "sip:"+strings.Repeat("x", pbx.MaxText+1), "sip:a\x1b") +
 		strings.Replace(item("Registered", "sip:stranger.example", ""), "ActionID: ID", "ActionID: 1", 1) +
 		lines("Event: OutboundRegistrationDetailComplete", "ActionID: ID", "EventList: Complete", "ListItems: 8")
+	peer := func(channel, addr, dynamic string) string {
+		return lines("Event: PeerEntry", "ActionID: ID", "Channeltype: "+channel, "ObjectName: x", "IPaddress: "+addr, "Port: 4569", "Dynamic: "+dynamic)
+	}
+	iax := map[string]string{
+		"IAXregistry": lines("Response: Success", "ActionID: ID", "EventList: start") +
+			lines("Event: RegistryEntry", "ActionID: ID", "Host: 7.7.7.7:4569", "DNSmanager: N", "Username: 4711", "Perceived: 6.6.6.6:4569", "Refresh: 60", "State: Registered") +
+			lines("Event: RegistryEntry", "ActionID: ID", "Host: 7.7.7.8:4569", "DNSmanager: N", "Username: 4711", "Perceived: <Unregistered>", "Refresh: 60", "State: Request Sent") +
+			lines("Event: RegistrationsComplete", "ActionID: ID", "EventList: Complete"),
+		"IAXpeerlist": lines("Response: Success", "ActionID: ID", "EventList: start") +
+			peer("IAX", "7.7.7.9", "no") + peer("IAX", "6.6.6.7", "yes") + peer("IAX", "(null)", "no") + peer("IAX", "0.0.0.0", "no") + peer("SIP", "6.6.6.8", "no") +
+			lines("Event: PeerlistComplete", "ActionID: ID", "EventList: Complete"),
+	}
 	var at []time.Duration
 	saw, h, _ := play(t, 3*time.Hour, func(f *fake) {
-		f.starts(nil)
+		f.starts(listsTrunks)
 		began := time.Now()
-		for a := f.any(); a != nil; a = f.any() {
+		for a := f.asked(); a != nil; a = f.asked() {
+			if own, ok := iax[a["Action"]]; ok {
+				f.says(strings.ReplaceAll(own, "ActionID: ID", "ActionID: "+a["ActionID"]))
+				continue
+			}
 			if a["Action"] != "PJSIPShowRegistrationsOutbound" {
 				f.says(lines("Response: Success", "ActionID: "+a["ActionID"], "CoreHTTPenabled: No"))
 				continue
@@ -280,11 +298,12 @@ func TestRegistrations(t *testing.T) {
 			}
 		}
 	})
-	want := []string{"invalid AddrPort trunk me at SIP.x.example, proved", "invalid AddrPort trunk me at 2a00::1, proved", "invalid AddrPort trunk me at 9.9.9.9, proved"}
+	want := []string{"invalid AddrPort trunk me at SIP.x.example, proved", "invalid AddrPort trunk me at 2a00::1, proved", "invalid AddrPort trunk me at 9.9.9.9, proved",
+		"invalid AddrPort trunk 4711 at 7.7.7.7, proved", "invalid AddrPort trunk at 7.7.7.9, proved"}
 	if diff := cmp.Diff(slices.Repeat(want, len(at)), saw); diff != "" {
 		t.Error(diff)
 	}
-	begin := listingRest + registrationsRest
+	begin := listingRest + trunksRest
 	if diff := cmp.Diff([]time.Duration{listingRest, begin, begin + time.Hour, begin + 2*time.Hour}, at); diff != "" {
 		t.Error(diff)
 	}
@@ -293,16 +312,16 @@ func TestRegistrations(t *testing.T) {
 	}
 }
 
-// TestRenewedRegistrations: registrations that are renewed each second neither put the listing off nor
+// TestRenewedTrunks: registrations that are renewed each second neither put the listing off nor
 // have one made each time, and one without an end keeps no other from being made.
-func TestRenewedRegistrations(t *testing.T) {
+func TestRenewedTrunks(t *testing.T) {
 	registry := lines("Event: Registry", "Privilege: system,all", "ChannelType: PJSIP", "Username: sip:me@x", "Domain: sip:x", "Status: Registered")
 	for answers, want := range map[bool]int{true: 10, false: 2} {
 		listed := 0
 		play(t, 100*time.Second, func(f *fake) {
-			f.starts(nil)
+			f.starts(listsTrunks)
 			go func() {
-				for a := f.any(); a != nil; a = f.any() {
+				for a := f.asked(); a != nil; a = f.asked() {
 					if a["Action"] == "PJSIPShowRegistrationsOutbound" {
 						if listed++; !answers {
 							continue

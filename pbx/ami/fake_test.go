@@ -36,20 +36,8 @@ type fake struct {
 // says sends text. An error means that the client is gone.
 func (f *fake) says(text string) { _, _ = f.conn.Write([]byte(text)) }
 
-// asked returns the fields of the next action, nil if there is none. It answers itself that Asterisk is
-// registered nowhere.
+// asked returns the fields of the next action, nil if there is none.
 func (f *fake) asked() map[string]string {
-	for {
-		fields := f.any()
-		if fields["Action"] != "PJSIPShowRegistrationsOutbound" {
-			return fields
-		}
-		f.says(lines("Response: Error", "ActionID: "+fields["ActionID"], "Message: No such command"))
-	}
-}
-
-// any is asked for any action.
-func (f *fake) any() map[string]string {
 	m, err := newReader(f.in).next()
 	if err != nil {
 		return nil

@@ -32,8 +32,9 @@ const limit = time.Minute
 // watched is a client that watches, and what it has seen.
 type watched struct {
 	*Client
-	t   *testing.T
-	saw chan pbx.Observation
+	t      *testing.T
+	saw    chan pbx.Observation
+	trunks chan pbx.Observation
 }
 
 // watch runs a client until the test ends, in the network namespace of the caller.
@@ -42,7 +43,7 @@ func watch(t *testing.T, s Settings) *watched {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &watched{c, t, make(chan pbx.Observation, 1000)}
+	w := &watched{c, t, make(chan pbx.Observation, 1000), make(chan pbx.Observation, 1000)}
 	ns, err := netns.Get()
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +56,13 @@ func watch(t *testing.T, s Settings) *watched {
 			done <- err
 			return
 		}
-		done <- c.Watch(ctx, func(o pbx.Observation) { w.saw <- o })
+		done <- c.Watch(ctx, func(o pbx.Observation) {
+			if o.What == pbx.Trunk {
+				w.trunks <- o
+			} else {
+				w.saw <- o
+			}
+		})
 	}()
 	t.Cleanup(func() {
 		end()
@@ -117,11 +124,21 @@ func TestAMIOfAsterisk(t *testing.T) {
 	pair := testns.EnterPair(t, testvalue.Addrs("192.0.2.1", "2001:db8::1"), testvalue.Addrs("198.51.100.5", "203.0.113.66", "203.0.113.77", "2001:db8:1::66"))
 	files := testasterisk.Files()
 	files["manager.conf"] = fmt.Sprintf(manager, "no")
+	files["iax.conf"] = "[general]\n[a]\ntype = peer\nhost = 203.0.113.99\n[b]\ntype = friend\nhost = dynamic\n"
 	files["http.conf"] = "[general]\nenabled = yes\nbindaddr = 0.0.0.0\nbindport = 8088\n"
 	a := testasterisk.Start(t, files)
 	at := netip.MustParseAddrPort
 	w := watch(t, Settings{Address: at("127.0.0.1:5038"), User: "voipbl", Secret: "top"})
 	w.goes("connected", func(h Health) bool { return !h.Since.IsZero() })
+
+	select {
+	case o := <-w.trunks:
+		if o.Called != "203.0.113.99" || o.Account != "" {
+			t.Errorf("%s", as(o))
+		}
+	case <-time.After(limit):
+		t.Error("no peer by IAX2")
+	}
 
 	var phone, attacker, attackerTCP, attacker6, last *testsip.Client
 	pair.Outside(func() {

@@ -47,12 +47,12 @@ type session struct {
 	asked    string    // the ActionID of the question whether Asterisk is to be believed; "" if it is answered
 	since    time.Time // since when there is no answer to it
 	contacts listing
-	trunks   registrations
+	trunks   trunks
 }
 
 func newSession(c *Client, conn net.Conn) *session {
 	s := &session{client: c, conn: conn, messages: make(chan message, waiting), done: make(chan struct{}), heard: time.Now()}
-	s.contacts, s.trunks = newListing(s), newRegistrations(s)
+	s.contacts, s.trunks = newListing(s), newTrunks(s)
 	return s
 }
 
@@ -92,7 +92,8 @@ func (s *session) ask(action string, fields ...string) (id string, err error) {
 		return "", err
 	}
 	_, err = io.WriteString(s.conn, text+"\r\n")
-	return id, errors.Join(err, s.conn.SetWriteDeadline(time.Time{})) // which would wake the program
+	_ = s.conn.SetWriteDeadline(time.Time{}) // which would wake the program; an error comes with the next one, too
+	return id, err
 }
 
 // answer asks, and waits for the answer. It is for the time before events come.
@@ -167,6 +168,7 @@ func (s *session) start(ctx context.Context) error {
 	if err := believable(settings); err != nil {
 		return err
 	}
+	s.trunks.begin(commands)
 	_, err = s.answer(ctx, "Events", "EventMask: security,system")
 	return err
 }
@@ -261,8 +263,7 @@ func (s *session) take(m message) error {
 	case !m.broken && id != "" && id == s.contacts.asked:
 		return s.contacts.take(m)
 	case !m.broken && id != "" && id == s.trunks.asked:
-		s.trunks.take(m)
-		return nil
+		return s.trunks.take(m)
 	case m.is("Response") && !m.broken, m.isSecret():
 		return nil // to a question that is given up; passwords
 	}
@@ -281,7 +282,7 @@ func (s *session) take(m message) error {
 		}
 	})
 	switch {
-	case m.fields[0].value == "Reload": // of the manager interface, perhaps, or of registrations
+	case m.fields[0].value == "Reload": // of the manager interface, perhaps, or of trunks
 		s.trunks.plan()
 		return s.doubt()
 	case m.fields[0].value == "Registry" && m.get("Status") == "Registered":

@@ -212,13 +212,13 @@ func within(a netip.Addr, networks []netip.Prefix) bool {
 	return false
 }
 
-// trunk puts a host in at which the PBX is registered. Of several accounts there, the first one by name
+// trunk puts a trunk of the PBX in. Of several accounts there, the first one by name
 // counts, so that it is the same each time.
 func (o *outbox) trunk(t link.Trunk) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	old, known := o.trunks[t.Host]
-	if known && old.Account <= t.Account || !known && len(o.trunks) == mostTrunks {
+	if known && (t.Account == "" || old.Account != "" && old.Account <= t.Account) || !known && len(o.trunks) == mostTrunks {
 		return
 	}
 	o.trunks[t.Host] = t

@@ -48,8 +48,8 @@ var rooms = []room{
 	},
 	{
 		name:  "pbx/ami",
-		files: "event|listing|reader|session|tracker",
-		tests: "TestC.*|TestEvents|TestNewRefuses|TestParseAddress|TestRe.*|TestServers|TestTracker.*|TestWhat|Fuzz.*",
+		files: "event|listing|reader|session|tracker|trunks",
+		tests: "TestC.*|TestEvents|TestNewRefuses|TestParseAddress|TestRe.*|TestSecrets|TestServers|TestTr.*|TestWhat|Fuzz.*",
 		slow:  "TestReaderIsBounded|TestTrackerIsBounded",
 	},
 }
