@@ -126,8 +126,13 @@ func TestOf(t *testing.T) {
 			t.Errorf("from %q to %q: %s, not %s", c.before, c.after, got, c.want)
 		}
 	}
+	// Nothing is planned for IPv6.
+	plans, lives := planned(t, "none", "45.0.0.1 2a0a:1::/32")
+	if c, err := Of(cfg, plans[:1], lives, nil, bans); err != nil || words(cut(c)) != connection {
+		t.Errorf("IPv4 alone: %s, %v", words(cut(c)), err)
+	}
 	// A set of somebody else blocked nobody.
-	plans, lives := planned(t, "", "45.0.0.1")
+	plans, lives = planned(t, "", "45.0.0.1")
 	lives[0].Type, lives[0].Prefixes = "hash:ip", []cidr.Prefix{cidr.MustParsePrefix("45.0.0.1")}
 	if c, err := Of(cfg, plans, lives, Begin(cfg), bans); err != nil || words(cut(c)) != connection {
 		t.Errorf("a set of somebody else: %s, %v", words(cut(c)), err)

@@ -76,6 +76,9 @@ func TestOffice(t *testing.T) {
 	if d := cmp.Diff(map[netip.Addr][]string{one: {"a", "b"}, two: {"b"}}, l.Addresses(), cmpopts.EquateComparable(netip.Addr{})); d != "" {
 		t.Error(d)
 	}
+	if over := (List{}).with([]Phone{phone("2.2.2.2", "b", -LimitsGrace)}); len(over.Unlimited()) != 0 {
+		t.Errorf("without limits at the end: %v", over.Unlimited())
+	}
 	if got := l.Unlimited(); len(got) != 1 || got[one] != 2*time.Hour {
 		t.Errorf("without limits: %v", got)
 	}
@@ -147,6 +150,7 @@ func TestSpread(t *testing.T) {
 	}{
 		{"office", 0, 5, time.Hour, "", ""},
 		{"roaming", 0, 9, -time.Hour, "", ""}, // one after the other
+		{"ended", 0, 9, 0, "", ""},
 		{"stolen", 0, 6, time.Hour, "stolen 6", "stolen 6"},
 		{"stolen", 6, 8, time.Hour, "stolen 8", ""},
 		{"other", 0, 6, time.Hour, "stolen 8, other 6", "other 6"},
@@ -186,9 +190,16 @@ func TestFile(t *testing.T) {
 			t.Errorf("%s: %s", damage[1], words(l))
 		}
 	}
-	l.Phones[0], l.Phones[1] = l.Phones[1], l.Phones[0]
-	if _, err := l.encode().decode(); err == nil {
-		t.Error("a file that is not in order is read")
+	one, two, nobody := l.Phones[0], l.Phones[1], l.Phones[0]
+	nobody.Account = ""
+	for what, phones := range map[string][]Phone{
+		"2: it is not in order": {two, one}, "2: one is there twice": {one, one}, "1: there is no account": {nobody, two}, "1: there is no address": {{Account: "a"}, one},
+	} {
+		l.Phones = phones
+		number, _, _ := strings.Cut(what, ":")
+		if _, err := l.encode().decode(); err == nil || !strings.Contains(err.Error(), "phone number "+number) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 
@@ -263,6 +274,13 @@ func TestRequest(t *testing.T) {
 		if r.check() == nil {
 			t.Errorf("%s: allowed", what)
 		}
+	}
+	most := Request{Phones: slices.Repeat([]Seen{seen(func(*Seen) {})}, MostAsked), Forget: slices.Repeat([]netip.Prefix{netip.MustParsePrefix("1.1.1.1/32")}, MostForgotten)}
+	if err := most.check(); err != nil {
+		t.Error(err)
+	}
+	if l, a := (List{Written: now}).change(Request{Phones: []Seen{addr("127.0.0.1"), addr("1.1.1.1")}}, now, func(netip.Addr) bool { return false }); len(l.Phones) != 1 || len(a.Refused) != 1 {
+		t.Errorf("one is refused: %s, %+v", words(l), a)
 	}
 	l, a := List{Written: now}.with([]Phone{phone("1.1.1.1", "a", time.Hour), phone("2.2.2.2", "a", time.Hour)}).
 		change(Request{Forget: []netip.Prefix{netip.MustParsePrefix("1.1.1.0/24")}}, now, func(netip.Addr) bool { return false })

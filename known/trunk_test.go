@@ -59,7 +59,7 @@ func TestTrunks(t *testing.T) {
 			t.Errorf("%s: changed %v: %s", what, changed, diff)
 		}
 	}
-	l, changed := Trunks{}.with(hosts("b.example", "9.9.9.9", "127.0.0.1"), now(0))
+	l, changed := Trunks{}.with(hosts("b.example", "127.0.0.1", "9.9.9.9"), now(0))
 	is("seen", l, changed, true, "9.9.9.9 me 168h0m0s [9.9.9.9]", "b.example me 168h0m0s []")
 	l, changed = l.at(map[string][]netip.Addr{"b.example": {netip.MustParseAddr("8.8.8.8")}, "9.9.9.9": {netip.MustParseAddr("7.7.7.7")}, "c.example": nil})
 	is("resolved", l, changed, true, "9.9.9.9 me 168h0m0s [9.9.9.9]", "b.example me 168h0m0s [8.8.8.8]")
@@ -69,6 +69,16 @@ func TestTrunks(t *testing.T) {
 	is("seen again", l, changed, false, "9.9.9.9 me 166h0m0s [9.9.9.9]", "b.example me 168h0m0s [8.8.8.8]")
 	if since := l.All[1].Since; !since.Equal(now(0).Wall.Truncate(time.Second)) {
 		t.Errorf("since %v", since)
+	}
+	for i, ago := range []time.Duration{2 * time.Hour, 0} { // its clock stands still
+		if last, want := l.All[i].Last(l.Written), l.Written.Wall.Add(-ago).Truncate(time.Second); !last.Equal(want) {
+			t.Errorf("%s: last %v, not %v", l.All[i].Host, last, want)
+		}
+	}
+	for n, most := range map[int]bool{MostTrunks: true, MostTrunks + 1: false} {
+		if err := (TrunkRequest{make([]SeenTrunk, n)}).check(); (err == nil) != most {
+			t.Errorf("%d trunks: %v", n, err)
+		}
 	}
 	l, changed = l.with([]SeenTrunk{{Host: "b.example", Account: "other"}}, now(2))
 	is("as another", l, changed, false, "9.9.9.9 me 166h0m0s [9.9.9.9]", "b.example other 168h0m0s [8.8.8.8]")

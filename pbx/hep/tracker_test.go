@@ -477,12 +477,147 @@ func TestTracker(t *testing.T) {
 			},
 			[]string{"203.0.113.66:5060 asked 6001 by REGISTER", "203.0.113.66:5060 wrong password 6001 by REGISTER, proved"},
 		},
+		"what keeps a NAT open": {
+			func(l *line) {
+				for _, text := range []string{"\r\n\r\n", "\r", "\n", "\x00", ""} {
+					l.moves(phone, thePBX, text)
+				}
+			},
+			nil,
+		},
+		"two passwords, of one account and of two": {
+			func(l *line) {
+				for _, second := range []string{"6001", "6002", "6001"} {
+					one := register
+					one.call += fmt.Sprint(len(l.saw))
+					l.asks(phone, one)
+					l.answers(phone, 401, one, challenge("n"+one.call))
+					two := one.with("n" + one.call)
+					two.headers = append([]string{`Authorization: Digest username="` + second + `",realm="b",nonce="b",uri="sip:pbx",response="1"`}, two.headers...)
+					l.asks(phone, two)
+					l.answers(phone, 200, two)
+				}
+			},
+			[]string{
+				"198.51.100.5:5062 asked 6001 by REGISTER", "198.51.100.5:5062 registered 6001 by REGISTER for 1h0m0s, proved",
+				"198.51.100.5:5062 asked 6001 by REGISTER",
+				"198.51.100.5:5062 asked 6001 by REGISTER", "198.51.100.5:5062 registered 6001 by REGISTER for 1h0m0s, proved",
+			},
+		},
+		"a redirect": {
+			func(l *line) { l.logsIn(phone, register, 300) },
+			[]string{"198.51.100.5:5062 asked 6001 by REGISTER"},
+		},
+		"answers to what was not seen": {
+			func(l *line) {
+				l.answers(attacker, 300, ask1("OPTIONS", "9001"))
+				l.answers(attacker, 299, ask1("OPTIONS", "9002"))
+				l.answers(attacker, 404, ask1("REGISTER", "9003"))
+				l.answers(attacker, 404, ask1("INVITE", "9004"))
+			},
+			[]string{"203.0.113.66:5060 scanned 9001 by OPTIONS", "203.0.113.66:5060 unknown account 9003 by REGISTER"},
+		},
+		"a registration that has ended already": {
+			func(l *line) {
+				l.logsIn(phone, register, 200, "Contact: <sip:6001@10.0.0.1:5060>;expires=0", "Expires: 60")
+			},
+			[]string{"198.51.100.5:5062 asked 6001 by REGISTER", "198.51.100.5:5062 registered 6001 by REGISTER for 0s, proved"},
+		},
+		"beside a contact without a time": {
+			func(l *line) {
+				l.logsIn(phone, register, 200, "Contact: <sip:6001@10.0.0.9:5060>", "Contact: <sip:6001@10.0.0.1:5060>;expires=90")
+			},
+			[]string{"198.51.100.5:5062 asked 6001 by REGISTER", "198.51.100.5:5062 registered 6001 by REGISTER for 1m30s, proved"},
+		},
+		"the shortest of others' contacts": {
+			func(l *line) {
+				l.logsIn(phone, register, 200, "Contact: <sip:6001@10.0.0.8:5060>;expires=0", "Contact: <sip:6001@10.0.0.9:5060>;expires=90", "Expires: 60")
+			},
+			[]string{"198.51.100.5:5062 asked 6001 by REGISTER", "198.51.100.5:5062 registered 6001 by REGISTER for 0s, proved"},
+		},
+		"the first of two contacts": {
+			func(l *line) {
+				two := register
+				two.headers = []string{"Contact: <sip:6001@10.0.0.1:5060>;expires=60", "Contact: <sip:6001@10.0.0.2:5060>;expires=90"}
+				l.logsIn(phone, two, 200, "Contact: <sip:6001@10.0.0.2:5060>;expires=90", "Contact: <sip:6001@10.0.0.1:5060>;expires=60")
+			},
+			[]string{"198.51.100.5:5062 asked 6001 by REGISTER", "198.51.100.5:5062 registered 6001 by REGISTER for 1m0s, proved"},
+		},
+		"a response, and what the PBX asks, are no requests to it": {
+			func(l *line) {
+				guess := register.with("n")
+				l.moves(attacker, thePBX, strings.Replace(guess.text(), "REGISTER sip:pbx SIP/2.0", "SIP/2.0 200 OK", 1))
+				l.moves(thePBX, attacker, guess.text())
+				l.answers(attacker, 401, guess, challenge("m"))
+			},
+			[]string{"203.0.113.66:5060 asked 6001 by REGISTER"},
+		},
+		"an ACK is no request": {
+			func(l *line) {
+				for _, method := range []string{"ACK", "CANCEL"} {
+					end := call.with("n")
+					end.method = method
+					l.asks(attacker, end)
+					l.answers(attacker, 401, end, challenge("m"))
+				}
+			},
+			[]string{"203.0.113.66:5060 asked 6001 by ACK", "203.0.113.66:5060 asked 6001 by CANCEL"},
+		},
+		"two guesses in one transaction": {
+			func(l *line) {
+				guess := register.with("n")
+				for _, guess.response = range []string{"1", "2", "2"} {
+					l.asks(attacker, guess)
+				}
+				for range 3 {
+					l.answers(attacker, 401, guess, challenge("m"))
+				}
+			},
+			[]string{"203.0.113.66:5060 wrong password 6001 by REGISTER", "203.0.113.66:5060 wrong password 6001 by REGISTER"},
+		},
+		"a request again after all repetitions": {
+			func(l *line) {
+				for _, later := range []time.Duration{0, repeats - time.Millisecond, -repeats - time.Millisecond} {
+					l.now = l.now.Add(later)
+					l.asks(attacker, register)
+				}
+				for range 3 {
+					l.answers(attacker, 401, register, challenge("n"))
+				}
+			},
+			[]string{"203.0.113.66:5060 asked 6001 by REGISTER", "203.0.113.66:5060 asked 6001 by REGISTER", "203.0.113.66:5060 asked 6001 by REGISTER"},
+		},
+		"an unproved guess after a proved one, answered elsewhere": {
+			func(l *line) {
+				l.logsIn(attacker, register, 401, challenge("n"))
+				guess := register.with("of nobody")
+				l.asks(phone, guess)
+				l.answers(ap("203.0.113.99:5060"), 401, guess, challenge("m"))
+			},
+			[]string{
+				"203.0.113.66:5060 asked 6001 by REGISTER", "203.0.113.66:5060 wrong password 6001 by REGISTER, proved",
+				"198.51.100.5:5062 wrong password 6001 by REGISTER",
+			},
+		},
+		"two proved guesses, answered elsewhere": {
+			func(l *line) {
+				for _, from := range []netip.AddrPort{attacker, phone} {
+					l.asks(from, register)
+					l.answers(from, 401, register, challenge(from.String()))
+				}
+				for _, from := range []netip.AddrPort{attacker, phone} {
+					l.asks(from, register.with(from.String()))
+				}
+				l.answers(ap("203.0.113.99:5060"), 401, register.with("n"), challenge("m"))
+			},
+			[]string{
+				"203.0.113.66:5060 asked 6001 by REGISTER", "198.51.100.5:5062 asked 6001 by REGISTER",
+				"198.51.100.5:5062 wrong password 6001 by REGISTER, proved",
+			},
+		},
 		"garbage": {
 			func(l *line) {
 				l.moves(attacker, thePBX, "garbage")
-				l.moves(attacker, thePBX, "\r\n\r\n")
-				l.moves(attacker, thePBX, "\x00")
-				l.moves(attacker, thePBX, "")
 				l.moves(thePBX, attacker, "garbage")
 				l.asks(attacker, register)
 				l.answers(attacker, 400, register)
@@ -515,6 +650,15 @@ func TestTracker(t *testing.T) {
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
+	}
+}
+
+// TestTrackerOfOthers: what is not the PBX's is counted.
+func TestTrackerOfOthers(t *testing.T) {
+	l := newLine()
+	l.moves(attacker, phone, ask1("REGISTER", "6001").text())
+	if l.tracker.foreign != 1 || l.saw != nil {
+		t.Errorf("%d, %v", l.tracker.foreign, l.saw)
 	}
 }
 

@@ -11,7 +11,6 @@ var rooms = []room{
 	{name: "lockout"},
 	{name: "pbx/detect", slow: "TestBounded|TestSpoofed"},
 	{name: "advise"},
-	{name: "impact", files: "decide", tests: "TestDecide"},
 	{
 		name:  "firewall",
 		files: "plan|change",
@@ -51,5 +50,16 @@ var rooms = []room{
 		files: "event|listing|reader|session|tracker|trunks",
 		tests: "TestC.*|TestEvents|TestNewRefuses|TestParseAddress|TestRe.*|TestSecrets|TestServers|TestTr.*|TestWhat|Fuzz.*",
 		slow:  "TestReaderIsBounded|TestTrackerIsBounded",
+	},
+	{
+		name:  "pbx/hep",
+		files: "hash|nonces|packet|tracker",
+		tests: "TestDecode.*|TestTracker.*|TestTextIsBounded|TestNonces|TestFlood|TestSpoofer|Fuzz.*",
+		slow:  "TestFlood|TestSpoofer",
+	},
+	{
+		name:  "known",
+		files: "file|list|request|spread|trunk",
+		tests: "TestClocks|TestOffice|TestBounds|TestSpread|TestFile|TestRequest|TestTrunkHosts|TestTrunks",
 	},
 }
