@@ -181,6 +181,9 @@ const scriptPatience = 2 * time.Minute
 //
 //	await [! | told PATTERN | untold PATTERN] PROGRAM [ARG ...]
 func await(ts *testscript.TestScript, _ bool, args []string) {
+	if _, err := strconv.Atoi(args[0]); err == nil {
+		ts.Fatalf("await has one limit for all, scriptPatience")
+	}
 	rest, holds := args, func(err error) bool { return err == nil }
 	switch rest[0] {
 	case "!":
