@@ -162,7 +162,8 @@ func (p *progress) take(line string) {
 		}
 		if mustRun() {
 			p.failed = true
-			fmt.Fprintf(p.out, "%s %s is skipped here: see tools/stages/stages.go\n", e.Package, e.Test)
+			p.failures = append(p.failures, e.Package+" "+e.Test)
+			fmt.Fprintf(p.out, "%s %s is skipped here: see tools/stages/stages.go\n%s", e.Package, e.Test, r.said[e.Test])
 		}
 		fallthrough
 	case e.Action == "pass", e.Action == "fail":
@@ -187,7 +188,7 @@ func (p *progress) ended(r *running, e event) {
 		if test != e.Test && !strings.HasPrefix(test, e.Test+"/") {
 			continue
 		}
-		if e.Action == "fail" || e.Action == "skip" && mustRun() {
+		if e.Action == "fail" {
 			fmt.Fprint(p.out, r.said[test])
 		}
 		delete(r.said, test)

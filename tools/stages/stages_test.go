@@ -127,7 +127,7 @@ import "testing"
 func TestGood(t *testing.T) { t.Log("nobody asks") }
 func TestBad(t *testing.T) { t.Log("why"); t.Run("part", func(t *testing.T) { t.Error("so bad") }); t.Run("well", func(t *testing.T) { t.Log("nobody asks") }) }
 func TestNone(none *testing.T) { none.SkipNow() }
-func TestHalf(t *testing.T) { t.Run("part", func(half *testing.T) { half.SkipNow() }) }
+func TestHalf(t *testing.T) { t.Run("part", func(half *testing.T) { half.Skip("no kernel") }) }
 `,
 		"b/b_test.go": `package b
 import ("fmt"; "os"; "testing")
@@ -145,12 +145,12 @@ func TestEnds(t *testing.T) { fmt.Println("before"); os.Exit(3) }
 		t.Fatal(err)
 	}
 	said := out.String()
-	for _, want := range []string{"why", "so bad", "example.net/m/a TestHalf/part is skipped here", "example.net/m/b TestEnds has not ended", "before", "undefined: testing", "FAIL  example.net/m/a             4 tests", ", 1 of them skipped, 1 parts skipped\n", "ok    example.net/m/d             1 tests"} {
+	for _, want := range []string{"why", "so bad", "no kernel", "example.net/m/a TestHalf/part is skipped here", "example.net/m/b TestEnds has not ended", "before", "undefined: testing", "FAIL  example.net/m/a             4 tests", ", 1 of them skipped, 1 parts skipped\n", "ok    example.net/m/d             1 tests"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("it does not say %q:\n%s", want, said)
 		}
 	}
-	if want := []string{"example.net/m/a TestBad", "example.net/m/a TestBad/part"}; !slices.Equal(slices.Sorted(slices.Values(p.failures)), want) {
+	if want := []string{"example.net/m/a TestBad", "example.net/m/a TestBad/part", "example.net/m/a TestHalf/part", "example.net/m/a TestNone"}; !slices.Equal(slices.Sorted(slices.Values(p.failures)), want) {
 		t.Errorf("failed: %v", p.failures)
 	}
 	if strings.Contains(said, "nobody asks") || !p.failed || p.tests != 6 || p.skipped != 1 || p.ran["example.net/m/a TestBad"] != 1 {
