@@ -68,7 +68,7 @@ func ListRead() {
 
 // watcherPercent is how much the heap of what watches the PBX may grow: its tables are small, and a
 // flood makes much garbage.
-const watcherPercent = 25
+const watcherPercent = 12
 
 // ForWatcher sets the garbage collector for what watches the PBX, which is to use little memory for
 // a long time, also while it is flooded.

@@ -13,7 +13,7 @@ const (
 	maxProved   = 12 << 10 // a botnet, whose addresses take turns
 	maxPast     = 12 << 10
 	maxUnproved = 8 << 10
-	maxRates    = 4 << 10
+	maxRates    = 2 << 10
 	maxWrong    = 1 << 10 // sites where something is wrong
 	maxNetworks = 1 << 10
 )
