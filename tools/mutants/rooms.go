@@ -11,6 +11,7 @@ var rooms = []room{
 	{name: "lockout"},
 	{name: "pbx/detect", slow: "TestBounded|TestSpoofed"},
 	{name: "advise"},
+	{name: "impact", files: "decide", tests: "TestDecide"},
 	{
 		name:  "firewall",
 		files: "plan|change",
