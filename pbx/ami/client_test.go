@@ -253,14 +253,15 @@ var listsTrunks = map[string]string{"ListCommands": "Response: Success\r\nPJSIPS
 // each hour; so are its peers by IAX2 that have an address.
 func TestTrunks(t *testing.T) {
 	registry := lines("Event: Registry", "Privilege: system,all", "ChannelType: PJSIP", "Username: sip:me@x", "Domain: sip:x", "Status: Registered")
+	longest := strings.Repeat("x", pbx.MaxText)
 	item := func(status, server, proxy string) string {
 		return lines("Event: OutboundRegistrationDetail", "ActionID: ID", "ObjectType: registration", "ClientUri: sip:me@x.example", "ServerUri: "+server, "OutboundProxy: "+proxy, "Status: "+status)
 	}
 	answer := lines("Response: Success", "ActionID: ID", "EventList: start") +
 		item("Registered", "sip:SIP.x.example:5070;transport=tls", "sip:[2a00::1]:5061;lr") +
 		lines("Event: AuthDetail", "ActionID: ID", "ObjectName: a", "Password: "+secret) +
-		item("Registered", "sip:9.9.9.9", "") + item("Rejected", "sip:rejected.example", "") + item("Unregistered", "sip:8.8.8.8", "") +
-		item("Registered", "nonsense", "<>") + item("Registered", "sip:"+strings.Repeat("x", pbx.MaxText+1), "sip:a\x1b") +
+		item("Registered", "sip:9.9.9.9", "sip:"+longest) + item("Rejected", "sip:rejected.example", "") + item("Unregistered", "sip:8.8.8.8", "") +
+		item("Registered", "nonsense", "<>") + item("Registered", "sip:"+longest+"x", "sip:a\x1b") +
 		strings.Replace(item("Registered", "sip:stranger.example", ""), "ActionID: ID", "ActionID: 1", 1) +
 		lines("Event: OutboundRegistrationDetailComplete", "ActionID: ID", "EventList: Complete", "ListItems: 8")
 	peer := func(channel, addr, dynamic string) string {
@@ -298,7 +299,7 @@ func TestTrunks(t *testing.T) {
 			}
 		}
 	})
-	want := []string{"invalid AddrPort trunk me at SIP.x.example, proved", "invalid AddrPort trunk me at 2a00::1, proved", "invalid AddrPort trunk me at 9.9.9.9, proved",
+	want := []string{"invalid AddrPort trunk me at SIP.x.example, proved", "invalid AddrPort trunk me at 2a00::1, proved", "invalid AddrPort trunk me at 9.9.9.9, proved", "invalid AddrPort trunk me at " + longest + ", proved",
 		"invalid AddrPort trunk 4711 at 7.7.7.7, proved", "invalid AddrPort trunk at 7.7.7.9, proved"}
 	if diff := cmp.Diff(slices.Repeat(want, len(at)), saw); diff != "" {
 		t.Error(diff)
