@@ -17,8 +17,8 @@
 //     listing of contacts, or no longer. The addresses in there never count: the phone chooses them.
 //   - WrongPassword: ChallengeResponseFailed, also for an account that does not exist. Over UDP it is never
 //     proved: one packet with an invented nonce and any source makes the same event as a wrong password
-//     does. The same answer again, which a phone sends that gets none itself, is only Asked. WrongPassword
-//     is also that of who logs in to the manager interface itself.
+//     does. The same answer again over UDP, when a phone that gets none itself would send it, is only
+//     Asked, ten times in a day. WrongPassword is also that of who logs in to the manager interface itself.
 //   - UnknownAccount, Refused, Asked: InvalidAccountID, FailedACL of an endpoint, ChallengeSent. Over UDP
 //     one packet makes each, so they are proved over the other transports alone. UnknownAccount is each
 //     request, before it has answered a challenge and after; so it may be a call or a ping of a provider.

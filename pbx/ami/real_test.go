@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -148,6 +149,19 @@ func TestAMIOfAsterisk(t *testing.T) {
 		attacker6 = testsip.MustDial(t, "udp", at("[2001:db8:1::66]:5060"), at("[2001:db8::1]:5060"))
 		last = testsip.MustDial(t, "udp", at("203.0.113.77:5060"), at("192.0.2.1:5060"))
 	})
+	// guess tries passwords in one call, each beside the same answer for a realm that is not Asterisk's.
+	// Of these, Asterisk logs the other one, and checks this one.
+	guess := func(c *testsip.Client, accounts ...string) {
+		r := c.Request("REGISTER", accounts[0])
+		for i, account := range accounts {
+			r.From = strings.Replace(r.From, accounts[max(0, i-1)], account, 1)
+			challenge := c.Do(r)
+			next := r.Authorized(challenge, account, fmt.Sprint("wrong", i))
+			next.Headers = append([]string{`Authorization: Digest username="` + account + `", realm="other", nonce="1", uri="sip:pbx", response="1", algorithm=MD5`}, next.Headers...)
+			c.Do(next)
+			r.CSeq = next.CSeq + 1
+		}
+	}
 	unregister := phone.Request("REGISTER", "6002")
 	for _, d := range []struct {
 		name string
@@ -157,6 +171,15 @@ func TestAMIOfAsterisk(t *testing.T) {
 		{"a wrong password", func() { attacker.Register("6001", "wrong") }, []string{"udp 203.0.113.66:5060 asked 6001", "udp 203.0.113.66:5060 wrong password 6001"}},
 		{"over TCP", func() { attackerTCP.Register("6001", "wrong") }, []string{"tcp 203.0.113.66:5070 asked 6001, proved", "tcp 203.0.113.66:5070 wrong password 6001, proved"}},
 		{"IPv6", func() { attacker6.Register("6001", "wrong") }, []string{"udp [2001:db8:1::66]:5060 asked 6001", "udp [2001:db8:1::66]:5060 wrong password 6001"}},
+		{"guesses that look like one answer, over TCP", func() { guess(attackerTCP, "6001", "6001", "6001") }, []string{
+			"tcp 203.0.113.66:5070 asked 6001, proved", "tcp 203.0.113.66:5070 wrong password 6001, proved",
+			"tcp 203.0.113.66:5070 asked 6001, proved", "tcp 203.0.113.66:5070 wrong password 6001, proved",
+			"tcp 203.0.113.66:5070 asked 6001, proved", "tcp 203.0.113.66:5070 wrong password 6001, proved",
+		}},
+		{"guesses for two accounts that look like one answer", func() { guess(attacker, "6001", "6002") }, []string{
+			"udp 203.0.113.66:5060 asked 6001", "udp 203.0.113.66:5060 wrong password 6001",
+			"udp 203.0.113.66:5060 asked 6002", "udp 203.0.113.66:5060 wrong password 6002",
+		}},
 		{"an unknown account", func() { attacker.Register("9999", "wrong") }, []string{"udp 203.0.113.66:5060 unknown account 9999", "udp 203.0.113.66:5060 unknown account 9999", "udp 203.0.113.66:5060 wrong password 9999"}},
 		{"a call", func() { phone.DoAs(testasterisk.Call(phone, "6002", "999"), "6002", testasterisk.Password) }, []string{
 			"udp 198.51.100.5:5070 asked 6002", "udp 198.51.100.5:5070 authenticated 6002, proved",
@@ -181,6 +204,19 @@ func TestAMIOfAsterisk(t *testing.T) {
 		if diff := cmp.Diff(d.want, w.sees("the-end")); diff != "" {
 			t.Errorf("%s: %s", d.name, diff)
 		}
+	}
+
+	const guesses = 2 * repeatsOf
+	guess(attacker, slices.Repeat([]string{"6001"}, guesses)...)
+	last.Do(last.Request("OPTIONS", "the-end"))
+	wrong := 0
+	for _, saw := range w.sees("the-end") {
+		if saw == "udp 203.0.113.66:5060 wrong password 6001" {
+			wrong++
+		}
+	}
+	if wrong < guesses-repeatsOf { // each, unless the machine is so slow that they come like repetitions
+		t.Errorf("%d of %d guesses that look like one answer are counted", wrong, guesses)
 	}
 
 	phone.DoAs(unregister, "6002", testasterisk.Password)

@@ -11,22 +11,16 @@ import (
 	"github.com/voipbl/voipbl/pbx"
 )
 
-// Numbers of what is remembered. Anybody can make more requests that name an account, or more answers,
-// and push out others: then an attempt counts twice. Only who has a password can make more calls.
+// Numbers of what is remembered. Anybody can make more requests that name an account, and push out
+// others: then an attempt counts twice. Only who has a password can make more calls.
 const (
-	maxNamed   = 4 << 10
-	maxAnswers = 2 << 10
-	maxCalls   = 8 << 10
+	maxNamed = 4 << 10
+	maxCalls = 8 << 10
 )
 
-const (
-	// namedFor is for how long it is remembered that a request has named an account. What Asterisk
-	// says next of the same request comes within a millisecond, or with a busy PBX within seconds.
-	namedFor = 10 * time.Second
-
-	// repeats is how long a request is repeated by who has no answer: 64 times T1 (RFC 3261, 17.1).
-	repeats = 32 * time.Second
-)
+// namedFor is for how long it is remembered that a request has named an account. What Asterisk
+// says next of the same request comes within a millisecond, or with a busy PBX within seconds.
+const namedFor = 10 * time.Second
 
 // A contact is there some time after its request was found right. So it is looked for in the first
 // listings that begin after settled, as many as looks.
@@ -42,10 +36,10 @@ const unknown = "<unknown>"
 // tracker makes observations of events and contacts.
 type tracker struct {
 	seed    maphash.Seed
-	named   bounded.Table[named]     // requests of which another event is still to come
-	answers bounded.Table[time.Time] // wrong answers to challenges, when they came first
-	calls   bounded.Table[call]      // of who has proved a password
-	open    []uint64                 // the calls of which contacts are looked for
+	named   bounded.Table[named] // requests of which another event is still to come
+	answers repeats              // wrong answers to challenges
+	calls   bounded.Table[call]  // of who has proved a password
+	open    []uint64             // the calls of which contacts are looked for
 
 	unlisted bool // Asterisk lists no contacts, so that calls are of no use
 }
@@ -79,7 +73,7 @@ func newTracker() *tracker {
 	return &tracker{
 		seed:    maphash.MakeSeed(),
 		named:   bounded.NewTable[named](maxNamed),
-		answers: bounded.NewTable[time.Time](maxAnswers),
+		answers: newRepeats(),
 		calls:   bounded.NewTable[call](maxCalls),
 	}
 }
@@ -140,7 +134,7 @@ func (t *tracker) what(e event, now time.Time) (pbx.What, string) {
 		}
 		account = n.account
 	}
-	if t.repeated(e, now) {
+	if e.transport == "udp" && t.answers.repeated(t.hash(e.source.Addr().String(), e.session, account, e.challenge, e.response), e.source.Addr(), now) {
 		return pbx.Asked, account
 	}
 	return pbx.WrongPassword, account
@@ -154,18 +148,6 @@ func (t *tracker) takeNamed(request uint64, now time.Time) (named, bool) {
 	}
 	t.named.Remove(request)
 	return n, true
-}
-
-// repeated reports whether a wrong answer to a challenge is one that has come before: over UDP a phone
-// sends it again as long as it gets no answer, and Asterisk checks it each time.
-func (t *tracker) repeated(e event, now time.Time) bool {
-	key := t.hash(e.source.Addr().String(), e.session, e.challenge, e.response)
-	at, ok := t.answers.Get(key)
-	if ok && now.Sub(at) < repeats {
-		return true
-	}
-	t.answers.Put(key, now)
-	return false
 }
 
 // authenticated remembers where a call comes from, so that a contact can be joined with it.

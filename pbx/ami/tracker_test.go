@@ -14,10 +14,13 @@ import (
 
 // story is what a tracker sees, one thing after the other.
 type story struct {
-	tracker *tracker
-	now     time.Time
-	saw     []string
+	tracker   *tracker
+	now       time.Time
+	transport string // of answers
+	saw       []string
 }
+
+func (s *story) later(d time.Duration) { s.now = s.now.Add(d) }
 
 func (s *story) note(o pbx.Observation, ok bool) {
 	if ok {
@@ -33,10 +36,10 @@ func (s *story) event(name, account, session, from string) {
 	}, s.now))
 }
 
-// answers is a wrong answer to a challenge over UDP.
+// answers is a wrong answer to a challenge.
 func (s *story) answers(account, session, from, response string) {
 	s.note(s.tracker.see(event{
-		whole: true, name: "ChallengeResponseFailed", service: "PJSIP", account: account, session: session, transport: "udp",
+		whole: true, name: "ChallengeResponseFailed", service: "PJSIP", account: account, session: session, transport: s.transport,
 		source: netip.MustParseAddrPort(from), challenge: "nonce", response: response,
 	}, s.now))
 }
@@ -184,23 +187,51 @@ func TestTracker(t *testing.T) {
 		"a phone that gets no answer sends its own again": {
 			func(s *story) {
 				s.answers("6001", "a", here, "1")
+				s.later(t1)
 				s.answers("6001", "a", here, "1")
-				s.now = s.now.Add(repeats - 1)
+				s.later(2 * t1 * 3 / 4) // this one is quick, or that one was late
 				s.answers("6001", "a", "198.51.100.5:9", "1")
 				s.answers("6001", "b", here, "1")
+				s.answers("6002", "a", here, "1")
 				s.answers("6001", "a", here, "2")
 				s.answers("6001", "a", there, "1")
-				s.now = s.now.Add(1)
+				s.later(repeatsFor - t1 - 2*t1*3/4 - 1)
+				s.answers("6001", "a", here, "1")
+				s.later(1)
 				s.answers("6001", "a", here, "1")
 			}, false,
 			[]string{
 				"udp 198.51.100.5:5062 wrong password 6001", "udp 198.51.100.5:5062 asked 6001", "udp 198.51.100.5:9 asked 6001",
-				"udp 198.51.100.5:5062 wrong password 6001", "udp 198.51.100.5:5062 wrong password 6001",
-				"udp 203.0.113.66:5060 wrong password 6001", "udp 198.51.100.5:5062 wrong password 6001",
+				"udp 198.51.100.5:5062 wrong password 6001", "udp 198.51.100.5:5062 wrong password 6002", "udp 198.51.100.5:5062 wrong password 6001",
+				"udp 203.0.113.66:5060 wrong password 6001", "udp 198.51.100.5:5062 asked 6001", "udp 198.51.100.5:5062 wrong password 6001",
 			},
 		},
+		"an attacker whose guesses look like repetitions is too quick for one": {
+			func(s *story) {
+				s.answers("6001", "a", here, "1")
+				s.later(t1/2 - 1)
+				s.answers("6001", "a", here, "1")
+				s.later(t1 / 2)
+				s.answers("6001", "a", here, "1")
+				s.later(t1 - 1)
+				s.answers("6001", "a", here, "1")
+			}, false,
+			[]string{
+				"udp 198.51.100.5:5062 wrong password 6001", "udp 198.51.100.5:5062 wrong password 6001",
+				"udp 198.51.100.5:5062 asked 6001", "udp 198.51.100.5:5062 wrong password 6001",
+			},
+		},
+		"nothing is repeated over TCP": {
+			func(s *story) {
+				s.transport = "tcp"
+				s.answers("6001", "a", here, "1")
+				s.later(t1)
+				s.answers("6001", "a", here, "1")
+			}, false,
+			[]string{"tcp 198.51.100.5:5062 wrong password 6001, proved", "tcp 198.51.100.5:5062 wrong password 6001, proved"},
+		},
 	} {
-		s := &story{tracker: newTracker(), now: t0}
+		s := &story{tracker: newTracker(), now: t0, transport: "udp"}
 		c.happens(s)
 		if diff := cmp.Diff(c.want, s.saw); diff != "" {
 			t.Errorf("%s: %s", name, diff)
@@ -238,9 +269,52 @@ func TestWhat(t *testing.T) {
 	}
 }
 
+// TestTrackerCountsGuesses: an attacker has the guesses of a day look like repetitions, from all addresses
+// of a /64. All but one request's worth of them count, and no more are free while others use up the room
+// for sources.
+func TestTrackerCountsGuesses(t *testing.T) {
+	s := &story{tracker: newTracker(), now: t0, transport: "udp"}
+	guesses, free := 0, 0
+	guess := func(call int, from string) {
+		s.saw = nil
+		s.answers("6001", fmt.Sprint(call), from, "1")
+		if guesses++; strings.Contains(s.saw[0], "asked") {
+			free++
+		}
+	}
+	call := 0
+	for ; s.now.Before(t0.Add(23 * time.Hour)); call++ {
+		from := fmt.Sprintf("[2001:db8::%x]:5060", call%1000+1)
+		guess(call, from)
+		for _, gap := range []time.Duration{t1, 2 * t1, 4 * t1, t2, t2, t2} {
+			s.later(gap)
+			guess(call, from)
+		}
+		s.later(repeatsFor)
+	}
+	if free != repeatsOf || guesses < 10_000 {
+		t.Errorf("%d of %d guesses are free", free, guesses)
+	}
+	for i := range maxAnswers + 1 {
+		from := fmt.Sprintf("10.0.%d.%d:5060", i>>8, i&255)
+		guess(call, from)
+		s.later(t1)
+		guess(call, from)
+	}
+	if want := repeatsOf + maxAnswers - 1; free != want {
+		t.Errorf("%d are free, want %d", free, want)
+	}
+	s.later(24 * time.Hour)
+	guess(call, there)
+	s.later(t1)
+	if guess(call, there); free != repeatsOf+maxAnswers {
+		t.Error("nothing is free on the next day")
+	}
+}
+
 // TestTrackerIsBounded: strangers who name accounts, and a phone that calls without end.
 func TestTrackerIsBounded(t *testing.T) {
-	s := &story{tracker: newTracker(), now: t0}
+	s := &story{tracker: newTracker(), now: t0, transport: "udp"}
 	for i := range 20_000 {
 		session := fmt.Sprint(i, strings.Repeat("x", 100))
 		s.event("InvalidAccountID", "9999", session, there)
@@ -248,7 +322,7 @@ func TestTrackerIsBounded(t *testing.T) {
 		s.proves("6001", session, here)
 		s.saw = nil
 	}
-	if n, a, c, o := s.tracker.named.Len(), s.tracker.answers.Len(), s.tracker.calls.Len(), len(s.tracker.open); n > maxNamed || a > maxAnswers || c > maxCalls || o > 2*maxCalls {
+	if n, a, c, o := s.tracker.named.Len(), s.tracker.answers.answers.Len(), s.tracker.calls.Len(), len(s.tracker.open); n > maxNamed || a > maxAnswers || c > maxCalls || o > 2*maxCalls {
 		t.Errorf("%d named, %d answers, %d calls, %d open", n, a, c, o)
 	}
 	s.lists(time.Second)

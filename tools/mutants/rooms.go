@@ -48,7 +48,7 @@ var rooms = []room{
 	},
 	{
 		name:  "pbx/ami",
-		files: "event|listing|reader|session|tracker|trunks",
+		files: "event|listing|reader|repeats|session|tracker|trunks",
 		tests: "TestC.*|TestEvents|TestNewRefuses|TestParseAddress|TestRe.*|TestSecrets|TestServers|TestTr.*|TestWhat|Fuzz.*",
 		slow:  "TestReaderIsBounded|TestTrackerIsBounded",
 	},
