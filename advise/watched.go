@@ -36,7 +36,7 @@ func (d *doctor) whoBans() {
 // SIP messages.
 func (d *doctor) withoutCopies() {
 	if a := d.Facts.Asterisk; a != nil && a.HEP.Free() && d.Config.PBX.AMI.IsValid() && !d.Config.PBX.HEP.IsValid() {
-		d.note(PBXUnproved, Note, "\"voipbl pbx connect --copies\" has them proved; it costs Asterisk some 5 % of a processor at 100 calls a second",
+		d.note(PBXUnproved, Note, "\"voipbl pbx connect --copies\" has Asterisk prove them; it costs Asterisk some 5 % of a processor at 100 calls a second",
 			"attackers over UDP are banned for ten minutes at a time, and are not reported",
 			"wrong passwords over UDP are not proved, since the PBX is watched by Asterisk's manager interface alone")
 	}

@@ -28,7 +28,7 @@ func HeldProblem(h *impact.Held, agent bool) *problem.Problem {
 		who = append(who, fmt.Sprintf("%d more", more))
 	}
 	first := h.Addresses[0]
-	ends := "nothing: it ends with the call or connection"
+	ends := "wait until the call or connection has ended"
 	if !agent {
 		ends = "\"voipbl sync\" once the call or connection has ended"
 	}

@@ -28,7 +28,8 @@ type Removed struct {
 	Rules  []firewall.Change // rules and chains
 	Chains []string          // chains made for fail2ban and never used
 	Sets   []string
-	Stays  []string // has a name of voipbl's but is not its own, or others use it; and what else a person should know
+	Stays  []string // has a name of voipbl's but is not its own, or others use it
+	Notes  []string // what could not be counted or remembered
 
 	// Unknown is set if sets are left that may be voipbl's, because the names that its sets
 	// had before are lost.
@@ -125,7 +126,7 @@ func (r *Removed) settleHits(cfg config.Config, kernel *ipsetsync.Kernel, sets [
 		if slices.Contains(sets, print.Name) {
 			_, of, err := kernel.ContentAndCounts(print.Name)
 			if err != nil {
-				r.Stays = append(r.Stays, "what the lists have stopped lately is not counted: "+problem.Line(err))
+				r.Notes = append(r.Notes, "what the lists have stopped lately is not counted: "+problem.Line(err))
 				return
 			}
 			counts = append(counts, of...)
@@ -136,11 +137,11 @@ func (r *Removed) settleHits(cfg config.Config, kernel *ipsetsync.Kernel, sets [
 	}
 	store, err := state.OpenStore(cfg)
 	if err != nil {
-		r.Stays = append(r.Stays, "what the lists have stopped lately is not remembered: "+problem.Line(err))
+		r.Notes = append(r.Notes, "what the lists have stopped lately is not remembered: "+problem.Line(err))
 		return
 	}
 	defer store.Close()
-	r.Stays = append(r.Stays, hits.Last(store, cfg, time.Now().UTC().Truncate(time.Second), hits.SetsOf(record), counts)...)
+	r.Notes = append(r.Notes, hits.Last(store, cfg, time.Now().UTC().Truncate(time.Second), hits.SetsOf(record), counts)...)
 }
 
 // mayBeOurs returns the unused sets that may be voipbl's, as an error that says why their

@@ -313,7 +313,7 @@ func (c *connecting) show() {
 // What an admin is told who may have Asterisk copy its SIP messages.
 const (
 	unproved = "By its manager interface alone, Asterisk does not prove wrong passwords over UDP: attackers there are banned as soon, but for ten minutes at a time, and are not reported."
-	copiesDo = "then they are proved, bans grow, and pbx.traps may be numbers and programs. That costs Asterisk some 5 % of a processor at 100 calls a second, and 0.1 % at two."
+	copiesDo = "then they are proved, bans grow, and pbx.traps may be numbers and programs. That costs Asterisk some 5 % of a processor at 100 calls a second, and 0.1 % at two calls a second."
 )
 
 // configure writes the configuration, and has a running agent take it over.

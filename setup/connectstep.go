@@ -23,7 +23,7 @@ func (s *setup) agreeConnect(ctx context.Context) (err error) {
 	why, _ := connect.Unused(s.report.Facts.Asterisk.Manager)
 	only := why != ""
 	if only {
-		s.Folded(why + ", so voipbl does without. Asterisk can copy its SIP messages to voipbl instead: " + copiesDo)
+		s.Folded("voipbl does without Asterisk's manager interface: " + why + ". Asterisk can copy its SIP messages to voipbl instead: " + copiesDo)
 	} else {
 		s.Folded(unproved + " Asterisk can copy its SIP messages to voipbl, too: " + copiesDo)
 	}

@@ -56,8 +56,8 @@ Asterisk reads its files without a restart, and calls go on.
 With --copies, Asterisk also copies its SIP messages to voipbl (hep.conf,
 pbx.hep). Wrong passwords over UDP are proved then, so bans grow and may be
 reported; without, they are for ten minutes at a time. Copies cost Asterisk some
-5 % of a processor at 100 calls a second, and 0.1 % at two. --copies=false takes
-them out.
+5 % of a processor at 100 calls a second, and 0.1 % at two calls a second.
+--copies=false takes them out.
 
 It can be run again at any time: it does what is missing, and leaves copies as
 they are. Where Asterisk copies its messages to another program already, or its

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,7 +70,7 @@ them); 1 not removed; 2 usage or configuration.`,
 }
 
 func (a *app) printRemoved(r *blocklist.Removed) {
-	for _, s := range r.Stays {
+	for _, s := range slices.Concat(r.Stays, r.Notes) {
 		fmt.Fprintln(a.Err, "voipbl: "+s)
 	}
 	if n := len(r.Rules); n > 0 {

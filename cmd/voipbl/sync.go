@@ -52,7 +52,7 @@ or configuration. With --dry-run 0 and 3 say the same of what would be.`,
 	cmd.Flags().BoolVarP(&opts.DryRun, "dry-run", "n", false, "show what would change, and leave the kernel alone")
 	cmd.Flags().BoolVar(&opts.Offline, "offline", false, "use the last good copies instead of the network")
 	cmd.Flags().BoolVar(&opts.SetsOnly, "sets-only", false, "leave the rules as they are")
-	cmd.Flags().BoolVar(&opts.Force, "force", false, "believe a list that is held back, whoever it cuts off")
+	cmd.Flags().BoolVar(&opts.Force, "force", false, "apply lists that are held back, whoever is cut off")
 	waitFlag(cmd, &opts.Wait)
 	a.jsonFlag(cmd)
 	return cmd
