@@ -83,6 +83,9 @@ func TestDecide(t *testing.T) {
 			t.Errorf("%s of %s, in force %q, spared %v:\n%s\nnot %s", c.on, c.cut, c.inForce, c.spared, got, c.want)
 		}
 	}
+	if (*Change)(nil).Untracked() || (&Change{}).Untracked() || !(&Change{untracked: true}).Untracked() {
+		t.Error("it is not known whether calls are")
+	}
 	if d := (*Change)(nil).Decide(config.ImpactHold, inForce("46.0.0.0/8"), nil, now); d.who() != "" || d.Cut != nil {
 		t.Errorf("no change: %+v", d)
 	}
