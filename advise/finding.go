@@ -91,7 +91,7 @@ const (
 	StateFolder      = "state-folder"    // the state folder cannot be written to
 	RunFolder        = "run-folder"      // the run folder cannot be written to
 	AllowTrouble     = "allow-trouble"   // the list of "voipbl allow" is damaged or not kept
-	PhoneTrouble     = "phone-trouble"   // the list of registered phones cannot be read, or rules cannot use their set
+	PhoneTrouble     = "phone-trouble"   // registered phones or trunks cannot be read or not be written down, or rules cannot use their set
 	PBXUnwatched     = "pbx-unwatched"   // the PBX is not watched as configured
 	PBXUnproved      = "pbx-unproved"    // wrong passwords over UDP are not proved
 	BothBan          = "both-ban"        // fail2ban and voipbl ban the same attackers

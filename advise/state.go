@@ -43,13 +43,13 @@ func (d *doctor) state() {
 		d.note(AllowTrouble, Problem, p.Remedy, "a friend may be blocked, now or after a boot", "%s", p.Error)
 	}
 	if p := s.PhonesProblem; p != nil {
-		d.note(PhoneTrouble, Warning, p.Remedy, "a registered phone may be blocked or limited", "%s", p.Error)
+		d.note(PhoneTrouble, Warning, p.Remedy, "a registered phone or a trunk may be blocked or limited", "%s", p.Error)
 	}
 	for _, p := range s.PBXProblems {
-		d.note(PBXUnwatched, Warning, p.Remedy, "attackers are not banned by what the PBX sees, or registered phones not known", "%s", p.Error)
+		d.note(PBXUnwatched, Warning, p.Remedy, "attackers are not banned by what the PBX sees, or registered phones and trunks not known", "%s", p.Error)
 	}
 	for _, text := range d.Unconnected {
-		d.note(PBXUnwatched, Warning, "voipbl pbx connect, which says what is missing", "attackers are not banned by what the PBX sees, or registered phones not known", "%s", text)
+		d.note(PBXUnwatched, Warning, "voipbl pbx connect, which says what is missing", "attackers are not banned by what the PBX sees, or registered phones and trunks not known", "%s", text)
 	}
 	d.feeds()
 	d.kept()

@@ -236,7 +236,7 @@ func foreignPhones(cfg config.Config, kernel *ipsetsync.Kernel) *problem.Problem
 		}
 		if err := ipsetsync.CheckKnownSet(h, f); err != nil {
 			p := problem.Of(err)
-			p.Error += ", so base rules limit registered phones like everybody else"
+			p.Error += ", so base rules limit registered phones and learned trunks like everybody else"
 			return p
 		}
 	}

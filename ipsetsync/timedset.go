@@ -19,7 +19,7 @@ type timedKind struct {
 
 var (
 	ownBans = timedKind{typ: TypeHashNet, maxelem: maxelemOwnBans, counters: true, of: "bans", key: "ban_set"}
-	known   = timedKind{typ: typeHashIP, maxelem: maxelemKnown, of: "registered phones", key: "known_set"}
+	known   = timedKind{typ: typeHashIP, maxelem: maxelemKnown, of: "registered phones and trunks", key: "known_set"}
 )
 
 // CheckBanSet returns a [*ForeignSetError] if h is not a ban set as voipbl makes it.

@@ -133,26 +133,27 @@ func (e *unreadError) Remedy() string {
 	return "mend the disk"
 }
 
-// write writes a changed list. It succeeds if one of the folders has it; unkept says why it is
+// write writes a changed list. It succeeds if one of the folders has it; then unkept says why it is
 // not in the state folder, so that a boot would lose it. The caller holds the lock.
 func (b Book) write(cfg config.Config, l List) (unkept, err error) {
 	l.Serial = max(b.Serial+1, l.Written.Wall.UnixMilli())
 	run := writeCopy(fetch.OpenStore, cfg.RunDir, l, b.damaged[0])
-	if run == nil && !b.due(l) {
+	if run == nil && !b.due(cfg, l) {
 		return nil, nil
 	}
 	open := func(string) (*fetch.Store, error) { return state.OpenStore(cfg) }
 	unkept = writeCopy(open, cfg.StateDir, l, b.damaged[1])
 	if run != nil && unkept != nil {
-		return unkept, errors.Join(run, unkept)
+		return nil, errors.Join(run, unkept)
 	}
 	return unkept, nil
 }
 
-// due reports whether the copy in the state folder is to be written.
-func (b Book) due(l List) bool {
+// due reports whether the copy in the state folder is to be written. If the last write has failed, it is
+// even if the copy is right again, since [Unkept] goes by that.
+func (b Book) due(cfg config.Config, l List) bool {
 	same := func(a, b Phone) bool { return compare(a, b) == 0 }
-	return b.kept == nil || l.Written.Passed(b.kept.Written) >= keepEvery || !slices.EqualFunc(b.kept.Phones, l.Phones, same)
+	return b.kept == nil || state.IsUnwritten(cfg, File+".json") || l.Written.Passed(b.kept.Written) >= keepEvery || !slices.EqualFunc(b.kept.Phones, l.Phones, same)
 }
 
 // Unkept returns the problem that the state folder has not the lists as they are now; nil if it has.
@@ -185,9 +186,9 @@ func keep(ctx context.Context, cfg config.Config, verb string, wait time.Duratio
 		return err
 	}
 	defer unlock()
-	trunks, _, _ := readTrunks(cfg, state.Clock())
+	trunks, kept, _ := readTrunks(cfg, state.Clock())
 	if state.IsUnwritten(cfg, TrunksFile+".json") {
-		_, err = writeTrunks(cfg, trunks, true)
+		_, err = writeTrunks(cfg, kept, trunks)
 	}
 	b := read(cfg, trunks.Written)
 	if b.unread != nil {
@@ -327,9 +328,9 @@ func differ(cfg config.Config, kernel *ipsetsync.Kernel, l List) (found []string
 		p := ipsetsync.NewBanPlan(name, f, desired[f], live)
 		switch n := len(p.Delete); {
 		case p.Missing > 0:
-			found = append(found, fmt.Sprintf("the set %s lacked %s", name, phones(p.Missing)))
+			found = append(found, fmt.Sprintf("the set %s lacked %s of phones and trunks", name, addresses(p.Missing)))
 		case n > 0:
-			found = append(found, fmt.Sprintf("the set %s had %s that no phone is registered from", name, addresses(n)))
+			found = append(found, fmt.Sprintf("the set %s had %s of no phone or trunk", name, addresses(n)))
 		}
 		plans = append(plans, p)
 	}
@@ -342,13 +343,6 @@ func execute(kernel *ipsetsync.Kernel, plans []*ipsetsync.BanPlan) error {
 		errs = append(errs, kernel.ExecuteBans(p))
 	}
 	return errors.Join(errs...)
-}
-
-func phones(n int) string {
-	if n == 1 {
-		return "1 registered phone"
-	}
-	return fmt.Sprintf("%d registered phones", n)
 }
 
 func addresses(n int) string {

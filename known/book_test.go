@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/testns"
@@ -171,7 +173,7 @@ func TestRegistered(t *testing.T) {
 		t.Errorf("found %q", found)
 	}
 	h.ipset("add", "voip_known", "9.9.9.9")
-	if found := h.settle(); len(found) != 1 || !strings.Contains(found[0], "had 1 address that no phone is registered from") {
+	if found := h.settle(); len(found) != 1 || !strings.Contains(found[0], "had 1 address of no phone or trunk") {
 		t.Errorf("found %q", found)
 	}
 	h.ipset("destroy", "voip_known6")
@@ -180,7 +182,7 @@ func TestRegistered(t *testing.T) {
 	}
 	h.makeSets()
 	dry, err := Settle(t.Context(), h.cfg, h.kernel, "test", time.Second, true)
-	if len(dry) != 1 || err != nil || dry[0] != "the set voip_known6 lacked 1 registered phone" {
+	if len(dry) != 1 || err != nil || dry[0] != "the set voip_known6 lacked 1 address of phones and trunks" {
 		t.Errorf("found %q, %v", dry, err)
 	}
 	if live, err := h.kernel.Known("voip_known6", cidr.IPv6); len(live) != 0 || err != nil {
@@ -338,13 +340,66 @@ func TestDiskIsSpared(t *testing.T) {
 	}
 	b := read(h.cfg, state.Clock())
 	late := b.At(b.Written.After(keepEvery))
-	if !b.due(late) || b.due(b.At(b.Written.After(keepEvery-time.Minute))) {
+	if !b.due(h.cfg, late) || b.due(h.cfg, b.At(b.Written.After(keepEvery-time.Minute))) {
 		t.Error("an old copy is not written, or one that is not old")
 	}
 	h.register("203.0.113.8", "6001", time.Hour)
 	if written() == first {
 		t.Error("a new phone is not written to the disk")
 	}
+}
+
+// mountState gives the state folder a disk of its own, which the returned function makes read-only, or
+// ends that.
+func (h *host) mountState() (readOnly func(bool)) {
+	h.Helper()
+	must := func(err error) {
+		h.Helper()
+		if err != nil {
+			h.Fatal(err)
+		}
+	}
+	must(unix.Unshare(unix.CLONE_NEWNS)) // this thread's, which ends with the test
+	must(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+	h.cfg.StateDir = h.TempDir()
+	must(unix.Mount("tmpfs", h.cfg.StateDir, "tmpfs", 0, "mode=750"))
+	h.Cleanup(func() { unix.Unmount(h.cfg.StateDir, unix.MNT_DETACH) })
+	return func(is bool) {
+		h.Helper()
+		flags := uintptr(unix.MS_REMOUNT)
+		if is {
+			flags |= unix.MS_RDONLY
+		}
+		must(unix.Mount("", h.cfg.StateDir, "", flags, ""))
+	}
+}
+
+// TestUnkept: what could not be written into the state folder is said, until that is right again: also
+// by what has happened meanwhile.
+func TestUnkept(t *testing.T) {
+	h := newHost(t)
+	readOnly := h.mountState()
+	s := &Server{Cfg: h.config, Trunks: func() {}}
+	h.register("203.0.113.7", "6001", time.Hour)
+	readOnly(true)
+	if a := h.register("203.0.113.8", "6002", time.Hour); a.Problem == "" || a.Undone {
+		t.Errorf("%+v", a)
+	}
+	if w := h.posted(s.ServeTrunks, `{"trunks": [{"host": "9.9.9.9"}]}`); strings.Count(w.Body.String(), h.cfg.StateDir) != 1 || strings.Contains(w.Body.String(), "undone") {
+		t.Errorf("%s", w.Body)
+	}
+	if p := Unkept(h.cfg); p == nil || !strings.Contains(p.Error, "some registered phones and trunks are") {
+		t.Errorf("%+v", p)
+	}
+	if gone, err := Forget(t.Context(), h.cfg, "test", []netip.Prefix{netip.MustParsePrefix("203.0.113.8/32")}, time.Second); len(gone) != 1 || err != nil {
+		t.Errorf("%v, %v", gone, err)
+	}
+	readOnly(false)
+	h.settle()
+	if p := Unkept(h.cfg); p != nil {
+		t.Errorf("the copy in the state folder has the list as it is: %+v", p)
+	}
+	h.wants("written down", "203.0.113.7", "203.0.113.7 9.9.9.9")
 }
 
 // TestSwitchedOff: one key turns all of it off. The list is kept, for whoever bans attackers.

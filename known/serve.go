@@ -54,12 +54,12 @@ func (s *Server) ServeTrunks(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "pbx.trust_registered is false", http.StatusConflict)
 		return
 	}
-	changed, unkept, err := takeTrunks(r.Context(), cfg, ask.Trunks)
+	changed, wrong, err := takeTrunks(r.Context(), cfg, ask.Trunks)
 	if changed {
 		s.Trunks()
 	}
 	a := TrunkAnswer{Undone: err != nil}
-	if err := errors.Join(unkept, err); err != nil {
+	if err := errors.Join(err, wrong); err != nil {
 		a.Problem = problem.Line(err)
 	}
 	state.Respond(w, a)
@@ -113,10 +113,8 @@ func answer(ctx context.Context, cfg config.Config, r Request) (a Answer, spread
 	for _, s := range r.Phones { // also of those known before: an apply may have begun before they were
 		a.Listed = a.Listed || cfg.PBX.TrustRegistered && l.Has(s.Addr) && inSet(cfg.SetName, s.Addr)
 	}
-	for _, err := range []error{unkept, unsure, fill(cfg, kernel, l)} {
-		if err != nil {
-			a.Problem = problem.Line(err)
-		}
+	if err := errors.Join(unkept, unsure, fill(cfg, kernel, l)); err != nil {
+		a.Problem = problem.Line(err)
 	}
 	return a, l.spreadSince(b.List)
 }

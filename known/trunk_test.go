@@ -1,6 +1,8 @@
 package known
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -166,6 +168,33 @@ func TestTrunksOfTheHost(t *testing.T) {
 		t.Error(err)
 	}
 	h.wants("a phone is banned", "", "2a00::8 8.8.8.8 9.9.9.9")
+
+	// What is not in the kernel is known all the same. What cannot be written is not, and each folder is
+	// named once.
+	h.ipset("flush", "voip_known")
+	h.ipset("destroy", "voip_known")
+	h.ipset("create", "voip_known", "hash:ip", "timeout", "0") // somebody else's
+	answered := func(body string, undone bool, times int, wrong ...string) {
+		t.Helper()
+		var a TrunkAnswer
+		if err := json.Unmarshal(h.posted(s.ServeTrunks, body).Body.Bytes(), &a); err != nil || a.Undone != undone || changed != times {
+			t.Errorf("%v, %+v, changed %d times", err, a, changed)
+		}
+		for _, text := range wrong {
+			if strings.Count(a.Problem, text) != 1 {
+				t.Errorf("%q is not in it once: %s", text, a.Problem)
+			}
+		}
+	}
+	answered(`{"trunks": [{"host": "9.9.9.8"}]}`, false, 3, "voip_known is not one that voipbl made")
+	answered(`{"trunks": [{"host": "9.9.9.8"}]}`, false, 3)
+	for _, dir := range dirs(h.cfg) {
+		if err := errors.Join(os.Remove(dir+"/"+TrunksFile+".json"), os.MkdirAll(dir+"/"+TrunksFile+".json/full", 0o700)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answered(`{"trunks": [{"host": "9.9.9.7"}]}`, true, 3, h.cfg.RunDir, h.cfg.StateDir)
+
 	h.cfg.PBX.TrustRegistered = false
 	tell(http.StatusConflict, `{"trunks": [{"host": "9.9.9.9"}]}`)
 	if l := ReadTrunks(h.cfg); len(l.All) != 0 {

@@ -78,13 +78,13 @@ func readTrunksIn(dir string) (Trunks, error) {
 }
 
 // due reports whether the copy in the state folder is to be replaced.
-func (t Trunks) due(next Trunks) bool {
-	return !t.same(next) || next.Written.Passed(t.Written) >= keepEvery
+func (t Trunks) due(cfg config.Config, next Trunks) bool {
+	return !t.same(next) || next.Written.Passed(t.Written) >= keepEvery || state.IsUnwritten(cfg, TrunksFile+".json")
 }
 
-// writeTrunks writes a list, into the state folder if keep. It succeeds if one of the folders has it;
-// unkept says why it is not in the state folder. The caller holds the lock.
-func writeTrunks(cfg config.Config, next Trunks, keep bool) (unkept, err error) {
+// writeTrunks writes a list, also into the state folder if the copy there is to be replaced. It succeeds
+// if one of the folders has it; then unkept says why it is not in the state folder. The caller holds the lock.
+func writeTrunks(cfg config.Config, kept, next Trunks) (unkept, err error) {
 	next.Serial = max(next.Serial+1, next.Written.Wall.UnixMilli())
 	write := func(store *fetch.Store, err error) error {
 		if err != nil {
@@ -94,19 +94,19 @@ func writeTrunks(cfg config.Config, next Trunks, keep bool) (unkept, err error) 
 		return store.WriteJSON(TrunksFile, next.encode())
 	}
 	run := write(fetch.OpenStore(cfg.RunDir))
-	if run == nil && !keep {
+	if run == nil && !kept.due(cfg, next) {
 		return nil, nil
 	}
 	unkept = write(state.OpenStore(cfg))
 	if run != nil && unkept != nil {
-		return unkept, errors.Join(run, unkept)
+		return nil, errors.Join(run, unkept)
 	}
 	return unkept, nil
 }
 
 // takeTrunks notes where the PBX is registered. changed reports whether there are other trunks than
-// before.
-func takeTrunks(ctx context.Context, cfg config.Config, seen []SeenTrunk) (changed bool, unkept, err error) {
+// before. If there is no error, wrong says what could not be done all the same.
+func takeTrunks(ctx context.Context, cfg config.Config, seen []SeenTrunk) (changed bool, wrong, err error) {
 	unlock, err := lock(ctx, cfg, "voipbl run", lockWait)
 	if err != nil {
 		return false, nil, err
@@ -114,11 +114,11 @@ func takeTrunks(ctx context.Context, cfg config.Config, seen []SeenTrunk) (chang
 	defer unlock()
 	now, kept, _ := readTrunks(cfg, state.Clock())
 	next, changed := now.with(seen, now.Written)
-	unkept, err = writeTrunks(cfg, next, kept.due(next))
+	unkept, err := writeTrunks(cfg, kept, next)
 	if err != nil || !changed {
-		return changed, unkept, err
+		return false, unkept, err
 	}
-	return changed, unkept, refill(cfg)
+	return true, errors.Join(unkept, refill(cfg)), nil
 }
 
 // Resolved notes the addresses of trunks that are names, and has base rules let these in. It reports
@@ -137,7 +137,7 @@ func Resolved(ctx context.Context, cfg config.Config, addrs map[string][]netip.A
 	defer unlock()
 	now, kept, _ := readTrunks(cfg, state.Clock())
 	next, changed := now.at(addrs)
-	if _, err := writeTrunks(cfg, next, kept.due(next)); err != nil { // status says what is not in the state folder
+	if _, err := writeTrunks(cfg, kept, next); err != nil { // status says what is not in the state folder
 		return false, err
 	}
 	return changed, refill(cfg)

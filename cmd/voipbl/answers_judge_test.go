@@ -272,7 +272,7 @@ var findingOf = []struct {
 	{regexp.MustCompile(`^feed \S+: `), []string{advise.FeedTrouble, advise.StaleFeed}},
 	{regexp.MustCompile(`^the list of registered phones cannot be read`), []string{advise.PhoneTrouble}},
 	{regexp.MustCompile(`^some (registered phones|trunks)( and trunks)? are known and not written down`), []string{advise.PhoneTrouble}},
-	{regexp.MustCompile(`^the set \S+ is not one that voipbl made for registered phones`), []string{advise.PhoneTrouble}},
+	{regexp.MustCompile(`^the set \S+ is not one that voipbl made for registered phones and trunks`), []string{advise.PhoneTrouble}},
 	{regexp.MustCompile(`^the rules cannot be read`), []string{advise.NotProtected}},
 	{regexp.MustCompile(`^ip6?tables-(nft|legacy): .*(no packet comes to them|leaves no packet for)`), []string{advise.ShadowedRule}},
 	{regexp.MustCompile(` drops (the answers to )?what the base rules let in: `), []string{advise.OtherFirewall}},
