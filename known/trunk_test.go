@@ -76,6 +76,9 @@ func TestTrunks(t *testing.T) {
 		if last, want := l.All[i].Last(l.Written), l.Written.Wall.Add(-ago).Truncate(time.Second); !last.Equal(want) {
 			t.Errorf("%s: last %v, not %v", l.All[i].Host, last, want)
 		}
+		if row, last := l.Rows()[i], l.All[i].Last(l.Written); row.Host != l.All[i].Host || !row.Last.Equal(last) || !row.Trusted.Equal(last.Add(trunkGrace)) {
+			t.Errorf("%+v", row)
+		}
 	}
 	for n, most := range map[int]bool{MostTrunks: true, MostTrunks + 1: false} {
 		if err := (TrunkRequest{make([]SeenTrunk, n)}).check(); (err == nil) != most {

@@ -32,7 +32,7 @@ var printed = map[string]any{
 	"exempt":                       exempt.Exemption{},
 	"ban-unban":                    bans.Report{},
 	"bans":                         bans.Ban{},
-	"phones":                       known.Row{},
+	"phones":                       known.Listing{},
 	"post-phones":                  known.Answer{},
 	"post-trunks":                  known.TrunkAnswer{},
 	"post-ban":                     bans.SeenAnswer{},

@@ -44,7 +44,7 @@ Exit status: 0 listed, 2 error.`,
 			phones, unread := known.Read(cfg)
 			switch {
 			case a.JSON:
-				a.PrintJSON(append(phones.Rows(), known.ReadTrunks(cfg).Rows()...))
+				a.PrintJSON(known.Listing{Phones: phones.Rows(), Trunks: known.ReadTrunks(cfg).Rows()})
 			case unread == nil:
 				a.printPhones(cfg, phones, known.ReadTrunks(cfg), time.Now())
 			}

@@ -250,7 +250,13 @@ func (s *siege) in(set string, a netip.Addr) bool {
 }
 
 // phones are those that voipbl knows.
-func (s *siege) phones() (all []known.Row) {
+func (s *siege) phones() []known.PhoneRow {
+	s.Helper()
+	return s.known().Phones
+}
+
+// known is what voipbl knows of phones and trunks.
+func (s *siege) known() (all known.Listing) {
 	s.Helper()
 	out, err := s.voipbl("phones", "--json")
 	s.must(err)

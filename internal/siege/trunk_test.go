@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/internal/testasterisk"
-	"github.com/voipbl/voipbl/known"
 )
 
 // registration is a part of pjsip.conf: Asterisk registers at a provider, until it succeeds.
@@ -63,7 +62,7 @@ func testTrunk(s *siege, network netip.Prefix) {
 	own.DoAs(r, "7000", password)
 	own.DoAs(testasterisk.Call(own, "7000", "200"), "7000", password)
 	own.Do(testasterisk.Broken(own, "%0d%0a%0d%0aEvent%3a%20Registry"))
-	s.eventually("the phone is known", func() bool { return len(s.phones()) == 2 })
+	s.eventually("the phone is known", func() bool { return len(s.phones()) == 1 })
 
 	listed := s.attacker().Local().Addr()
 	s.write("lists/list", fmt.Sprintf("4.9.9.9\n%s\n%s\n", network.Masked(), listed))
@@ -107,9 +106,9 @@ func testTrunk(s *siege, network netip.Prefix) {
 // trunks are those that voipbl knows, one a line.
 func (s *siege) trunks() (all string) {
 	s.Helper()
-	for _, r := range s.phones() {
-		if r.Kind == known.KindTrunk {
-			all += r.Address.String() + " as " + r.Account + "\n"
+	for _, trunk := range s.known().Trunks {
+		for _, a := range trunk.Addresses {
+			all += a.String() + " as " + trunk.Account + "\n"
 		}
 	}
 	return all
