@@ -178,11 +178,13 @@ func (c *connecting) decide(ctx context.Context) error {
 	facts := asterisk.Look(look)
 	c.report.Asterisk = facts != nil
 	hep, ami := c.cfg.PBX.HEP, c.cfg.PBX.AMI
-	var want connect.Want
-	switch {
-	case c.Off:
-		hep, ami, want.NoHEP = netip.AddrPort{}, netip.AddrPort{}, true
-	default:
+	want := connect.Want{WasHEP: hep}
+	if c.Copies != nil && !hep.IsValid() { // as the admin says
+		want.WasHEP = defaultHEP
+	}
+	if c.Off {
+		hep, ami = netip.AddrPort{}, netip.AddrPort{}
+	} else {
 		if !c.copies() {
 			hep, c.mayCopy = netip.AddrPort{}, true
 		} else if !hep.IsValid() {
@@ -195,7 +197,7 @@ func (c *connecting) decide(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		want = connect.Want{HEP: hep, HEPPassword: s.HEP, NoHEP: c.Copies != nil, PasswordsIn: secrets.Path(c.cfg.StateDir)}
+		want.HEP, want.HEPPassword, want.PasswordsIn = hep, s.HEP, secrets.Path(c.cfg.StateDir)
 		if facts != nil {
 			want.AMISecret, want.Reader = s.AMI, c.account
 			if ami = facts.Manager.Listens; !ami.Addr().IsLoopback() {
@@ -261,7 +263,11 @@ func shown(a netip.AddrPort) string {
 // passwords returns those of the state folder, and makes them if there are none. A dry run makes none.
 func (c *connecting) passwords() (secrets.Secrets, error) {
 	if c.DryRun {
-		return secrets.Secrets{HEP: "made later", AMI: "made later"}, nil
+		s, err := readPasswords(c.cfg)
+		if errors.Is(err, fs.ErrNotExist) || state.IsDamaged(err) {
+			return secrets.Secrets{HEP: "made later", AMI: "made later"}, nil
+		}
+		return s, err
 	}
 	store, err := state.OpenStore(c.cfg)
 	if err != nil {

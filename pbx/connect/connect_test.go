@@ -76,7 +76,7 @@ func TestPlan(t *testing.T) {
 		{"without copies", map[string]string{hepFile: "[general]\nenabled = yes\ncapture_address = 192.0.2.1:9060\n"},
 			changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled = true }), Want{AMISecret: "sec"}, map[string]string{ownFile: ownHead + userLines()}, "", "ami"},
 		{"copies are taken out", map[string]string{hepFile: ours(wasNone + "[general]\n" + hepLines), ownFile: ownHead + userLines()},
-			changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled, f.HEP.To = true, "127.0.0.1:460" }), Want{AMISecret: "sec", NoHEP: true},
+			changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled, f.HEP.To = true, "127.0.0.1:460" }), Want{AMISecret: "sec", WasHEP: want.HEP},
 			map[string]string{hepFile: "-"}, "", "ami"},
 		{"it is open over HTTP", nil, changed(debian, func(f *asterisk.Facts) { f.Manager.HTTP = true }), Want{AMISecret: "sec"},
 			nil, "set webenabled = no", ""},
@@ -114,6 +114,36 @@ func TestPlan(t *testing.T) {
 				t.Errorf("ways: %q", ways)
 			}
 		})
+	}
+}
+
+// TestCommands: what Asterisk is asked for ends what voipbl has begun, even if the files have nothing of that any
+// more, and nothing else.
+func TestCommands(t *testing.T) {
+	const unload, user = "module unload res_hep_pjsip.so; module reload res_hep.so", "; manager reload"
+	copying := func(to string) asterisk.Facts {
+		return changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled, f.HEP.To = true, to })
+	}
+	own := Files{ownFile: {content: ownHead + userLines()}}
+	for name, c := range map[string]struct {
+		files Files
+		facts asterisk.Facts
+		want  Want
+		asks  string
+	}{
+		"connected":                          {nil, debian, want, strings.Join(loadHEP, "; ") + user},
+		"the manager interface alone":        {nil, debian, Want{AMISecret: "sec"}, reloadManager},
+		"that is taken out":                  {own, debian, Want{}, reloadManager},
+		"and others have copies":             {own, copying("192.0.2.7:9060"), Want{}, reloadManager},
+		"copies are taken out":               {Files{hepFile: {content: ours(hepLines)}}, copying(want.HEP.String()), Want{WasHEP: want.HEP}, unload + user},
+		"a run before was killed":            {nil, debian, Want{WasHEP: want.HEP}, unload + user},
+		"others have copies by now":          {nil, copying("192.0.2.7:9060"), Want{WasHEP: want.HEP}, reloadManager},
+		"an admin is to take out the lines":  {Files{hepFile: {content: begin + "\n" + hepLines}}, copying(want.HEP.String()), Want{WasHEP: want.HEP}, unload + user},
+		"an admin is to end those by a link": {Files{hepFile: {bad: errNotPlain}}, copying(want.HEP.String()), Want{WasHEP: want.HEP}, unload + user},
+	} {
+		if got := strings.Join(New(c.files, &c.facts, c.want).Commands(), "; "); got != c.asks {
+			t.Errorf("%s: %s", name, got)
+		}
 	}
 }
 
@@ -330,7 +360,7 @@ func contents(t *testing.T, folder string) map[string]string {
 }
 
 // TestFullDisk: where there is no room, each file is as it was or as it is to be, nothing lies beside it,
-// and a second run with room finishes.
+// and a second run with room finishes. Disconnected, all is as it was.
 func TestFullDisk(t *testing.T) {
 	testns.Enter(t)
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil { // this thread's, which ends with the test
@@ -339,31 +369,39 @@ func TestFullDisk(t *testing.T) {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		t.Fatal(err)
 	}
-	folder := t.TempDir()
-	if err := unix.Mount("tmpfs", folder, "tmpfs", 0, "size=64k"); err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Unmount(folder, 0)
-	write(t, filepath.Join(folder, hepFile), "[general]\n", 0o640)
-	filler := filepath.Join(folder, "filler")
-	if err := os.WriteFile(filler, make([]byte, 64<<10), 0o600); !errors.Is(err, unix.ENOSPC) {
-		t.Fatalf("the disk is not full: %v", err)
-	}
-	before := contents(t, folder)
-	if err := planned(t, folder, want).Apply(folder); !errors.Is(err, unix.ENOSPC) {
-		t.Errorf("applied on a full disk: %v", err)
-	}
-	if d := cmp.Diff(before, contents(t, folder)); d != "" {
-		t.Error(d)
-	}
-	if err := os.Remove(filler); err != nil {
-		t.Fatal(err)
-	}
-	if err := planned(t, folder, want).Apply(folder); err != nil {
-		t.Error(err)
-	}
-	if p := planned(t, folder, want); len(p.Files) > 0 {
-		t.Errorf("something is left: %+v", p.Files)
+	for _, want := range []Want{want, {AMISecret: want.AMISecret}} { // the second one begins with a folder
+		folder := t.TempDir()
+		if err := unix.Mount("tmpfs", folder, "tmpfs", 0, "size=64k"); err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Unmount(folder, 0)
+		write(t, filepath.Join(folder, hepFile), "[general]\n", 0o640)
+		before := contents(t, folder)
+		filler := filepath.Join(folder, "filler")
+		if err := os.WriteFile(filler, make([]byte, 64<<10), 0o600); !errors.Is(err, unix.ENOSPC) {
+			t.Fatalf("the disk is not full: %v", err)
+		}
+		if err := planned(t, folder, want).Apply(folder); !errors.Is(err, unix.ENOSPC) {
+			t.Errorf("applied on a full disk: %v", err)
+		}
+		if err := os.Remove(filler); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(before, contents(t, folder)); d != "" {
+			t.Errorf("%+v: %s", want, d)
+		}
+		if err := planned(t, folder, want).Apply(folder); err != nil {
+			t.Error(err)
+		}
+		if p := planned(t, folder, want); len(p.Files) > 0 {
+			t.Errorf("something is left: %+v", p.Files)
+		}
+		if err := planned(t, folder, Want{}).Apply(folder); err != nil {
+			t.Error(err)
+		}
+		if d := cmp.Diff(before, contents(t, folder)); d != "" {
+			t.Errorf("%+v, disconnected: %s", want, d)
+		}
 	}
 }
 

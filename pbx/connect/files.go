@@ -154,16 +154,27 @@ func (c Change) apply(root *os.Root) error {
 		}
 		return err
 	}
-	if c.folder {
-		if err := root.Mkdir(ownFolder, folderMode); err == nil {
-			err = root.Chmod(ownFolder, folderMode) // whatever the umask is
-			if err != nil {
-				return err
-			}
-		} else if !errors.Is(err, fs.ErrExist) {
-			return err
-		}
+	if !c.folder {
+		return c.write(root)
 	}
+	made := root.Mkdir(ownFolder, folderMode)
+	if made != nil && !errors.Is(made, fs.ErrExist) {
+		return made
+	}
+	if made == nil {
+		err = root.Chmod(ownFolder, folderMode) // whatever the umask is
+	}
+	if err == nil {
+		err = c.write(root)
+	}
+	if err != nil && made == nil { // otherwise the next run would take it for somebody else's
+		err = errors.Join(err, root.Remove(ownFolder))
+	}
+	return err
+}
+
+// write writes the new text.
+func (c Change) write(root *os.Root) error {
 	beside := c.File + ".voipbl-new"
 	if err := root.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

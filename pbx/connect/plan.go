@@ -28,7 +28,8 @@ type Want struct {
 	HEP         netip.AddrPort // where copies of SIP messages go to
 	HEPPassword string
 	AMISecret   string // of the manager interface's user [User]
-	NoHEP       bool   // copies are to cease, also if the files have nothing of them any more
+
+	WasHEP netip.AddrPort // where copies went to: without HEP they cease, even if the files have nothing of them any more
 
 	Reader      asterisk.Account // whom Asterisk runs as: it must be able to read the files
 	PasswordsIn string           // the file with the passwords, for who writes lines by hand
@@ -84,7 +85,7 @@ func New(f Files, facts *asterisk.Facts, want Want) Plan {
 	}
 	p.hep(checked, facts.HEP, want)
 	p.manager(checked, facts.Manager, want)
-	p.noHEP = !p.HEP && (p.ChangesHEP() || want.NoHEP && !facts.HEP.Enabled)
+	p.noHEP = !p.HEP && (p.ChangesHEP() || want.WasHEP.IsValid() && (!facts.HEP.Enabled || facts.HEP.To == want.WasHEP.String()))
 	p.noAMI = !p.AMI && (p.ChangesAMI() || want.AMISecret == "")
 	return p
 }
