@@ -130,9 +130,10 @@ func TestDecide(t *testing.T) {
 // TestOver: a decision is made anew once all calls have ended that hold lists, one that spares somebody, or
 // the time for that, or once they are banned.
 func TestOver(t *testing.T) {
-	testns.Enter(t)
+	hosts, peers := testvalue.Addrs("203.0.113.1", "2001:db8:1::1"), testvalue.Addrs("45.0.0.8", "2a0a:1::1")
+	pair := testns.EnterPair(t, hosts, peers)
 	cfg, now := testvalue.Config(t, ""), deadline.Clock{Up: 10 * time.Hour}
-	host := netip.MustParseAddr("203.0.113.1")
+	host := hosts[0]
 	from := func(addr string) netip.AddrPort { return netip.AddrPortFrom(netip.MustParseAddr(addr), 4000) }
 	for _, err := range []error{
 		testns.Track(false, from("45.0.0.1"), netip.AddrPortFrom(host, 12000)),
@@ -180,5 +181,26 @@ func TestOver(t *testing.T) {
 	}
 	if over, err := Over(cfg, held("45.0.0.1"), nil, cidr.Sets{}, now); !over || err != nil {
 		t.Errorf("after the call: %v, %v", over, err)
+	}
+
+	// What is seen in spite of an error counts, as for the decision itself; but nobody who is spared is cut off
+	// for an error.
+	conn := connected(t, pair, netip.AddrPortFrom(host, 443), peers[0])
+	defer conn.Close()
+	dropRights(t)
+	for _, c := range []struct {
+		held   *Held
+		spared []Spared
+		want   bool
+	}{
+		{held("45.0.0.8"), nil, false},
+		{held("45.0.0.2"), nil, true}, // a look with rights still sees it
+		{held("45.0.0.2", "45.0.0.8"), nil, false},
+		{nil, spared("45.0.0.3", time.Hour-1), false},
+		{nil, spared("45.0.0.3", time.Hour), true},
+	} {
+		if got, err := Over(cfg, c.held, c.spared, cidr.Sets{}, now); got != c.want || (err == nil) != (c.spared != nil && c.want) {
+			t.Errorf("without rights: %+v, %+v: %v, %v", c.held, c.spared, got, err)
+		}
 	}
 }

@@ -83,23 +83,7 @@ func TestOf(t *testing.T) {
 		t.Errorf("where nothing is tracked: %+v", r)
 	}
 	for f, host := range hosts { // real connections
-		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(host, 443)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		pair.Outside(func() {
-			conn, err := net.DialTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(peers[f], 40000)), l.Addr().(*net.TCPAddr))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { conn.Close() })
-		})
-		conn, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
+		defer connected(t, pair, netip.AddrPortFrom(host, 443), peers[f]).Close()
 	}
 	for _, from := range []string{"45.0.1.1", "45.0.2.1", "45.0.3.1"} {
 		if err := testns.Track(false, netip.AddrPortFrom(netip.MustParseAddr(from), 4000), netip.AddrPortFrom(hosts[0], 12000)); err != nil {
@@ -143,13 +127,41 @@ func TestOf(t *testing.T) {
 		t.Errorf("banned: %s, %v", words(cut(c)), err)
 	}
 	// Without the right to list flows, connections are known all the same.
-	var none [2]unix.CapUserData
-	if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]); err != nil { // of this thread
-		t.Fatal(err)
-	}
+	dropRights(t)
 	plans, lives = planned(t, "", "45.0.0.0/24")
 	if c, err := Of(cfg, plans, lives, nil, bans); err == nil || !strings.HasPrefix(err.Error(), "it is not known whose calls the lists cut off: list tracked flows: ") || words(cut(c)) != connection {
 		t.Errorf("%s, %v", words(cut(c)), err)
+	}
+}
+
+// connected returns this end of a connection that a peer has made.
+func connected(t *testing.T, pair *testns.Pair, to netip.AddrPort, from netip.Addr) net.Conn {
+	t.Helper()
+	l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(to))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	pair.Outside(func() {
+		conn, err := net.DialTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 40000)), l.Addr().(*net.TCPAddr))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+	})
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// dropRights takes all rights from this thread, which ends with the test.
+func dropRights(t *testing.T) {
+	t.Helper()
+	var none [2]unix.CapUserData
+	if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]); err != nil {
+		t.Fatal(err)
 	}
 }
 
