@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -11,8 +12,11 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/flows"
+	"github.com/voipbl/voipbl/impact"
 	"github.com/voipbl/voipbl/internal/testvalue"
 	"github.com/voipbl/voipbl/internal/web"
 	"github.com/voipbl/voipbl/ipsetsync"
@@ -265,6 +269,44 @@ func TestWarn(t *testing.T) {
 	} {
 		d.warn(step.subject, step.warnings)
 		if got := logged(); !slices.Equal(got, step.want) {
+			t.Errorf("step %d: logged %q, want %q", i, got, step.want)
+		}
+	}
+}
+
+// TestLogHeld: lists that wait and addresses that are spared are logged once, and once that this has ended; of
+// many addresses a few.
+func TestLogHeld(t *testing.T) {
+	talks := func(n int) (all []impact.CutOff) {
+		for i := range n {
+			all = append(all, impact.CutOff{Address: netip.AddrFrom4([4]byte{45, 0, 0, byte(i)}), Flows: []flows.UsedFlow{{Use: flows.Call, Proto: "udp", Port: 12000}}})
+		}
+		return all
+	}
+	d, logged := journal()
+	for i, step := range []struct {
+		held, spared int
+		want         []string // beginnings of lines
+	}{
+		{0, 0, nil},
+		{2, 0, []string{"held: the lists stay as they were"}},
+		{2, 0, nil},
+		{0, 1, []string{"no lists wait any more", "a list has an address that is spared until its call ends: 45.0.0.0 "}},
+		{0, 1, nil},
+		{0, 64, []string{"a list has an address that is spared until its call ends: 45.0.0.1 ", "", "", "", "lists have 59 more addresses that are spared"}},
+		{0, 64, nil},
+		{0, 0, []string{"no address on a list is spared any more"}},
+		{0, 0, nil},
+	} {
+		r := &blocklist.SyncReport{}
+		if step.held > 0 {
+			r.Held = &impact.Held{Addresses: talks(step.held)}
+		}
+		for _, c := range talks(step.spared) {
+			r.Spared = append(r.Spared, impact.Spared{CutOff: c})
+		}
+		d.logHeld(r)
+		if got := logged(); !slices.EqualFunc(got, step.want, strings.HasPrefix) {
 			t.Errorf("step %d: logged %q, want %q", i, got, step.want)
 		}
 	}

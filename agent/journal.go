@@ -15,11 +15,12 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
-// This file is what the agent logs: each change, each failure, and a lasting problem once when
-// it begins and once when it ends.
+// This file is what the agent logs: each change, each failure, and a lasting problem once when it begins.
+// That it has ended is logged, too, unless a change that is logged ends it.
 
-// warn logs those of a subject's warnings that are new.
-func (d *daemon) warn(subject string, warnings []string) {
+// warn logs those of a subject's warnings that are new, and reports whether there were some and are none
+// any more.
+func (d *daemon) warn(subject string, warnings []string) (ended bool) {
 	now := make(map[string]bool)
 	for _, w := range warnings {
 		key := subject + ": " + w
@@ -31,6 +32,7 @@ func (d *daemon) warn(subject string, warnings []string) {
 	for key := range d.said {
 		if !now[key] && strings.HasPrefix(key, subject+": ") {
 			delete(d.said, key)
+			ended = len(warnings) == 0
 		}
 	}
 	for key := range now {
@@ -39,6 +41,7 @@ func (d *daemon) warn(subject string, warnings []string) {
 		}
 		d.said[key] = true
 	}
+	return ended
 }
 
 // warnIf is warn for one error; nil means that the problem has ended.
@@ -113,7 +116,7 @@ func (d *daemon) logApply(r *blocklist.SyncReport, why string) {
 	d.warn("rejects", rejectWords(r.Feeds))
 }
 
-// toldCutOff is how many addresses are logged that are cut off.
+// toldCutOff is how many addresses are logged that are cut off, or that are spared.
 const toldCutOff = 5
 
 // logImpact logs whom the lists have cut off while this host talked with them.
@@ -137,11 +140,18 @@ func (d *daemon) logHeld(r *blocklist.SyncReport) {
 	if p := blocklist.HeldProblem(r.Held, true); p != nil {
 		held = append(held, p.Error+": "+p.Remedy)
 	}
-	for _, c := range r.Spared {
+	for _, c := range r.Spared[:min(len(r.Spared), toldCutOff)] {
 		spared = append(spared, fmt.Sprintf("a list has an address that is spared until its call ends: %s; if it is an attacker: %s", c.Words(), c.Ban(true)))
 	}
-	d.warn("held", held)
-	d.warn("spared", spared)
+	if more := len(r.Spared) - toldCutOff; more > 0 {
+		spared = append(spared, fmt.Sprintf("lists have %d more addresses that are spared until their calls end: \"voipbl status --json\" has them", more))
+	}
+	if d.warn("held", held) {
+		d.log.Info("no lists wait any more")
+	}
+	if d.warn("spared", spared) {
+		d.log.Info("no address on a list is spared any more")
+	}
 }
 
 // toldRejects is how many of a feed's rejected lines are logged.
