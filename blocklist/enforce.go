@@ -70,7 +70,6 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 		return err
 	}
 	defer unlock()
-	defer e.forgetFetched()
 	held := rules.Open(e.Cfg, e.Fw, e.Kernel, e.Store)
 	defer held.Close()
 	record := state.ReadSetRecord(held.Run)

@@ -72,7 +72,7 @@ func syncInto(ctx context.Context, cfg config.Config, opts feeds.Options, report
 		Handles: h, reader: r, feeds: make([]*feeds.Feed, len(cfg.Feeds)),
 		verb: "voipbl sync", wait: opts.Wait, dryRun: opts.DryRun, force: opts.Force, setsOnly: opts.SetsOnly, leaveBase: opts.LeaveBase,
 	}
-	defer e.forgetFetched() // if it ends before Run
+	defer e.forgetFetched()
 	if !opts.Offline {
 		r.GetAll(ctx, cfg.Feeds, e.feeds, func(f config.Feed) bool { return f.URL != "" })
 	}
