@@ -14,8 +14,11 @@ import (
 )
 
 const (
-	healthEvery = 10 * time.Second // nothing else wakes the watcher of a PBX where nothing happens
-	tellEvery   = time.Second      // how long phones may wait, and what the agent could not be told
+	// healthEvery wakes the watcher of a PBX where nothing happens. Apart from that only these do: pbx/ami, which
+	// asks whether Asterisk is there, [known.RenewedEvery] and [link.ChangeWait].
+	healthEvery = 10 * time.Second
+
+	tellEvery = time.Second // how long phones may wait, and what the agent could not be told
 
 	// sparedFor is how long an address counts as a friend that the agent has refused to ban.
 	sparedFor  = time.Hour

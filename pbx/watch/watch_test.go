@@ -27,6 +27,7 @@ import (
 
 // agent is one that notes what it is told.
 type agent struct {
+	asked    atomic.Int64 // how often it was asked for something
 	mu       sync.Mutex
 	settings link.Settings
 	away     bool
@@ -45,6 +46,7 @@ type agent struct {
 var errAway = errors.New("no agent is running")
 
 func (a *agent) locked(f func()) error {
+	a.asked.Add(1)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.away {
@@ -321,14 +323,18 @@ func TestTrunks(t *testing.T) {
 }
 
 // TestQuiet: where nothing happens, the watcher says each ten seconds that it is alive, which is often
-// enough for its watchdog, and nothing else wakes the detector.
+// enough for its watchdog. The agent is told then how it is, and asked each minute for other settings, and
+// nothing else.
 func TestQuiet(t *testing.T) {
 	bubble(t, func(t *testing.T, a *agent, feed given) {
 		run := watching(t, a, feed)
-		before := run.beats.Load()
-		pass(10 * healthEvery)
-		if n := run.beats.Load() - before; n != 10 {
-			t.Errorf("%d beats in %v", n, 10*healthEvery)
+		beats, asked := run.beats.Load(), a.asked.Load()
+		pass(time.Hour)
+		if n := run.beats.Load() - beats; n != 360 {
+			t.Errorf("%d beats in an hour", n)
+		}
+		if n := a.asked.Load() - asked; n != 360+60 {
+			t.Errorf("the agent was asked %d times in an hour", n)
 		}
 	})
 }
