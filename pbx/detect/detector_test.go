@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,11 +44,25 @@ func TestScenarios(t *testing.T) {
 			}
 		}, "0 s: ban 203.0.113.66 for 10 min: 3 wrong passwords for 3 accounts in 1 s, proved"},
 		"accounts that do not exist, over TCP": {func(w *world) {
-			for i := range 10 {
+			for i := range 100 {
 				w.see(tcp(pbx.UnknownAccount, fmt.Sprint(100+i)))
 				w.wait(50 * time.Millisecond)
 			}
-		}, "0 s: ban 203.0.113.66 for 10 min: 10 unknown accounts in 1 s, proved"},
+		}, "2 s: ban 203.0.113.66 for 10 min: 41 unknown accounts in 2 s, proved"},
+		"accounts that do not exist, fast": {func(w *world) {
+			for i := range 100 {
+				w.see(tcp(pbx.UnknownAccount, fmt.Sprint(100+i)))
+				w.wait(5 * time.Millisecond)
+			}
+		}, "0 s: ban 203.0.113.66 for 10 min: 60 unknown accounts in 1 s, proved"},
+		"accounts that do not exist, ten in a moment and one more": {func(w *world) {
+			for i := range 11 {
+				if i == 10 {
+					w.wait(unknownFor)
+				}
+				w.see(tcp(pbx.UnknownAccount, fmt.Sprint(100+i)))
+			}
+		}, "2 s: ban 203.0.113.66 for 10 min: 11 unknown accounts in 2 s, proved"},
 		"one account in three minutes": {func(w *world) {
 			for i := range 10 {
 				w.attempt(attacker, fmt.Sprint(6001+i))
@@ -226,14 +241,14 @@ func TestScenarios(t *testing.T) {
 		}, ""},
 		"AMI alone: those bans do not grow, and do not count as a past": {func(w *world) {
 			for range 3 {
-				for range 10 {
+				for range 60 {
 					w.what(attacker, pbx.UnknownAccount, "6001")
 				}
 				w.wait(11 * time.Minute)
 			}
-		}, "0 s: ban 203.0.113.66 for 10 min: 10 unknown accounts in 1 s, not proved\n" +
-			"11 min: ban 203.0.113.66 for 10 min: 10 unknown accounts in 1 s, not proved\n" +
-			"22 min: ban 203.0.113.66 for 10 min: 10 unknown accounts in 1 s, not proved"},
+		}, "0 s: ban 203.0.113.66 for 10 min: 60 unknown accounts in 1 s, not proved\n" +
+			"11 min: ban 203.0.113.66 for 10 min: 60 unknown accounts in 1 s, not proved\n" +
+			"22 min: ban 203.0.113.66 for 10 min: 60 unknown accounts in 1 s, not proved"},
 		"a flood of requests over UDP": {func(w *world) {
 			for i := range 300 {
 				w.what(attacker, pbx.Asked, fmt.Sprint(i))
@@ -279,6 +294,25 @@ func TestScenarios(t *testing.T) {
 			"0 s: phone 6001 is at 50.1.1.1\n0 s: phone 6001 is at 60.1.1.1\n0 s: phone 6001 is at 198.51.100.7"},
 
 		// Phones.
+		"a strange office of 20 phones boots, and the PBX knows their accounts by the answer to the challenge only": {func(w *world) {
+			for _, transport := range []string{"udp", "tcp"} {
+				for range 2 { // each twice: with copies, or since the first answer is late
+					for i := range 20 {
+						w.see(pbx.Observation{Source: port(office, i), What: pbx.UnknownAccount, Account: fmt.Sprint(i), Transport: transport, Proved: transport == "tcp"})
+					}
+					w.wait(time.Second / 2)
+				}
+				for i := range 20 {
+					w.register(port(office, i), fmt.Sprint(6000+i), time.Hour)
+				}
+				w.d.Forget(office)
+				w.wait(5 * time.Minute)
+			}
+			for i := range w.told {
+				w.told[i], _, _ = strings.Cut(w.told[i], " 60")
+			}
+			w.told = slices.Compact(w.told)
+		}, "1 s: phone\n5 min: phone"},
 		"a phone with one wrong password that its owner has typed": {func(w *world) {
 			w.attempt(port(office, 0), "6001")
 			w.wait(20 * time.Second)

@@ -21,9 +21,12 @@
 //     no phone uses.
 //   - Half a dozen refusals in five seconds, if they are proved. FreeSWITCH refuses wrong passwords, but
 //     Asterisk also refuses phones with the right one, when the account has too many.
-//   - Ten requests that name an account which does not exist, faster than one in five seconds. They have
-//     no password to be guessed, and a provider whom the PBX does not know makes such requests, too: it
-//     calls, and asks once in 30 to 60 seconds whether the PBX is there.
+//   - Ten requests that name an account which does not exist, faster than one in five seconds, once that has
+//     gone on for two seconds; or 60 at once. They have no password to be guessed, and a provider whom the
+//     PBX does not know makes such requests, too: it calls, and asks once in 30 to 60 seconds whether the
+//     PBX is there. Where the PBX knows phones by the user name of their answer alone (Asterisk's
+//     identify_by=auth_username), the first request of each names no account. An office that boots sends
+//     all of these in a moment; two seconds later the first one has proved its password.
 //   - 60 other requests faster than one in a second. An office of 20 strange phones boots with fewer.
 //
 // What follows for who has proved that the packets are its own: the first ban lasts ten minutes, the

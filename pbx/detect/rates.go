@@ -1,16 +1,25 @@
 package detect
 
-import "github.com/voipbl/voipbl/pbx"
+import (
+	"time"
+
+	"github.com/voipbl/voipbl/pbx"
+)
 
 const (
 	unknownPer  = 0.2 // a second
 	requestsPer = 1.0 // a second
+
+	// unknownFor is for how long unknown accounts are asked for before that counts, unless there are many. The
+	// account may be in the answer to the challenge only; phones whose answer is right are there by then.
+	unknownFor = 2 * time.Second
 )
 
 // rate is what has come of a stranger that counts by its rate only.
 type rate struct {
 	last              moment
 	unknown, requests bucket
+	since             moment // when the unknown accounts that count have begun
 	tally             tally
 	ignored           moment // since when nothing counts that is not proved; 0 if it does
 	forged            bool   // not all of it is proved
@@ -75,12 +84,15 @@ func (r *rate) add(e event, s Settings) bool {
 	r.last = max(r.last, e.at)
 	r.unknown.add(unknown, passed, unknownPer)
 	r.requests.add(requests, passed, requestsPer)
+	if r.unknown == bucket(unknown) {
+		r.since = e.at
+	}
 	if r.unknown == bucket(unknown) && r.requests == bucket(requests) { // all that was before has run out
 		r.tally, r.forged = tally{}, false
 	}
 	r.tally.add(e.What, e.at)
 	r.forged = r.forged || !e.Proved
-	return r.unknown.full(s.Unknown) || r.requests.full(s.Requests)
+	return r.unknown.full(s.Unknown) && e.at.since(r.since) >= unknownFor || r.unknown.full(s.Requests) || r.requests.full(s.Requests)
 }
 
 // mayRate takes one of the bans that there may be in a minute.

@@ -14,8 +14,9 @@ type Settings struct {
 	// Wrong passwords of a stranger: within seconds, in an hour, in a day.
 	AtOnce, InHour, InDay int
 
-	// Requests that name an unknown account, faster than one in five seconds; other requests, faster
-	// than one in a second.
+	// Requests that name an unknown account, faster than one in five seconds, once these have gone on for
+	// two seconds; other requests, faster than one in a second. As many with an unknown account are too many
+	// at once.
 	Unknown, Requests int
 
 	BanTimes    []time.Duration // of the first ban, the second, and so on; the last one repeats
