@@ -10,8 +10,9 @@ import (
 const MaxText = 64
 
 // Text returns what a stranger has written so that it can be kept and shown: at most [MaxText]
-// bytes, without control characters and what is not UTF-8.
-func Text(s string) string { return Printable(s, MaxText) }
+// bytes, without control characters and what is not UTF-8, and without the message around it, which would
+// stay in memory as long as its part.
+func Text(s string) string { return strings.Clone(Printable(s, MaxText)) }
 
 // Printable returns at most so many bytes of a text, with a question mark in place of each character
 // that is not printable.

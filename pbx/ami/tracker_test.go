@@ -3,6 +3,7 @@ package ami
 import (
 	"fmt"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -381,4 +382,30 @@ func TestParseAddress(t *testing.T) {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
 	}
+}
+
+// TestLongMessages: what is kept of a stranger's messages of 55 kB, and of a phone's, is far less than these.
+func TestLongMessages(t *testing.T) {
+	const many, long = 500, 55 << 10
+	s := &story{tracker: newTracker(), now: t0}
+	before := heap()
+	for i := range many {
+		from := fmt.Sprintf("203.0.%d.%d:5060", i/200, i%200+1)
+		message := fmt.Sprintf("%d", 1000+i) + strings.Repeat("x", long)
+		s.event("InvalidAccountID", message[:4], message[4:], from)
+		s.event("SuccessfulAuth", message[:4], message[4:], from)
+	}
+	s.saw = nil
+	if kept := heap() - before; kept > 2<<20 {
+		t.Errorf("%d kB are kept of %d messages", kept>>10, 2*many)
+	}
+	runtime.KeepAlive(s)
+}
+
+// heap returns how many bytes are in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

@@ -96,8 +96,8 @@ func (l *trunks) take(m message) error {
 	}
 	account, hosts := trunksOf(m)
 	for _, host := range hosts {
-		if host != "" && len(host) <= pbx.MaxText && pbx.Text(host) == host {
-			l.session.client.see(pbx.Observation{At: time.Now(), Proved: true, What: pbx.Trunk, Account: pbx.Text(account), Called: host})
+		if text := pbx.Text(host); host != "" && text == host {
+			l.session.client.see(pbx.Observation{At: time.Now(), Proved: true, What: pbx.Trunk, Account: pbx.Text(account), Called: text})
 		}
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/voipbl/voipbl/pbx"
@@ -107,7 +106,7 @@ func (d *Detector) know(p phone, what pbx.What) []Verdict {
 		}
 		return nil
 	}
-	p.account, p.transport = strings.Clone(p.account), transport(p.transport) // without the message around them
+	p.transport = transport(p.transport)
 	networks := []netip.Prefix{wide(p.addr)}
 	for i := range d.phones.same.all(d.phones.hash(p.account)) {
 		o := d.phones.rows[i].value

@@ -177,11 +177,11 @@ func (r *request) describe(p Packet, m *sip.Message) {
 	r.seen = pbx.Observation{
 		At: p.At, Source: p.Source, Transport: p.Transport,
 		Proved: r.returned || connected(p.Transport),
-		Method: text(m.Method), Account: text(account(m)), Agent: text(m.Agent),
+		Method: pbx.Text(m.Method), Account: pbx.Text(account(m)), Agent: pbx.Text(m.Agent),
 	}
 	r.register = m.Method == "REGISTER"
 	if !r.register {
-		r.seen.Called = text(sip.Unescape(m.URI.User))
+		r.seen.Called = pbx.Text(sip.Unescape(m.URI.User))
 		return
 	}
 	r.contacts, r.expires, r.removes = len(m.Contacts), m.Expires, true
@@ -211,9 +211,6 @@ func account(m *sip.Message) string {
 	}
 	return sip.Unescape(m.From.User)
 }
-
-// text returns a text of a stranger as an observation has it, without the message around it.
-func text(s string) string { return strings.Clone(pbx.Text(s)) }
 
 // short is text for what is only compared.
 func short(s string) string { return strings.Clone(s[:min(len(s), pbx.MaxText)]) }
@@ -303,7 +300,7 @@ func (t *Tracker) answered(p Packet, m *sip.Message) (request, bool) {
 	var r request
 	r.register = m.CSeqMethod == "REGISTER"
 	// It may not have come from where the answer goes to.
-	r.seen = pbx.Observation{Source: p.Destination, Transport: p.Transport, Method: text(m.CSeqMethod), Account: text(account(m))}
+	r.seen = pbx.Observation{Source: p.Destination, Transport: p.Transport, Method: pbx.Text(m.CSeqMethod), Account: pbx.Text(account(m))}
 	return r, true
 }
 
