@@ -60,12 +60,6 @@ type Phone struct {
 	Until     time.Time  `json:"until"`
 }
 
-// Trunk is a host at which the PBX itself is registered.
-type Trunk struct {
-	Host    string `json:"host"` // a name or an address
-	Account string `json:"account,omitempty"`
-}
-
 // Traps are what no phone asks for.
 type Traps struct {
 	Extensions []string `json:"extensions,omitempty"`

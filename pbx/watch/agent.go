@@ -81,13 +81,9 @@ func lostPhones(a known.Answer) (banned []netip.Addr, err error) {
 }
 
 // Trunks tells where the PBX is registered.
-func (s *Socket) Trunks(ctx context.Context, all []link.Trunk) error {
-	var r known.TrunkRequest
-	for _, t := range all {
-		r.Trunks = append(r.Trunks, known.SeenTrunk(t))
-	}
+func (s *Socket) Trunks(ctx context.Context, all []known.SeenTrunk) error {
 	var a known.TrunkAnswer
-	err := state.TellPBX(ctx, s.RunDir, known.TrunksPath, answerWait, r, &a)
+	err := state.TellPBX(ctx, s.RunDir, known.TrunksPath, answerWait, known.TrunkRequest{Trunks: all}, &a)
 	if err == nil && a.Undone {
 		err = undone(a.Problem)
 	}

@@ -15,13 +15,9 @@ import (
 	"github.com/voipbl/voipbl/pbx/link"
 )
 
-// Limits of what waits for the agent, which may be away. Whoever is banned is not seen any more, so
-// there is one ban of each.
-const (
-	mostBans   = 4 << 10
-	mostForget = known.MostForgotten
-	mostTrunks = known.MostTrunks
-)
+// mostBans is how many bans wait for the agent, which may be away. Whoever is banned is not seen any more,
+// so there is one ban of each. Of the rest, as much waits as the agent takes.
+const mostBans = 4 << 10
 
 // outbox is what the agent has not been told yet.
 type outbox struct {
@@ -30,11 +26,11 @@ type outbox struct {
 	why    string // the agent has put some of these off
 	phones map[key]link.Phone
 	forget []netip.Prefix
-	trunks map[string]link.Trunk // by host
-	tells  []link.Tell           // the latest
-	asked  uint64                // bans that the agent was asked for
-	wake   chan struct{}         // bans are to be told at once
-	later  chan struct{}         // something waits that has time
+	trunks map[string]known.SeenTrunk // by host
+	tells  []link.Tell                // the latest
+	asked  uint64                     // bans that the agent was asked for
+	wake   chan struct{}              // bans are to be told at once
+	later  chan struct{}              // something waits that has time
 }
 
 // timed is a ban, and when it began.
@@ -68,7 +64,7 @@ type key struct {
 }
 
 func newOutbox() *outbox {
-	return &outbox{phones: make(map[key]link.Phone), trunks: make(map[string]link.Trunk), wake: make(chan struct{}, 1), later: make(chan struct{}, 1)}
+	return &outbox{phones: make(map[key]link.Phone), trunks: make(map[string]known.SeenTrunk), wake: make(chan struct{}, 1), later: make(chan struct{}, 1)}
 }
 
 // take puts a verdict in.
@@ -90,7 +86,7 @@ func (o *outbox) take(v detect.Verdict, now time.Time) {
 				delete(o.phones, k)
 			}
 		}
-		if len(o.forget) < mostForget {
+		if len(o.forget) < known.MostForgotten {
 			o.forget = append(o.forget, v.Network)
 		}
 		ring(o.later)
@@ -200,7 +196,7 @@ func (o *outbox) putBackPhones(phones []link.Phone, forget []netip.Prefix) {
 		}
 	}
 	o.forget = append(forget, o.forget...)
-	o.forget = o.forget[:min(len(o.forget), mostForget)]
+	o.forget = o.forget[:min(len(o.forget), known.MostForgotten)]
 }
 
 func within(a netip.Addr, networks []netip.Prefix) bool {
@@ -214,11 +210,11 @@ func within(a netip.Addr, networks []netip.Prefix) bool {
 
 // trunk puts a trunk of the PBX in. Of several accounts there, the first one by name
 // counts, so that it is the same each time.
-func (o *outbox) trunk(t link.Trunk) {
+func (o *outbox) trunk(t known.SeenTrunk) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	old, known := o.trunks[t.Host]
-	if known && (t.Account == "" || old.Account != "" && old.Account <= t.Account) || !known && len(o.trunks) == mostTrunks {
+	old, has := o.trunks[t.Host]
+	if has && (t.Account == "" || old.Account != "" && old.Account <= t.Account) || !has && len(o.trunks) == known.MostTrunks {
 		return
 	}
 	o.trunks[t.Host] = t
@@ -226,7 +222,7 @@ func (o *outbox) trunk(t link.Trunk) {
 }
 
 // takeTrunks takes the trunks out.
-func (o *outbox) takeTrunks() []link.Trunk {
+func (o *outbox) takeTrunks() []known.SeenTrunk {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	all := slices.Collect(maps.Values(o.trunks))

@@ -34,7 +34,7 @@ type Agent interface {
 	Phones(ctx context.Context, phones []link.Phone, forget []netip.Prefix) (banned []netip.Addr, err error)
 
 	// Trunks tells where the PBX is registered.
-	Trunks(ctx context.Context, all []link.Trunk) error
+	Trunks(ctx context.Context, all []known.SeenTrunk) error
 
 	// Health tells how the watcher is.
 	Health(ctx context.Context, h link.Health) error
@@ -191,7 +191,7 @@ func (w *Watcher) judge(ctx context.Context, s link.Settings, on *sources, saw <
 		case o := <-saw:
 			now := time.Now()
 			if o.What == pbx.Trunk {
-				out.trunk(link.Trunk{Host: o.Called, Account: o.Account})
+				out.trunk(known.SeenTrunk{Host: o.Called, Account: o.Account})
 				continue
 			}
 			if !on.counts(o, now) {

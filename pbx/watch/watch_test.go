@@ -39,7 +39,7 @@ type agent struct {
 	bans     []bans.Seen
 	phones   []link.Phone
 	forget   []netip.Prefix
-	trunks   []link.Trunk
+	trunks   []known.SeenTrunk
 	health   link.Health
 }
 
@@ -110,7 +110,7 @@ func (a *agent) Phones(_ context.Context, phones []link.Phone, forget []netip.Pr
 	return banned, err
 }
 
-func (a *agent) Trunks(_ context.Context, all []link.Trunk) error {
+func (a *agent) Trunks(_ context.Context, all []known.SeenTrunk) error {
 	err := a.locked(func() {
 		if a.deaf == nil {
 			a.trunks = append(a.trunks, all...)
@@ -296,7 +296,7 @@ func TestTrunks(t *testing.T) {
 			feed <- trunk("b.example", "2")
 			feed <- trunk("b.example", "1")
 			feed <- trunk("b.example", "3")
-			for i := range 2 * mostTrunks {
+			for i := range 2 * known.MostTrunks {
 				feed <- trunk(fmt.Sprint(i), "")
 			}
 			pass(time.Minute)
@@ -309,13 +309,13 @@ func TestTrunks(t *testing.T) {
 				}
 				return
 			}
-			if len(got.trunks) != mostTrunks || !slices.Contains(got.trunks, link.Trunk{Host: "b.example", Account: "1"}) || len(got.bans)+len(got.phones) > 0 {
+			if len(got.trunks) != known.MostTrunks || !slices.Contains(got.trunks, known.SeenTrunk{Host: "b.example", Account: "1"}) || len(got.bans)+len(got.phones) > 0 {
 				t.Errorf("%d: %v", len(got.trunks), got.trunks)
 			}
 			pass(time.Hour)
 			feed <- trunk("b.example", "1")
 			pass(time.Second)
-			if got := a.told(); len(got.trunks) != mostTrunks+1 {
+			if got := a.told(); len(got.trunks) != known.MostTrunks+1 {
 				t.Errorf("%d", len(got.trunks))
 			}
 		})
@@ -618,7 +618,7 @@ func TestOutboxBounds(t *testing.T) {
 	for i := range 1_500 {
 		o.take(detect.Untrust{Network: netip.PrefixFrom(netip.AddrFrom4([4]byte{9, 0, byte(i >> 8), byte(i)}), 32)}, time.Now())
 	}
-	if len(o.bans) >= 2*mostBans || len(o.phones) != pbx.MostPhones || len(o.tells) != link.MaxTells || len(o.forget) != mostForget {
+	if len(o.bans) >= 2*mostBans || len(o.phones) != pbx.MostPhones || len(o.tells) != link.MaxTells || len(o.forget) != known.MostForgotten {
 		t.Errorf("%d bans, %d phones, %d tells, %d networks", len(o.bans), len(o.phones), len(o.tells), len(o.forget))
 	}
 	waiting := o.takeBans(time.Now())
