@@ -18,6 +18,7 @@ import (
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/internal/quota"
 	"github.com/voipbl/voipbl/known"
+	"github.com/voipbl/voipbl/pbx"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -73,7 +74,7 @@ type SeenRequest struct {
 
 // Seen is an address to be banned for what it did to the PBX.
 type Seen struct {
-	Addr     netip.Addr    `json:"addr"` // over IPv6, the network around it is banned: bans.ipv6_prefix
+	Addr     netip.Addr    `json:"addr"` // over IPv6, the /64 around it is banned: see [pbx.SourceBits6]
 	For      time.Duration `json:"for"`
 	Evidence string        `json:"evidence"` // what it did, in words for "voipbl bans"
 
@@ -141,7 +142,7 @@ func (s *seenBans) admit(cfg config.Config, protected *exempt.Protection, table 
 			continue
 		}
 		w := banWish{Prefix: one, Reason: SeenReason, For: b.For, evidence: b.Evidence}
-		if wide := exempt.Widened(one, max(cfg.Bans.IPv6Prefix, cfg.Limits.Widest6)); wide != one {
+		if wide := exempt.Widened(one, pbx.SourceBits6); wide != one {
 			w.Prefix, w.Address = wide, one
 		}
 		r.Add = append(r.Add, w)

@@ -80,8 +80,15 @@ func seenAt(addr string) Seen {
 }
 
 // TestSeen: bans that what watches the PBX asks for block what bans may block, and nothing else.
+// How wide other programs' bans are is no matter.
 func TestSeen(t *testing.T) {
-	h := newSeenHost(t, "allow: [203.0.113.0/24, \"2a00:8:0:1::7\"]\nlimits: {widest6: 32}\nbans: {ipv6_prefix: 64}\nfirewall: {trunks: [198.51.100.9]}\n")
+	for _, widths := range []string{"limits: {widest6: 32}\nbans: {ipv6_prefix: 64}\n", "limits: {widest6: 32}\nbans: {ipv6_prefix: 56}\n", "limits: {widest6: 128}\nbans: {ipv6_prefix: 128}\n"} {
+		t.Run(widths, func(t *testing.T) { testSeen(t, widths) })
+	}
+}
+
+func testSeen(t *testing.T, widths string) {
+	h := newSeenHost(t, "allow: [203.0.113.0/24, \"2a00:8:0:1::7\"]\nfirewall: {trunks: [198.51.100.9]}\n"+widths)
 	a := h.ban(time.Now(), seenAt("6.6.6.6"), seenAt("203.0.113.7"), seenAt("198.51.100.9"), seenAt("127.0.0.1"), seenAt("2a00:9::7"), seenAt("2a00:8:0:1::7"))
 	var refused []string
 	for _, r := range a.Refused {

@@ -17,5 +17,10 @@ const (
 	MostOfAccount = 16
 )
 
+// SourceBits6 is the length of an IPv6 network that counts as one source. A ban for what such a source does
+// is of this network, whatever bans.ipv6_prefix is: the rest of a narrower ban could go on, and a
+// wider one would be of others, and of their phones.
+const SourceBits6 = 64
+
 // Transports are those that an observation can have.
 var Transports = [...]string{"udp", "tcp", "tls", "ws", "wss"}

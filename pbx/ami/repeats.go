@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/internal/bounded"
+	"github.com/voipbl/voipbl/pbx"
 )
 
 // How a phone that gets no answer repeats a request over UDP (RFC 3261, 17.1).
@@ -58,7 +59,7 @@ func (r *repeats) spend(source netip.Addr, now time.Time) bool {
 		clear(r.spent)
 		r.day = now
 	}
-	p, _ := source.Prefix(min(source.BitLen(), 64))
+	p, _ := source.Prefix(min(source.BitLen(), pbx.SourceBits6))
 	if n, ok := r.spent[p]; n == repeatsOf || !ok && len(r.spent) == maxAnswers {
 		return false
 	}

@@ -3,6 +3,8 @@ package detect
 import (
 	"encoding/binary"
 	"net/netip"
+
+	"github.com/voipbl/voipbl/pbx"
 )
 
 // source is who is counted as one: an IPv6 network /64, or a single address. The latter stands where
@@ -37,7 +39,7 @@ func prefixOf(a netip.Addr) netip.Prefix {
 	if sourceOf(a)>>56 == 0xff {
 		return netip.PrefixFrom(a, a.BitLen())
 	}
-	return netip.PrefixFrom(a, 64).Masked()
+	return netip.PrefixFrom(a, pbx.SourceBits6).Masked()
 }
 
 // table has a value for each of a bounded number of keys. When it is full, a new one takes the
