@@ -64,15 +64,7 @@ func watcherSettings(cfg config.Config) (link.Settings, error) {
 var errNoSecrets = errors.New("there are no passwords for the PBX: run \"voipbl pbx connect\"")
 
 func readSecrets(cfg config.Config) (secrets.Secrets, error) {
-	store, err := state.FindStore(cfg)
-	if err != nil {
-		return secrets.Secrets{}, err
-	}
-	if store == nil {
-		return secrets.Secrets{}, errNoSecrets
-	}
-	defer store.Close()
-	s, err := secrets.Read(store)
+	s, err := secrets.Find(cfg.StateDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = errNoSecrets
 	}

@@ -263,7 +263,7 @@ func shown(a netip.AddrPort) string {
 // passwords returns those of the state folder, and makes them if there are none. A dry run makes none.
 func (c *connecting) passwords() (secrets.Secrets, error) {
 	if c.DryRun {
-		s, err := readPasswords(c.cfg)
+		s, err := secrets.Find(c.cfg.StateDir)
 		if errors.Is(err, fs.ErrNotExist) || state.IsDamaged(err) {
 			return secrets.Secrets{HEP: "made later", AMI: "made later"}, nil
 		}

@@ -20,7 +20,6 @@ import (
 	"github.com/voipbl/voipbl/lockout"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/rules"
-	"github.com/voipbl/voipbl/setup"
 	"github.com/voipbl/voipbl/show"
 	"github.com/voipbl/voipbl/survey"
 )
@@ -81,7 +80,7 @@ func (a *app) doctor(cmd *cobra.Command, look survey.Options) error {
 	in.Native, unread = reach.ReadNative(ctx, in.Rules, true)
 	in.Facts = survey.Look(ctx, look)
 	var unlike error
-	if in.Unconnected, unlike = setup.Unconnected(ctx, look.Root, cfg); unlike != nil {
+	if in.Unconnected, unlike = survey.Unconnected(ctx, look.Root, in.Facts.Asterisk, cfg); unlike != nil {
 		in.Facts.Unknown = append(in.Facts.Unknown, probe.Unknown{What: "how Asterisk is connected", Error: unlike.Error(), Remedy: problem.RemedyOf(unlike)})
 	}
 	if unread != nil {

@@ -37,6 +37,16 @@ func Read(store *fetch.Store) (s Secrets, err error) {
 	return s, err
 }
 
+// Find is Read of a state folder that may be missing.
+func Find(stateDir string) (Secrets, error) {
+	store, err := fetch.FindStore(stateDir)
+	if err != nil {
+		return Secrets{}, err
+	}
+	defer store.Close()
+	return Read(store)
+}
+
 // Ensure returns the passwords, and makes them if there are none.
 func Ensure(store *fetch.Store) (Secrets, error) {
 	s, err := Read(store)

@@ -12,6 +12,9 @@ import (
 
 func TestSecrets(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
+	if _, err := Find(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no folder: %v", err)
+	}
 	store, err := fetch.OpenStore(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -23,6 +26,9 @@ func TestSecrets(t *testing.T) {
 	first, err := Ensure(store)
 	if err != nil || len(first.HEP) < 20 || len(first.AMI) < 20 || first.HEP == first.AMI {
 		t.Fatalf("%+v %v", first, err)
+	}
+	if found, err := Find(dir); found != first || err != nil {
+		t.Errorf("%+v %v", found, err)
 	}
 	path := filepath.Join(dir, "pbx.json")
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o007 != 0 {

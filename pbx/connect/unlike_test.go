@@ -1,4 +1,4 @@
-package setup
+package connect
 
 import (
 	"net/netip"
@@ -8,51 +8,50 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/asterisk"
-	"github.com/voipbl/voipbl/config"
-	"github.com/voipbl/voipbl/pbx/connect"
 )
 
-// TestUnconnected: files as connect writes them are in order, also what was written by hand where root does
+// TestUnlike: files as connect writes them are in order, also what was written by hand where root does
 // not write; each other one is told of, by the way that it is for.
-func TestUnconnected(t *testing.T) {
+func TestUnlike(t *testing.T) {
 	hep, ami := netip.MustParseAddrPort("127.0.0.1:460"), netip.MustParseAddrPort("127.0.0.1:5038")
-	both := config.PBX{HEP: hep, AMI: ami}
+	type configured struct{ HEP, AMI netip.AddrPort }
+	both := configured{HEP: hep, AMI: ami}
 	connected := func() asterisk.Facts {
 		return asterisk.Facts{
 			HEP: asterisk.HEP{Installed: true, Enabled: true, To: hep.String()},
-			Manager: asterisk.Manager{Enabled: true, Listens: ami, Users: []string{connect.User},
+			Manager: asterisk.Manager{Enabled: true, Listens: ami, Users: []string{User},
 				Includes: []string{"/etc/asterisk/manager.d/*.conf"}},
 		}
 	}
 	for _, c := range []struct {
 		name  string
-		cfg   config.PBX
+		cfg   configured
 		files string // what becomes of the files, as a shell has it
 		facts func(*asterisk.Facts)
 		want  string
 	}{
 		{"in order", both, "", nil, ""},
-		{"the manager interface alone", config.PBX{AMI: ami}, "hep", nil, ""},
+		{"the manager interface alone", configured{AMI: ami}, "hep", nil, ""},
 		{"by hand", both, "link", nil, ""},
 		{"to be done by hand", both, "link", func(f *asterisk.Facts) { f.HEP.Enabled = false }, "hep.conf is not"},
 		{"by hand, to another port", both, "link", func(f *asterisk.Facts) { f.HEP.To = "127.0.0.1:9060" }, "hep.conf is not"},
 		{"no hep.conf", both, "hep", func(f *asterisk.Facts) { f.HEP.Enabled = false }, "hep.conf is not"},
 		{"no module", both, "", func(f *asterisk.Facts) { f.HEP.Installed = false }, "hep.conf is not"},
-		{"copies nobody wants", config.PBX{AMI: ami}, "", nil, "pbx.hep is off"},
+		{"copies nobody wants", configured{AMI: ami}, "", nil, "pbx.hep is off"},
 		{"no user", both, "user", func(f *asterisk.Facts) { f.Manager.Users = nil }, "log in"},
 		{"off", both, "", func(f *asterisk.Facts) { f.Manager.Enabled = false }, "log in"},
 		{"another port", both, "", func(f *asterisk.Facts) { f.Manager.Listens = netip.MustParseAddrPort("127.0.0.1:5039") }, "log in"},
 		{"another loopback address", both, "", func(f *asterisk.Facts) { f.Manager.Listens = netip.MustParseAddrPort("[::1]:5038") }, ""},
-		{"copies alone", config.PBX{HEP: hep}, "user", func(f *asterisk.Facts) { f.Manager = asterisk.Manager{} }, ""},
+		{"copies alone", configured{HEP: hep}, "user", func(f *asterisk.Facts) { f.Manager = asterisk.Manager{} }, ""},
 	} {
 		folder := t.TempDir()
-		want := connect.Want{HEP: c.cfg.HEP, HEPPassword: "pw", AMISecret: "sec"}
-		plan := func(want connect.Want, facts asterisk.Facts) connect.Plan {
-			files, err := connect.Read(folder)
+		want := Want{HEP: c.cfg.HEP, HEPPassword: "pw", AMISecret: "sec"}
+		plan := func(want Want, facts asterisk.Facts) Plan {
+			files, err := Read(folder)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return connect.New(files, &facts, want)
+			return New(files, &facts, want)
 		}
 		begin := want
 		begin.HEP = hep
@@ -74,7 +73,7 @@ func TestUnconnected(t *testing.T) {
 		if c.facts != nil {
 			c.facts(&facts)
 		}
-		got := strings.Join(unconnected(c.cfg, plan(want, facts), &facts), "; ")
+		got := strings.Join(plan(want, facts).Unlike(&facts, c.cfg.HEP, c.cfg.AMI), "; ")
 		if !strings.Contains(got, c.want) || (got == "") != (c.want == "") || strings.Count(got, "; ") > 0 {
 			t.Errorf("%s: %q", c.name, got)
 		}
