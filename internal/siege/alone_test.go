@@ -16,21 +16,26 @@ type guesser struct {
 	many             int // of these at once
 }
 
-// guesses attacks until there are no more answers, and returns how many there were. Over TCP a ban ends
-// the connection's traffic as well.
-func (g guesser) guesses(c *testsip.Client) (answered int) {
+// guesses attacks until it is told that the kernel has the ban, and returns how many answers it got. Over
+// TCP a ban ends the connection's traffic as well.
+func (g guesser) guesses(c *testsip.Client, banned <-chan struct{}) (answered int) {
 	next := time.NewTicker(g.every)
 	defer next.Stop()
 	wait := max(g.every, time.Second) // an answer takes a millisecond
-	for quiet := 0; quiet < 3; {
+	for {
+		select {
+		case <-banned:
+			return answered
+		default:
+		}
 		r := c.Request("REGISTER", g.account)
 		c.Send(r.Text())
 		a, err := c.AnswerIn(r.CallID, wait)
 		if err != nil {
-			quiet++
+			<-next.C
 			continue
 		}
-		quiet, answered = 0, answered+1
+		answered++
 		<-next.C
 		r = c.Request("REGISTER", g.account).Authorized(a, g.account, "guess")
 		c.Send(r.Text())
@@ -39,7 +44,6 @@ func (g guesser) guesses(c *testsip.Client) (answered int) {
 		}
 		<-next.C
 	}
-	return answered
 }
 
 // TestAttackersByAMIAlone: without copies of its SIP messages, an attacker gets a few answers, too.
@@ -63,8 +67,15 @@ func TestAttackersByAMIAlone(t *testing.T) {
 			a := netip.AddrPortFrom(s.attackers.Fresh(false), 5060)
 			s.attackers.Do(func() { all = append(all, testsip.MustDial(s, g.network, a, s.family.sip())) })
 		}
-		for _, c := range all {
-			go func() { answers <- g.guesses(c) }()
+		banned := make([]chan struct{}, len(all))
+		for i, c := range all {
+			banned[i] = make(chan struct{})
+			go func() { answers <- g.guesses(c, banned[i]) }()
+		}
+		for i, c := range all {
+			a := c.Local().Addr()
+			s.eventually(fmt.Sprint(a, " is banned"), func() bool { return kernel.has(a) })
+			close(banned[i])
 		}
 		var got []int
 		for range g.many {
@@ -74,9 +85,5 @@ func TestAttackersByAMIAlone(t *testing.T) {
 			}
 		}
 		t.Logf("%d over %s each %v for %s: answered %v", g.many, g.network, g.every, g.account, got)
-		for _, c := range all {
-			a := c.Local().Addr()
-			s.eventually(fmt.Sprint(a, " is banned"), func() bool { return kernel.has(a) })
-		}
 	}
 }

@@ -25,13 +25,13 @@ type counted struct {
 	table string
 }
 
-// count begins to count. ports limits the ports of who.
-func (s *siege) count(who netip.Addr, port uint16, ports ...uint16) counted {
+// count begins to count. whose is the port of who, or 0 for all.
+func (s *siege) count(who netip.Addr, port, whose uint16) counted {
 	s.Helper()
 	s.counts++
 	ip, table, sport, dport := "ip", fmt.Sprint("siege", s.counts), "", ""
-	for _, p := range ports {
-		sport, dport = fmt.Sprint(" udp sport ", p), fmt.Sprint(" udp dport ", p)
+	if whose != 0 {
+		sport, dport = fmt.Sprint(" udp sport ", whose), fmt.Sprint(" udp dport ", whose)
 	}
 	if s.family.is6 {
 		ip = "ip6"
@@ -124,7 +124,7 @@ func (s *siege) speak(phone *testsip.Client) *call {
 	if a.Status != 200 || port == 0 {
 		s.Fatalf("the call is answered %d\n%s", a.Status, a.Body)
 	}
-	c.to, c.let = netip.AddrPortFrom(s.family.pbx, port), s.count(phone.Local().Addr(), port)
+	c.to, c.let = netip.AddrPortFrom(s.family.pbx, port), s.count(phone.Local().Addr(), port, 0)
 	go c.send()
 	go c.listen()
 	return c

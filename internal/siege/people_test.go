@@ -73,7 +73,7 @@ func TestOffice(t *testing.T) {
 		s.must(err)
 		s.eventually("the office is known", func() bool { return len(s.phones()) == 1 && s.in("voip_known", office) })
 
-		let := s.count(office, s.family.sip().Port())
+		let := s.count(office, s.family.sip().Port(), 0)
 		sent, most := 0, 0 // most of one phone in one round
 		for range 2 {
 			type result struct {
@@ -190,7 +190,7 @@ func testListedPhone(s *siege) {
 	attacker.Do(attacker.Request("OPTIONS", "100")) // it is answered now
 
 	call := s.speak(phone)
-	signals, attacks := s.count(addr, s.family.sip().Port()), s.count(listed, s.family.sip().Port())
+	signals, attacks := s.count(addr, s.family.sip().Port(), 0), s.count(listed, s.family.sip().Port(), 0)
 	s.write("lists/list", fmt.Sprintf("4.9.9.9\n%s\n%s\n", s.family.phone.Masked(), listed))
 	s.eventually("the list is in force", func() bool { return s.in("voip_bl", listed) })
 	attacker.Send(attacker.Request("OPTIONS", "100").Text())
