@@ -43,9 +43,9 @@ func newRepeats() repeats {
 
 // repeated reports whether an answer from a source is one that has come before, by its hash.
 func (r *repeats) repeated(key uint64, source netip.Addr, now time.Time) bool {
-	a, ok := r.answers.Get(key)
+	a, _ := r.answers.Get(key) // one that has not come before came very long ago
 	// Half as long is enough: packets are late, and so are events.
-	if !ok || now.Sub(a.first) >= repeatsFor || now.Sub(a.last) < min(t1<<a.repeated, t2)/2 || !r.spend(source, now) {
+	if now.Sub(a.first) >= repeatsFor || now.Sub(a.last) < min(t1<<a.repeated, t2)/2 || !r.spend(source, now) {
 		r.answers.Put(key, answer{first: now, last: now})
 		return false
 	}

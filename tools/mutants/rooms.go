@@ -11,7 +11,7 @@ var rooms = []room{
 	{name: "lockout"},
 	{name: "pbx/detect", slow: "TestBounded|TestSpoofed"},
 	{name: "advise"},
-	{name: "impact", files: "decide", tests: "TestDecide"},
+	{name: "impact", files: "decide|over", tests: "TestDecide|TestOver"},
 	{
 		name:  "firewall",
 		files: "plan|change",
