@@ -2,6 +2,7 @@ package connect
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -16,7 +17,30 @@ const (
 // wasOpen is among voipbl's lines if the text before them ended without a line break.
 const wasOpen = "; voipbl: before, the line above ended the file, without a line break\n"
 
+// older is the first line of voipbl's own file as builds before the release wrote it, without marks.
+const older = "; Written by \"voipbl pbx connect\"; \"voipbl pbx disconnect\" removes it.\n"
+
+// isOlder reports whether a text is such a file, to which nobody has added a line.
+func isOlder(text string) bool {
+	lines, ok := strings.CutPrefix(text, older)
+	if !ok {
+		return false
+	}
+	lines = strings.TrimPrefix(lines, wasNoFolder)
+	first, last, _ := strings.Cut(manager, "%s")
+	secret, ok := strings.CutPrefix(lines, first)
+	secret, whole := strings.CutSuffix(secret, last)
+	return ok && whole && !strings.Contains(secret, "\n")
+}
+
 var errBlock = errors.New("voipbl's lines in it have lost their first or last one, so it is not known which they are: take them out by hand")
+
+// openError is about a text that ends in a comment: lines at its end would belong to that.
+type openError struct{ line int }
+
+func (e *openError) Error() string {
+	return fmt.Sprintf("the comment that begins in line %d with \";--\" does not end, so lines of voipbl would belong to it: end it with \"--;\"", e.line)
+}
 
 // withBlock returns a text without voipbl's lines with these at its end, or without any.
 func withBlock(rest, lines string) string {
@@ -33,6 +57,9 @@ func withBlock(rest, lines string) string {
 // withoutBlock takes voipbl's lines out of a text, and the line break that they needed, unless
 // something follows them now.
 func withoutBlock(text string) (string, error) {
+	if isOlder(text) {
+		return "", nil
+	}
 	var rest strings.Builder
 	inside, open := false, 0 // open is where a line break was added
 	for line := range strings.Lines(text) {

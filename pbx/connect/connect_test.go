@@ -25,6 +25,9 @@ var debian = asterisk.Facts{
 		Includes: []string{"/etc/asterisk/manager.d/*.conf"}},
 }
 
+// known is a Debian that has a user of voipbl's name.
+var known = changed(debian, func(f *asterisk.Facts) { f.Manager.Users = []string{User} })
+
 func changed(f asterisk.Facts, change func(*asterisk.Facts)) asterisk.Facts {
 	change(&f)
 	return f
@@ -48,16 +51,42 @@ func TestPlan(t *testing.T) {
 		ways   string
 	}{
 		{"Debian", map[string]string{hepFile: "[general]\nenabled = no"}, debian, want, map[string]string{
-			hepFile: "[general]\nenabled = no\n" + ours(wasOpen+"[general](+)\n"+hepLines), ownFile: ownHead + userLines(),
+			hepFile: "[general]\nenabled = no\n" + ours(wasOpen+"[general](+)\n"+hepLines), ownFile: ours(wasNone + userLines()),
 		}, "", "hep ami"},
-		{"no hep.conf", nil, debian, want, map[string]string{hepFile: ours(wasNone + "[general]\n" + hepLines), ownFile: ownHead + userLines()}, "", "hep ami"},
+		{"no hep.conf", nil, debian, want, map[string]string{hepFile: ours(wasNone + "[general]\n" + hepLines), ownFile: ours(wasNone + userLines())}, "", "hep ami"},
 		{"hep.conf was voipbl's alone", map[string]string{hepFile: ours(wasNone + hepLines)}, debian, Want{}, map[string]string{hepFile: "-"}, "", ""},
-		{"again", map[string]string{hepFile: ours("[general]\n" + hepLines), ownFile: ownHead + userLines()},
+		{"again", map[string]string{hepFile: ours("[general]\n" + hepLines), ownFile: ours(wasNone + userLines())},
 			changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled, f.HEP.To = true, "127.0.0.1:460" }), want, nil, "", "hep ami"},
-		{"another password", map[string]string{hepFile: ours("[general]\nenabled = yes\n"), ownFile: "old"}, debian, want, map[string]string{
-			hepFile: ours("[general]\n" + hepLines), ownFile: ownHead + userLines(),
+		{"another password", map[string]string{hepFile: ours("[general]\nenabled = yes\n"), ownFile: ours(wasNone + "old\n")}, debian, want, map[string]string{
+			hepFile: ours("[general]\n" + hepLines), ownFile: ours(wasNone + userLines()),
 		}, "", "hep ami"},
-		{"taken out", map[string]string{hepFile: "[general]\n" + ours(hepLines) + "x=y\n", ownFile: ownHead + userLines(), managerFile: "a\n" + ours("b\n"), customFile: ours("b\n")}, debian, Want{},
+		{"of an older build", map[string]string{ownFile: older + userLines()}, debian, Want{AMISecret: "another"},
+			map[string]string{ownFile: strings.Replace(ours(wasNone+userLines()), "sec\n", "another\n", 1)}, "", "ami"},
+		{"of an older build, taken out", map[string]string{ownFile: older + wasNoFolder + userLines()}, debian, Want{}, map[string]string{ownFile: "-"}, "", ""},
+		{"of an older build, with a line of others", map[string]string{ownFile: older + userLines() + "permit = 192.0.2.1\n"}, known, Want{}, nil, "the section [voipbl] in it", ""},
+		{"a file of others", map[string]string{ownFile: "; mine\n[crm]\n"}, debian, Want{AMISecret: "sec"}, map[string]string{ownFile: "; mine\n[crm]\n" + ours(userLines())}, "", "ami"},
+		{"a file of others, taken out", map[string]string{ownFile: "; mine\n[crm]\n" + ours(userLines())}, debian, Want{}, map[string]string{ownFile: "; mine\n[crm]\n"}, "", ""},
+		{"lines of others", map[string]string{ownFile: ours(wasNone+userLines()) + "[crm]\n"}, debian, Want{}, map[string]string{ownFile: "[crm]\n"}, "", ""},
+		{"a user of others", map[string]string{managerFile: "[voipbl]\nsecret = x\n"}, known, Want{AMISecret: "sec"}, nil,
+			`/etc/asterisk/manager.conf: the section [voipbl] in it is not between voipbl's marks: take it out or rename it, then run "voipbl pbx connect" again`, ""},
+		{"a user of others, in another file", nil, known, want, map[string]string{hepFile: ours(wasNone + "[general]\n" + hepLines)},
+			"/etc/asterisk/manager.conf or what it includes: the section [voipbl]", "hep"},
+		{"a user of others, taken out", map[string]string{managerFile: "[voipbl]\nsecret = x\n"}, known, Want{}, nil, "If you have not written it for another program", ""},
+		{"the user, without marks", map[string]string{ownFile: "; mine\n" + userLines()}, known, Want{AMISecret: "sec"}, nil, "", "ami"},
+		{"its section in a comment", map[string]string{hepFile: ";-- [general]\n--;\n"}, debian, Want{HEP: want.HEP, HEPPassword: "pw"},
+			map[string]string{hepFile: ";-- [general]\n--;\n" + ours("[general]\n"+hepLines)}, "", "hep"},
+		{"its section is a template", map[string]string{hepFile: "[general](!)\n"}, debian, Want{HEP: want.HEP, HEPPassword: "pw"},
+			map[string]string{hepFile: "[general](!)\n" + ours("[general]\n"+hepLines)}, "", "hep"},
+		{"its section behind a byte order mark", map[string]string{hepFile: "\uFEFF[general]\n"}, debian, Want{HEP: want.HEP, HEPPassword: "pw"},
+			map[string]string{hepFile: "\uFEFF[general]\n" + ours("[general](+)\n"+hepLines)}, "", "hep"},
+		{"an open comment", map[string]string{hepFile: "[general]\n;--\n", ownFile: "\n;-- x"}, debian, want, nil,
+			`begins in line 2 with ";--" does not end, so lines of voipbl would belong to it: end it with "--;", then run "voipbl pbx connect`, ""},
+		{"an open comment where nothing is written", map[string]string{hepFile: ";--\n", managerFile: ";--\n"}, debian, Want{AMISecret: "sec"},
+			map[string]string{ownFile: ours(wasNone + userLines())}, "", "ami"},
+		{"an open comment, taken out", map[string]string{hepFile: ";--\n" + ours(hepLines)}, debian, Want{}, map[string]string{hepFile: ";--\n"}, "", ""},
+		{"in a comment that others began", map[string]string{hepFile: "[general]\n;--\n" + ours(hepLines) + "--;\n"}, debian, Want{HEP: want.HEP, HEPPassword: "pw"},
+			map[string]string{hepFile: "[general]\n;--\n--;\n" + ours("[general](+)\n"+hepLines)}, "", "hep"},
+		{"taken out", map[string]string{hepFile: "[general]\n" + ours(hepLines) + "x=y\n", ownFile: ours(wasNone + userLines()), managerFile: "a\n" + ours("b\n"), customFile: ours("b\n")}, debian, Want{},
 			map[string]string{hepFile: "[general]\nx=y\n", ownFile: "-", managerFile: "a\n", customFile: ""}, "", ""},
 		{"taken out of an unknown Asterisk", map[string]string{hepFile: ours(hepLines)}, asterisk.Facts{}, Want{}, map[string]string{hepFile: ""}, "", ""},
 		{"FreePBX", map[string]string{customFile: "[me]\n", managerFile: "generated"}, changed(debian, func(f *asterisk.Facts) {
@@ -66,21 +95,21 @@ func TestPlan(t *testing.T) {
 		{"no includes", map[string]string{managerFile: "[general]\nenabled=yes"}, changed(debian, func(f *asterisk.Facts) { f.Manager.Includes = nil }),
 			Want{AMISecret: "sec"}, map[string]string{managerFile: "[general]\nenabled=yes\n" + ours(wasOpen+userLines())}, "", "ami"},
 		{"from one file to another", map[string]string{managerFile: "a\n" + ours("b\n")}, debian, Want{AMISecret: "sec"},
-			map[string]string{managerFile: "a\n", ownFile: ownHead + userLines()}, "", "ami"},
+			map[string]string{managerFile: "a\n", ownFile: ours(wasNone + userLines())}, "", "ami"},
 		{"copies go to others", map[string]string{hepFile: "[general]\n"}, changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled = true }), want,
-			map[string]string{ownFile: ownHead + userLines()}, "copy its SIP messages to 192.168.1.1:9061", "ami"},
+			map[string]string{ownFile: ours(wasNone + userLines())}, "copy its SIP messages to 192.168.1.1:9061", "ami"},
 		{"no module", nil, changed(debian, func(f *asterisk.Facts) { f.HEP.Installed = false }), want,
-			map[string]string{ownFile: ownHead + userLines()}, "res_hep_pjsip is not installed", "ami"},
+			map[string]string{ownFile: ours(wasNone + userLines())}, "res_hep_pjsip is not installed", "ami"},
 		{"the manager interface is off", nil, changed(debian, func(f *asterisk.Facts) { f.Manager.Enabled = false }), Want{AMISecret: "sec"},
 			nil, `"voipbl pbx connect" again; or run "voipbl pbx connect --copies"`, ""},
 		{"without copies", map[string]string{hepFile: "[general]\nenabled = yes\ncapture_address = 192.0.2.1:9060\n"},
-			changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled = true }), Want{AMISecret: "sec"}, map[string]string{ownFile: ownHead + userLines()}, "", "ami"},
-		{"copies are taken out", map[string]string{hepFile: ours(wasNone + "[general]\n" + hepLines), ownFile: ownHead + userLines()},
+			changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled = true }), Want{AMISecret: "sec"}, map[string]string{ownFile: ours(wasNone + userLines())}, "", "ami"},
+		{"copies are taken out", map[string]string{hepFile: ours(wasNone + "[general]\n" + hepLines), ownFile: ours(wasNone + userLines())},
 			changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled, f.HEP.To = true, "127.0.0.1:460" }), Want{AMISecret: "sec", WasHEP: want.HEP},
 			map[string]string{hepFile: "-"}, "", "ami"},
 		{"it is open over HTTP", nil, changed(debian, func(f *asterisk.Facts) { f.Manager.HTTP = true }), Want{AMISecret: "sec"},
 			nil, "set webenabled = no", ""},
-		{"it was opened over HTTP later", map[string]string{ownFile: ownHead + userLines()}, changed(debian, func(f *asterisk.Facts) { f.Manager.HTTP = true }), Want{AMISecret: "sec"},
+		{"it was opened over HTTP later", map[string]string{ownFile: ours(wasNone + userLines())}, changed(debian, func(f *asterisk.Facts) { f.Manager.HTTP = true }), Want{AMISecret: "sec"},
 			map[string]string{ownFile: "-"}, "set webenabled = no", ""},
 		{"chan_sip is loaded", nil, changed(debian, func(f *asterisk.Facts) { f.Manager.OldSIP = true }), Want{AMISecret: "sec"},
 			nil, "noload = chan_sip.so", ""},
@@ -124,7 +153,7 @@ func TestCommands(t *testing.T) {
 	copying := func(to string) asterisk.Facts {
 		return changed(debian, func(f *asterisk.Facts) { f.HEP.Enabled, f.HEP.To = true, to })
 	}
-	own := Files{ownFile: {content: ownHead + userLines()}}
+	own := Files{ownFile: {content: ours(wasNone + userLines())}}
 	for name, c := range map[string]struct {
 		files Files
 		facts asterisk.Facts
@@ -292,49 +321,60 @@ func (p Plan) ways() string {
 	return strings.TrimSpace(map[bool]string{true: "hep "}[p.HEP] + map[bool]string{true: "ami"}[p.AMI])
 }
 
-// TestNoTrace: connected, twice, and disconnected, the folder is what it was, byte by byte.
+// TestNoTrace: connected, twice, and disconnected, the folder is what it was, byte by byte, and has what
+// others have written meanwhile.
 func TestNoTrace(t *testing.T) {
 	for name, c := range map[string]struct {
 		files map[string]string
-		after string // what others write meanwhile, to the end of hep.conf
+		more  string // what others write meanwhile, to the end of each file
 	}{
-		"an open last line":            {map[string]string{hepFile: "[general]\nenabled = no", managerFile: "[general]"}, ""},
-		"and something is added to it": {map[string]string{hepFile: "[general]\nenabled = no"}, "; more"},
-		"a whole last line":            {map[string]string{hepFile: "[general]\n"}, ""},
-		"CR LF":                        {map[string]string{hepFile: "[general]\r\nenabled = no\r\n"}, ""},
-		"no file, no folder":           {nil, ""},
-		"an empty file, a folder":      {map[string]string{hepFile: "", "manager.d/README.conf": "; x"}, ""},
+		"an open last line":       {map[string]string{hepFile: "[general]\nenabled = no", managerFile: "[general]", ownFile: "[crm]"}, "; more\n[x]\ny=z"},
+		"a whole last line":       {map[string]string{hepFile: "[general]\n", ownFile: "; mine\n[crm]\nsecret = x\n"}, "; more"},
+		"CR LF":                   {map[string]string{hepFile: "[general]\r\nenabled = no\r\n"}, ";--\r\n"},
+		"an open CR":              {map[string]string{hepFile: "[general]\r\nenabled = no\r", ownFile: "; mine\r"}, "; more"},
+		"a byte order mark":       {map[string]string{hepFile: "\uFEFF[general]\n", ownFile: "\uFEFF"}, "; more"},
+		"no file, no folder":      {nil, "; more"},
+		"an empty file, a folder": {map[string]string{hepFile: "", "manager.d/README.conf": "; x"}, "; more"},
+		"empty files":             {map[string]string{hepFile: "", ownFile: ""}, "; more"},
 	} {
-		folder := t.TempDir()
-		for file, text := range c.files {
-			if err := os.MkdirAll(filepath.Join(folder, filepath.Dir(file)), 0o755); err != nil {
+		for _, more := range []string{"", c.more} {
+			folder := t.TempDir()
+			for file, text := range c.files {
+				if err := os.MkdirAll(filepath.Join(folder, filepath.Dir(file)), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				write(t, filepath.Join(folder, file), text, 0o640)
+			}
+			before := contents(t, folder)
+			for run := range 2 {
+				p := planned(t, folder, want)
+				if run == 1 && len(p.Files) > 0 {
+					t.Errorf("%s: again: %+v", name, p.Files)
+				}
+				if err := p.Apply(folder); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if info, err := os.Stat(filepath.Join(folder, ownFolder)); err != nil || info.Mode().Perm() != folderMode {
+				t.Errorf("%s: %v, %v", name, info, err)
+			}
+			for _, file := range []string{hepFile, ownFile} {
+				if more == "" {
+					break
+				}
+				write(t, filepath.Join(folder, file), contents(t, folder)[file]+more, 0o640)
+				if was := before[file]; was != "" && !strings.HasSuffix(was, "\n") {
+					before[file] += "\n"
+				}
+				before[file] += more
+				before[ownFolder] = "a folder"
+			}
+			if err := planned(t, folder, Want{}).Apply(folder); err != nil {
 				t.Fatal(err)
 			}
-			write(t, filepath.Join(folder, file), text, 0o640)
-		}
-		before := contents(t, folder)
-		for run := range 2 {
-			p := planned(t, folder, want)
-			if run == 1 && len(p.Files) > 0 {
-				t.Errorf("%s: again: %+v", name, p.Files)
+			if d := cmp.Diff(before, contents(t, folder)); d != "" {
+				t.Errorf("%s: %s", name, d)
 			}
-			if err := p.Apply(folder); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if info, err := os.Stat(filepath.Join(folder, ownFolder)); err != nil || info.Mode().Perm() != folderMode {
-			t.Errorf("%s: %v, %v", name, info, err)
-		}
-		if c.after != "" {
-			text := contents(t, folder)[hepFile]
-			write(t, filepath.Join(folder, hepFile), text+c.after, 0o640)
-			before[hepFile] += "\n" + c.after
-		}
-		if err := planned(t, folder, Want{}).Apply(folder); err != nil {
-			t.Fatal(err)
-		}
-		if d := cmp.Diff(before, contents(t, folder)); d != "" {
-			t.Errorf("%s: %s", name, d)
 		}
 	}
 }

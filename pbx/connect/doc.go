@@ -3,8 +3,8 @@
 // interface (manager.d/voipbl.conf, manager_custom.conf on FreePBX, or manager.conf).
 //
 // [Read] reads the files, [New] decides which texts they get, and [Plan.Apply] writes them; between
-// these nothing is changed. What others have written stays: voipbl's lines stand between two marks, or
-// in a file of their own.
+// these nothing is changed. What others have written stays: voipbl's lines stand between two marks, also in
+// the file that has voipbl's name.
 //
 // Asterisk's user owns these files, and may be an attacker who wants root to write elsewhere: so links
 // are never followed, and nothing outside of the folder is read or written.

@@ -48,16 +48,27 @@ func (t *text) unusable() error {
 	return t.bad
 }
 
-// damaged reports whether voipbl's lines in a file cannot be told from those of others.
-func (t *text) damaged() bool { return errors.Is(t.unusable(), errBlock) }
+// damaged reports whether an admin must mend a file before voipbl writes it: its lines cannot be told
+// from those of others, or would belong to a comment.
+func (t *text) damaged() bool {
+	bad := t.unusable()
+	return errors.Is(bad, errBlock) || errors.As(bad, new(*openError))
+}
 
-// checked returns a file in which voipbl's lines are marked by their first and last one, or which is not
-// usable.
-func (t *text) checked() *text {
-	if t.unusable() == nil {
-		if _, err := withoutBlock(t.string()); err != nil {
-			return &text{bad: err}
+// checked returns a file as it is, or as one that cannot be used: voipbl's lines in it are not marked by
+// their first and last one, or it is to get lines and they would belong to a comment.
+func (t *text) checked(gets bool) *text {
+	if t.unusable() != nil {
+		return t
+	}
+	rest, err := withoutBlock(t.string())
+	if err == nil && gets {
+		if line := asterisk.OutlineOf(rest).Comment; line > 0 {
+			err = &openError{line}
 		}
+	}
+	if err != nil {
+		return &text{bad: err}
 	}
 	return t
 }

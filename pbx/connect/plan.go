@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"path"
@@ -56,13 +57,14 @@ type Plan struct {
 	AMI    bool     `json:"ami"`     // voipbl may log in after this
 
 	noHEP, noAMI bool // it is to cease
+	noFolder     bool // that of [ownFile] is not there
 }
 
 // Change is the new text of a file, or its end.
 type Change struct {
 	File   string `json:"file"` // below Asterisk's folder
 	Remove bool   `json:"remove,omitempty"`
-	folder bool   // its folder is made, or removed with it
+	folder bool   // its folder is made with it, or removed
 	text   string
 	old    *text
 	rights
@@ -70,17 +72,14 @@ type Change struct {
 
 // New decides what becomes of the files.
 func New(f Files, facts *asterisk.Facts, want Want) Plan {
-	p := Plan{Files: []Change{}, ByHand: []string{}}
+	p := Plan{Files: []Change{}, ByHand: []string{}, noFolder: f[ownFolder] != nil}
 	checked := Files{}
 	for name, t := range f {
-		checked[name] = t
-		if name != ownFile {
-			checked[name] = t.checked()
-		}
+		checked[name] = t.checked(name == hepFile && want.HEP.IsValid() || name == place(facts.Manager) && want.AMISecret != "")
 	}
-	for _, name := range []string{hepFile, managerFile, customFile} {
-		if checked[name].damaged() {
-			p.hand("%s/%s: %v, then run \"%s\" again", Folder, name, errBlock, want.command(name))
+	for _, name := range []string{hepFile, managerFile, customFile, ownFile} {
+		if t := checked[name]; t.damaged() {
+			p.hand("%s/%s: %v, then run \"%s\" again", Folder, name, t.bad, want.command(name))
 		}
 	}
 	p.hep(checked, facts.HEP, want)
@@ -120,7 +119,7 @@ func (p *Plan) hep(f Files, now asterisk.HEP, want Want) {
 	default:
 		p.HEP = true
 		section := "[general](+)"
-		if !hasGeneral(rest) {
+		if !hasSection(rest, "general") {
 			section = "[general]"
 		}
 		lines = fmt.Sprintf("%s\nenabled = yes\ncapture_address = %s\ncapture_password = %s\n", section, at, want.HEPPassword)
@@ -131,14 +130,9 @@ func (p *Plan) hep(f Files, now asterisk.HEP, want Want) {
 	p.block(hepFile, old, lines, want.Reader)
 }
 
-// hasGeneral reports whether a text has the section [general], to which lines are then added.
-func hasGeneral(text string) bool {
-	for line := range strings.Lines(text) {
-		if strings.HasPrefix(strings.ToLower(strings.TrimSpace(line)), "[general]") {
-			return true
-		}
-	}
-	return false
+// hasSection reports whether Asterisk finds a section in a text.
+func hasSection(text, name string) bool {
+	return slices.ContainsFunc(asterisk.OutlineOf(text).Sections, func(s string) bool { return strings.EqualFold(s, name) })
 }
 
 // manager: read has what Asterisk tells of phones and attackers, write what it answers about
@@ -165,7 +159,19 @@ func (p *Plan) manager(f Files, now asterisk.Manager, want Want) {
 	if p.AMI { // nobody gets a user that is not used
 		lines = fmt.Sprintf(manager, want.AMISecret)
 	}
-	place, known := p.place(now), slices.Contains(now.Users, User)
+	place, known := place(now), slices.Contains(now.Users, User)
+	taken := known && lines == "" // out
+	if known && lines != "" {
+		switch file, ours := f.user(); {
+		case file == "" && (ours || f.unread()): // written by hand, maybe
+		case strings.Contains(f[file].rest(), lines): // by hand
+			lines = ""
+		default:
+			p.AMI, lines = false, ""
+			place := Folder + "/" + cmp.Or(file, managerFile+" or what it includes")
+			p.hand("%s: the section [%s] in it is not between voipbl's marks: take it out or rename it, then run \"voipbl pbx connect\" again", place, User)
+		}
+	}
 	switch bad := f[place].unusable(); {
 	case bad == nil || lines == "" || known:
 	case f[place].damaged():
@@ -174,24 +180,45 @@ func (p *Plan) manager(f Files, now asterisk.Manager, want Want) {
 		p.lines(place, bad, lines, want.AMISecret, want.passwordOf("ami"), reloadManager)
 	}
 	before := len(p.Files)
-	for _, file := range []string{ownFile, customFile, managerFile} {
-		text, old := "", f[file]
+	for _, file := range managerFiles {
+		text := ""
 		if file == place {
 			text = lines
 		}
-		if file == ownFile {
-			p.own(old, f[ownFolder] != nil, text, want.Reader)
-		} else {
-			p.block(file, old, text, want.Reader)
+		p.block(file, f[file], text, want.Reader)
+	}
+	for _, file := range managerFiles {
+		if !taken {
+			break
+		}
+		switch bad := f[file].unusable(); {
+		case bad != nil && !f[file].damaged() && len(p.Files) == before:
+			p.hand("%s/%s: %v. If the section [%s] is in it, take it out", Folder, file, bad, User)
+		case hasSection(f[file].rest(), User):
+			p.hand("%s/%s: the section [%s] in it is not between voipbl's marks. If you have not written it for another program, take it out", Folder, file, User)
 		}
 	}
-	if known && lines == "" && len(p.Files) == before {
-		for _, file := range []string{ownFile, customFile, managerFile} {
-			if bad := f[file].unusable(); bad != nil && !f[file].damaged() {
-				p.hand("%s/%s: %v. If the section [%s] is in it, take it out", Folder, file, bad, User)
-			}
+}
+
+// managerFiles are those that voipbl's user may be in.
+var managerFiles = []string{ownFile, customFile, managerFile}
+
+// user returns the file that has a user of voipbl's name outside of voipbl's lines, "" if none has, and
+// whether voipbl's lines are in any.
+func (f Files) user() (file string, ours bool) {
+	for _, name := range managerFiles {
+		if hasSection(f[name].rest(), User) {
+			file = name
 		}
+		_, has := noted(f[name].string())
+		ours = ours || has
 	}
+	return file, ours
+}
+
+// unread reports whether it is not known what is in one of the files.
+func (f Files) unread() bool {
+	return slices.ContainsFunc(managerFiles, func(name string) bool { return f[name].unusable() != nil })
 }
 
 // Unused returns why the manager interface is not used, and what ends that; "" if it may be.
@@ -218,7 +245,7 @@ func (w Want) orCopies() string {
 }
 
 // place returns the file for voipbl's user. FreePBX writes manager.conf itself.
-func (p *Plan) place(now asterisk.Manager) string {
+func place(now asterisk.Manager) string {
 	for _, file := range []string{customFile, ownFile} {
 		if slices.ContainsFunc(now.Includes, func(pattern string) bool {
 			ok, _ := path.Match(pattern, path.Join(Folder, file))
@@ -230,11 +257,13 @@ func (p *Plan) place(now asterisk.Manager) string {
 	return managerFile
 }
 
-// block changes voipbl's lines in a file of others.
+// block changes voipbl's lines in a file, which others may have lines in, too.
 func (p *Plan) block(file string, old *text, lines string, reader asterisk.Account) {
 	if old.unusable() != nil {
 		return
 	}
+	noFolder := p.noFolder && file == ownFile
+	hadNoFolder := strings.Contains(old.string(), wasNoFolder)
 	next, was := restored(old), ""
 	line, ours := noted(old.string())
 	if lines != "" {
@@ -242,38 +271,19 @@ func (p *Plan) block(file string, old *text, lines string, reader asterisk.Accou
 		if !ours {
 			was = before(old, next)
 		}
+		if noFolder || hadNoFolder {
+			was += wasNoFolder
+		}
 		lines = was + lines
 	}
 	text := withBlock(old.rest(), lines)
 	switch {
 	case text == "" && ours && line == wasNone:
-		p.Files = append(p.Files, Change{File: file, Remove: true, old: old})
+		p.Files = append(p.Files, Change{File: file, Remove: true, folder: hadNoFolder, old: old})
 	case text != old.string() || lines != "" && next != old.rights:
-		p.Files = append(p.Files, Change{File: file, text: text, old: old, rights: next})
+		p.Files = append(p.Files, Change{File: file, folder: noFolder, text: text, old: old, rights: next})
 	}
 }
-
-// own changes voipbl's own file. missing says that its folder is not there.
-func (p *Plan) own(old *text, missing bool, lines string, reader asterisk.Account) {
-	next, head := secret(old, reader), ownHead
-	folder := missing || strings.Contains(old.string(), wasNoFolder)
-	if folder {
-		head += wasNoFolder
-	}
-	switch {
-	case old.unusable() != nil:
-	case lines == "" && old != nil:
-		p.Files = append(p.Files, Change{File: ownFile, Remove: true, folder: folder, old: old})
-	case lines != "" && (old.string() != head+lines || next != old.rights):
-		p.Files = append(p.Files, Change{File: ownFile, folder: folder, text: head + lines, old: old, rights: next})
-	}
-}
-
-// The first lines of voipbl's own file.
-const (
-	ownHead     = "; Written by \"voipbl pbx connect\"; \"voipbl pbx disconnect\" removes it.\n"
-	wasNoFolder = "; voipbl: there was no such folder\n"
-)
 
 // lines says which lines an admin is to write into a file, and where the password in them is.
 func (p *Plan) lines(file string, bad error, lines, password, place string, commands ...string) {

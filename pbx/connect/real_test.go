@@ -36,7 +36,10 @@ func TestConnectAsterisk(t *testing.T) {
 
 	for _, without := range []bool{false, true} { // hep.conf; Asterisk goes on with what it had
 		if without {
-			a.In(func(root string) error { return os.Remove(filepath.Join(root, Folder, hepFile)) })
+			a.In(func(root string) error {
+				write(t, filepath.Join(root, Folder, ownFile), "\uFEFF;-- mine\n[voipbl] --;\n[crm]\nsecret = crm\nread = system", 0o644)
+				return os.Remove(filepath.Join(root, Folder, hepFile))
+			})
 		}
 		before := read4(t, a)
 		p := connect(t, a, want)
@@ -49,6 +52,9 @@ func TestConnectAsterisk(t *testing.T) {
 		}
 		if got := login(t, "sec"); got != "Success" {
 			t.Errorf("login: %s", got)
+		}
+		if got := loginAs(t, "crm", "crm"); (got == "Success") != without {
+			t.Errorf("login of another user: %s", got)
 		}
 		if got := login(t, "wrong"); got != "Error" {
 			t.Errorf("login with a wrong secret: %s", got)
@@ -141,6 +147,11 @@ func drain(t *testing.T, conn net.PacketConn) (n int) {
 // login returns what the manager interface answers to a login.
 func login(t *testing.T, secret string) string {
 	t.Helper()
+	return loginAs(t, User, secret)
+}
+
+func loginAs(t *testing.T, user, secret string) string {
+	t.Helper()
 	c, err := net.Dial("tcp", "127.0.0.1:5038")
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +160,7 @@ func login(t *testing.T, secret string) string {
 	if err := c.SetDeadline(time.Now().Add(testsip.AnswerLimit)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Write([]byte("Action: Login\r\nUsername: " + User + "\r\nSecret: " + secret + "\r\n\r\n")); err != nil {
+	if _, err := c.Write([]byte("Action: Login\r\nUsername: " + user + "\r\nSecret: " + secret + "\r\n\r\n")); err != nil {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(c)

@@ -35,8 +35,9 @@ func secret(old *text, reader asterisk.Account) rights {
 
 // Lines within voipbl's own that say how a file was before, for disconnect.
 const (
-	wasNone   = "; voipbl: there was no such file\n"
-	wasRights = "; voipbl: before, it had mode %o and the group %d\n"
+	wasNone     = "; voipbl: there was no such file\n"
+	wasNoFolder = "; voipbl: there was no such folder\n"
+	wasRights   = "; voipbl: before, it had mode %o and the group %d\n"
 )
 
 // before returns the line for a file that gets other rights, "" for one that keeps them.
@@ -53,6 +54,9 @@ func before(old *text, next rights) string {
 // noted returns the line that [before] has written into a text, "" if there is none, and whether
 // voipbl's lines are in it at all.
 func noted(text string) (line string, ours bool) {
+	if isOlder(text) {
+		return wasNone, true
+	}
 	for l := range strings.Lines(text) {
 		_, _, ok := parseRights(l)
 		switch {

@@ -55,7 +55,9 @@ func TestUnlike(t *testing.T) {
 		}
 		begin := want
 		begin.HEP = hep
-		if err := plan(begin, connected()).Apply(folder); err != nil {
+		before := connected()
+		before.Manager.Users = nil
+		if err := plan(begin, before).Apply(folder); err != nil {
 			t.Fatal(err)
 		}
 		file := map[string]string{"hep": "hep.conf", "link": "hep.conf", "user": "manager.d/voipbl.conf"}[c.files]
