@@ -42,7 +42,7 @@ func Run(ctx context.Context, opts RunOptions) error {
 		return err
 	}
 	defer hold.Release()
-	d := &daemon{hold: hold, opts: opts, log: opts.Log, cfg: cfg, asks: make(chan request), allows: make(chan request), listed: make(chan struct{}, 1), trunks: make(chan struct{}, 1), begun: time.Now(), drift: drift{large: blocklist.CheapHeader}, book: &bans.Book{Cfg: cfg, Strangers: make(map[cidr.Prefix]time.Duration)}}
+	d := &daemon{hold: hold, opts: opts, log: opts.Log, cfg: cfg, asks: make(chan request), allows: make(chan request), listed: make(chan struct{}, 1), trunks: make(chan struct{}, 1), begun: time.Now(), drift: drift{large: blocklist.CheapHeader}, book: &bans.Book{Cfg: cfg, Strangers: make(map[cidr.Prefix]time.Duration), News: bans.NewNews(time.Now())}}
 	d.shared.Store(&cfg)
 	now := time.Now().UTC().Truncate(time.Second)
 	d.state.now = state.AgentStatus{

@@ -28,8 +28,10 @@ func (d *daemon) giveSettings(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
+	now, _ := d.book.News.Since(0) // before the phones are read, lest one is banned meanwhile
+	s.NextBan = now.Next
 	phones, problem := known.ReadAll(cfg)
-	if problem != nil {
+	if s.Unread = problem != nil; s.Unread {
 		d.log.Warn("the watcher of the PBX begins without the phones that are known", "error", problem.Error)
 	}
 	for _, p := range phones.Rows() {
@@ -86,7 +88,8 @@ func (d *daemon) takeHealth(w http.ResponseWriter, r *http.Request) {
 // maxSerial bounds a request about another serial.
 const maxSerial = 1 << 10
 
-// awaitChange answers as soon as the watcher's settings are others than it has, or after a while.
+// awaitChange answers as soon as the watcher's settings are others than it has, or somebody is banned, or
+// after a while.
 func (d *daemon) awaitChange(w http.ResponseWriter, r *http.Request) {
 	var had link.Serial
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxSerial)).Decode(&had); err != nil {
@@ -100,17 +103,19 @@ func (d *daemon) awaitChange(w http.ResponseWriter, r *http.Request) {
 	defer enough.Stop()
 	for waits := true; ; {
 		adopted := d.adopted.next()
+		bans, more := d.book.News.Since(had.NextBan)
 		s, err := watcherSettings(*d.shared.Load())
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
-		if now := s.Serial(); now != had.Serial || !waits {
-			state.Respond(w, link.Serial{Serial: now})
+		if now := s.Serial(); now != had.Serial || len(bans.Banned) > 0 || bans.Missed || !waits {
+			state.Respond(w, link.Change{Serial: link.Serial{Serial: now, NextBan: bans.Next}, Banned: bans.Banned, Missed: bans.Missed})
 			return
 		}
 		select {
 		case <-adopted:
+		case <-more:
 		case <-enough.C:
 			waits = false
 		case <-r.Context().Done():

@@ -57,6 +57,9 @@ type Book struct {
 
 	sessions map[netip.Prefix]bool // peers of login sessions, see noteSessions
 
+	// News has what is banned through this book; nil if nobody asks.
+	News *News
+
 	// agreed is how many entries the sets had when they were last equal to the table; nil if
 	// bans have come or gone since. compared is when sets and table were last compared.
 	agreed   *[2]uint32
@@ -85,6 +88,7 @@ func (b *Book) refresh(now banlist.Clock, live func() [2]ipsetsync.Timed) {
 		b.whole = true
 		b.table.Replay(b.readUnkept(), now)
 	default: // another process has written the list, or it could not be read before
+		b.News.miss()
 		known, wasRead := b.table, b.Unread == nil
 		b.read(store, now, live)
 		switch { // the table still has it

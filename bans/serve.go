@@ -132,6 +132,13 @@ func (s *Server) answers(ctx context.Context, batch []banAsk) ([]banAnswer, erro
 	s.book.noteSessions(requests)
 	spared := cidr.Union(sparedBy(requests), s.book.lasting())
 	answers := s.book.settle(s.kernel, requests, cidr.Union(ExemptFrom(exempt), spared), now)
+	for _, r := range requests {
+		var banned []netip.Prefix
+		for _, w := range r.Add {
+			banned = append(banned, w.Prefix)
+		}
+		s.book.News.Add(banned)
+	}
 	if slices.ContainsFunc(answers, func(a banAnswer) bool { return a.Kernel != nil }) {
 		s.disconnect()
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,8 @@ import (
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testvalue"
+	"github.com/voipbl/voipbl/ipsetsync"
+	"github.com/voipbl/voipbl/state"
 )
 
 // TestBansSpare: the peer of a login session that the caller reports stays free when a network
@@ -21,7 +24,9 @@ import (
 func TestBansSpare(t *testing.T) {
 	testns.Enter(t)
 	cfg := testvalue.Defaults(t)
-	s := NewServer(func() config.Config { return cfg }, &Book{Cfg: cfg})
+	news := NewNews(time.Now())
+	start, _ := news.Since(0)
+	s := NewServer(func() config.Config { return cfg }, &Book{Cfg: cfg, News: news})
 	defer s.disconnect()
 	network, admin := netip.MustParsePrefix("8.8.8.0/24"), []netip.Prefix{netip.MustParsePrefix("8.8.8.7/32")}
 	for _, r := range []banRequest{
@@ -40,6 +45,18 @@ func TestBansSpare(t *testing.T) {
 		if set.Overlaps(cidr.FromNetip(admin[0])) || !set.Contains(cidr.MustParsePrefix("8.8.8.6")) {
 			t.Errorf("%+v: the set has %v", r, live.Prefixes)
 		}
+	}
+	if b, _ := news.Since(start.Next); b.Missed || !slices.Equal(b.Banned, []netip.Prefix{network, network}) {
+		t.Errorf("news: %+v", b)
+	}
+	other := &Book{Cfg: cfg} // a command that the agent does not answer in time
+	other.refresh(state.Clock(), func() [2]ipsetsync.Timed { return [2]ipsetsync.Timed{} })
+	other.settle(s.kernel, []banRequest{{Add: []banWish{{Prefix: netip.MustParsePrefix("8.8.9.0/24")}}}}, cidr.NeverBanned, state.Clock())
+	if _, _, err := s.book.Sync(t.Context(), cfg, s.kernel, cidr.NeverBanned, "voipbl run", time.Second, false); err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := news.Since(start.Next); !b.Missed {
+		t.Errorf("news of others' bans: %+v", b)
 	}
 }
 

@@ -305,7 +305,7 @@ func TestScenarios(t *testing.T) {
 				for i := range 20 {
 					w.register(port(office, i), fmt.Sprint(6000+i), time.Hour)
 				}
-				w.d.Forget(office)
+				w.d.Forget(single(office))
 				w.wait(5 * time.Minute)
 			}
 			for i := range w.told {

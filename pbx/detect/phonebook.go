@@ -110,16 +110,32 @@ func (p *phones) forget(i int32) {
 	p.remove(p.rows[i].key)
 }
 
-// forgetAt forgets the phones at one address.
-func (p *phones) forgetAt(a netip.Addr) {
+// forgetIn forgets the phones in a network.
+func (p *phones) forgetIn(n netip.Prefix) {
+	in := func(q *phone) bool { return n.Contains(q.addr) }
+	if !n.IsSingleIP() {
+		p.forgetIf(in)
+		return
+	}
 	var at []int32
-	for i := range p.here.all(sourceOf(a)) {
-		if p.rows[i].value.addr == a {
+	for i := range p.here.all(sourceOf(n.Addr())) {
+		if in(&p.rows[i].value) {
 			at = append(at, i)
 		}
 	}
 	for _, i := range at {
 		p.forget(i)
+	}
+}
+
+// forgetIf forgets the phones that fulfil a condition.
+func (p *phones) forgetIf(gone func(*phone) bool) {
+	for i := p.oldest; i >= 0; {
+		newer := p.rows[i].newer
+		if gone(&p.rows[i].value) {
+			p.forget(i)
+		}
+		i = newer
 	}
 }
 

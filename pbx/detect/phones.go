@@ -183,8 +183,22 @@ func (d *Detector) Renewed(now time.Time) []Phone {
 	return phones
 }
 
-// Forget says that somebody else has banned an address: there are no phones any more.
-func (d *Detector) Forget(a netip.Addr) { d.phones.forgetAt(a.Unmap().WithZone("")) }
+// Forget says that somebody else has banned a network: there are no phones any more.
+func (d *Detector) Forget(n netip.Prefix) { d.phones.forgetIn(n) }
+
+// Keep says which phones there are, by somebody who was told of all that had proved their password at a
+// time. Others are forgotten, unless they have proved it since.
+func (d *Detector) Keep(now, told time.Time, known []Phone) {
+	d.tick(now)
+	before := d.now.add(-now.Sub(told))
+	keys := make(map[uint64]bool, len(known))
+	for _, p := range known {
+		keys[d.phones.key(p.Addr.Unmap().WithZone(""), pbx.Text(p.Account))] = true
+	}
+	d.phones.forgetIf(func(p *phone) bool {
+		return p.last < before && !keys[d.phones.key(p.addr, p.account)]
+	})
+}
 
 // wrongAtSite takes in that a proved password or account was wrong where others were right.
 func (d *Detector) wrongAtSite(e event) []Verdict {

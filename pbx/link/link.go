@@ -15,19 +15,27 @@ import (
 )
 
 // Paths on the socket: for [Settings], without a request; for [Health], without an answer; and for
-// [Serial], answered by another one as soon as there is one, or by the same after ChangeWait.
+// [Serial], answered by a [Change] as soon as there is one, or by one without news after ChangeWait.
 const (
 	SettingsPath = "/settings"
 	HealthPath   = "/health"
 	ChangePath   = "/change"
 )
 
-// ChangeWait is how long the agent waits for other settings before it answers.
+// ChangeWait is how long the agent waits for a change before it answers.
 const ChangeWait = time.Minute
 
-// Serial is which settings the watcher has, or is to have.
+// Serial is what the watcher knows of the agent.
 type Serial struct {
-	Serial string `json:"serial"` // see [Settings.Serial]
+	Serial  string `json:"serial"`   // see [Settings.Serial]
+	NextBan uint64 `json:"next_ban"` // as in Settings or the last Change
+}
+
+// Change is what the watcher is to know.
+type Change struct {
+	Serial
+	Banned []netip.Prefix `json:"banned,omitempty"` // since: there are no phones any more
+	Missed bool           `json:"missed,omitempty"` // more may have been banned
 }
 
 // Settings are what the watcher is to do.
@@ -42,12 +50,15 @@ type Settings struct {
 	Bans   bool    `json:"bans"`             // attackers are banned
 	Trust  bool    `json:"trust"`            // where the PBX is registered is told of
 	Phones []Phone `json:"phones,omitempty"` // those that are known
-	Traps  Traps   `json:"traps"`
+	Unread bool    `json:"unread,omitempty"` // it is not known whether these are all
+	// NextBan is the number of the first ban that Phones may not take into account.
+	NextBan uint64 `json:"next_ban"`
+	Traps   Traps  `json:"traps"`
 }
 
-// Serial is another text for other settings. The phones do not count.
+// Serial is another text for other settings. The phones and bans do not count.
 func (s Settings) Serial() string {
-	s.Phones = nil
+	s.Phones, s.Unread, s.NextBan = nil, false, 0
 	return checksum.Of(s)
 }
 

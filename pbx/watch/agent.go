@@ -18,14 +18,26 @@ const answerWait = 10 * time.Second
 // Socket is the agent, by its socket in the run folder.
 type Socket struct {
 	RunDir string
-	serial string // of the settings that the watcher has
+	had    link.Serial // the settings that the watcher has, and up to which ban it knows them
 }
 
 // Settings asks for the settings.
 func (s *Socket) Settings(ctx context.Context) (now link.Settings, err error) {
 	err = state.TellPBX(ctx, s.RunDir, link.SettingsPath, answerWait, nil, &now)
-	s.serial = now.Serial()
+	s.had = link.Serial{Serial: now.Serial(), NextBan: now.NextBan}
 	return now, err
+}
+
+// Known asks for the phones that the agent knows.
+func (s *Socket) Known(ctx context.Context) ([]link.Phone, error) {
+	var now link.Settings
+	if err := state.TellPBX(ctx, s.RunDir, link.SettingsPath, answerWait, nil, &now); err != nil {
+		return nil, err
+	}
+	if now.Unread {
+		return nil, errors.New("the agent cannot read which phones are known")
+	}
+	return now.Phones, nil
 }
 
 // Ban has attackers banned.
@@ -95,10 +107,13 @@ func (s *Socket) Health(ctx context.Context, h link.Health) error {
 	return state.TellPBX(ctx, s.RunDir, link.HealthPath, answerWait, h, new(struct{}))
 }
 
-// Changed waits until the settings are others than the watcher has, or for a while. It returns whether
-// they are.
-func (s *Socket) Changed(ctx context.Context) (bool, error) {
-	var now link.Serial
-	err := state.TellPBX(ctx, s.RunDir, link.ChangePath, link.ChangeWait+answerWait, link.Serial{Serial: s.serial}, &now)
-	return err == nil && now.Serial != s.serial, err
+// Changed waits until something changes, or for a while, and returns what has changed since it was
+// called last.
+func (s *Socket) Changed(ctx context.Context) (News, error) {
+	var now link.Change
+	if err := state.TellPBX(ctx, s.RunDir, link.ChangePath, link.ChangeWait+answerWait, s.had, &now); err != nil {
+		return News{}, err
+	}
+	s.had.NextBan = now.NextBan
+	return News{Settings: now.Serial.Serial != s.had.Serial, Banned: now.Banned, Missed: now.Missed}, nil
 }

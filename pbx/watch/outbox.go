@@ -81,11 +81,7 @@ func (o *outbox) take(v detect.Verdict, now time.Time) {
 	case detect.Trust:
 		o.phone(v.Phone)
 	case detect.Untrust:
-		for k := range o.phones {
-			if v.Network.Contains(k.addr) {
-				delete(o.phones, k)
-			}
-		}
+		o.dropLocked(v.Network)
 		if len(o.forget) < known.MostForgotten {
 			o.forget = append(o.forget, v.Network)
 		}
@@ -93,6 +89,21 @@ func (o *outbox) take(v detect.Verdict, now time.Time) {
 	case detect.Tell:
 		o.tells = append(o.tells, link.Tell{At: now, Text: v.Text})
 		o.tells = o.tells[max(0, len(o.tells)-link.MaxTells):]
+	}
+}
+
+// drop takes the phones of a network out, since it is banned.
+func (o *outbox) drop(n netip.Prefix) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.dropLocked(n)
+}
+
+func (o *outbox) dropLocked(n netip.Prefix) {
+	for k := range o.phones {
+		if n.Contains(k.addr) {
+			delete(o.phones, k)
+		}
 	}
 }
 
@@ -142,6 +153,13 @@ func (o *outbox) waits() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return len(o.bans)+len(o.phones)+len(o.forget)+len(o.trunks) > 0
+}
+
+// phonesWait reports whether the agent is to be told of phones.
+func (o *outbox) phonesWait() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.phones) > 0
 }
 
 // takeBans takes the bans out, the worst first, with the time that is left of each.

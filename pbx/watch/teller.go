@@ -38,8 +38,16 @@ type teller struct {
 
 	saidMu sync.Mutex               // of what the agent has said:
 	spared map[netip.Addr]time.Time // addresses that the agent has refused to ban
-	lost   []netip.Addr             // of phones that the agent has found banned
-	found  chan struct{}            // there are some of lost
+	lost   []netip.Prefix           // that somebody has banned
+	unsure bool                     // more may be banned
+	known  *knownPhones             // what the agent has said since; nil if nothing
+	found  chan struct{}            // there are some of lost, or known
+}
+
+// knownPhones are the phones that the agent knows.
+type knownPhones struct {
+	asked  time.Time // the agent was told before of those that are older
+	phones []link.Phone
 }
 
 func newTeller(w *Watcher, s link.Settings, health func(time.Time, link.Health) link.Health) *teller {
@@ -57,16 +65,33 @@ func (t *teller) friend(a netip.Addr) bool {
 	return ok && time.Since(at) < sparedFor
 }
 
-// takeLost returns the addresses that the agent has found banned since it was called last.
-func (t *teller) takeLost() []netip.Addr {
+// takeLost returns what was banned since it was called last, and which phones the agent knows, if it was
+// asked meanwhile.
+func (t *teller) takeLost() (lost []netip.Prefix, known *knownPhones) {
 	t.saidMu.Lock()
 	defer t.saidMu.Unlock()
-	lost := t.lost
-	t.lost = nil
-	return lost
+	lost, known = t.lost, t.known
+	t.lost, t.known = nil, nil
+	return lost, known
 }
 
-func (t *teller) lose(all []netip.Addr) {
+// doubt says whether bans were missed: then the agent is to be asked which phones there are.
+func (t *teller) doubt(missed bool) {
+	t.saidMu.Lock()
+	defer t.saidMu.Unlock()
+	t.unsure = missed
+	if missed {
+		ring(t.later)
+	}
+}
+
+func (t *teller) doubts() bool {
+	t.saidMu.Lock()
+	defer t.saidMu.Unlock()
+	return t.unsure
+}
+
+func (t *teller) lose(all []netip.Prefix) {
 	t.saidMu.Lock()
 	defer t.saidMu.Unlock()
 	if len(all) > 0 {
@@ -100,12 +125,12 @@ func (t *teller) run(ctx context.Context) error {
 		case <-soon.C:
 			running = false
 			t.w.reached(ofBans, t.tellBans(ctx))
-			t.w.reached(ofPhones, t.tellPhones(ctx))
+			t.w.reached(ofPhones, t.syncPhones(ctx))
 			t.w.reached(ofTrunks, t.tellTrunks(ctx))
 		case <-t.due:
 			t.w.reached(ofHealth, t.w.Agent.Health(ctx, t.health(time.Now(), t.counted())))
 		}
-		if !running && t.waits() {
+		if !running && (t.waits() || t.doubts()) {
 			soon.Reset(tellEvery)
 			running = true
 		}
@@ -141,6 +166,28 @@ func (t *teller) tellBans(ctx context.Context) error {
 	return nil
 }
 
+// takenIn is more than it takes until what the detector has found is in the outbox.
+const takenIn = time.Second
+
+// syncPhones tells of phones. If bans were missed, it then asks which phones there are.
+func (t *teller) syncPhones(ctx context.Context) error {
+	asked := time.Now().Add(-takenIn)
+	if err := t.tellPhones(ctx); err != nil || !t.doubts() || t.phonesWait() {
+		return err
+	}
+	t.doubt(false) // what is missed from now on is asked again
+	phones, err := t.w.Agent.Known(ctx)
+	if err != nil {
+		t.doubt(true)
+		return err
+	}
+	t.saidMu.Lock()
+	defer t.saidMu.Unlock()
+	t.known = &knownPhones{asked, phones}
+	ring(t.found)
+	return nil
+}
+
 func (t *teller) tellPhones(ctx context.Context) error {
 	phones, forget := t.takePhones(known.MostAsked)
 	if len(phones)+len(forget) == 0 {
@@ -150,7 +197,11 @@ func (t *teller) tellPhones(ctx context.Context) error {
 	if err != nil {
 		t.putBackPhones(phones, forget)
 	}
-	t.lose(banned)
+	var lost []netip.Prefix
+	for _, a := range banned {
+		lost = append(lost, netip.PrefixFrom(a, a.BitLen()))
+	}
+	t.lose(lost)
 	return err
 }
 

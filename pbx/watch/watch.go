@@ -39,9 +39,18 @@ type Agent interface {
 	// Health tells how the watcher is.
 	Health(ctx context.Context, h link.Health) error
 
-	// Changed waits until the settings are others than those it returned last, or for a while. It
-	// returns whether they are.
-	Changed(ctx context.Context) (bool, error)
+	// Known returns the phones that the agent knows.
+	Known(ctx context.Context) ([]link.Phone, error)
+
+	// Changed waits until there is news since it was called last, or Settings before that, or for a while.
+	Changed(ctx context.Context) (News, error)
+}
+
+// News is what has changed at the agent.
+type News struct {
+	Settings bool           // the settings are others
+	Banned   []netip.Prefix // by anybody: there are no phones any more
+	Missed   bool           // more may have been banned
 }
 
 // Unbanned are addresses that the agent has not banned.
@@ -96,7 +105,7 @@ func (w *Watcher) run(ctx context.Context, sourcesOf func(link.Settings) *source
 		group.Go(func() error { return source.keep(ctx, w.Log, saw) })
 	}
 	group.Go(func() error { return out.run(ctx) })
-	group.Go(func() error { return w.follow(ctx) })
+	group.Go(func() error { return w.follow(ctx, out) })
 	group.Go(func() error { return w.judge(ctx, s, on, saw, out) })
 	return group.Wait()
 }
@@ -125,15 +134,19 @@ func (w *Watcher) settings(ctx context.Context) (link.Settings, error) {
 	}
 }
 
-// follow returns [ErrSettings] as soon as the agent has other settings. While it does not say so, that
-// is asked again after a while: it may be about to end or to begin.
-func (w *Watcher) follow(ctx context.Context) error {
+// follow returns [ErrSettings] as soon as the agent has other settings, and passes on what is banned.
+// While the agent does not answer, it is asked again after a while: it may be about to end or to begin.
+func (w *Watcher) follow(ctx context.Context, out *teller) error {
 	for pause := firstAsk; ; {
-		changed, err := w.Agent.Changed(ctx)
+		news, err := w.Agent.Changed(ctx)
 		switch {
-		case changed:
+		case news.Settings:
 			return ErrSettings
 		case err == nil:
+			out.lose(news.Banned)
+			if news.Missed {
+				out.doubt(true)
+			}
 			pause = firstAsk
 			continue
 		}
@@ -204,8 +217,13 @@ func (w *Watcher) judge(ctx context.Context, s link.Settings, on *sources, saw <
 		case <-renewed.C:
 			out.renewed(d.Renewed(time.Now()))
 		case <-out.found:
-			for _, a := range out.takeLost() {
-				d.Forget(a)
+			lost, known := out.takeLost()
+			for _, n := range lost {
+				d.Forget(n)
+				out.drop(n)
+			}
+			if known != nil {
+				d.Keep(time.Now(), known.asked, phonesOf(known.phones))
 			}
 		case <-beat.C:
 			w.Alive()

@@ -32,6 +32,8 @@ type agent struct {
 	settings link.Settings
 	away     bool
 	changed  chan struct{}
+	news     chan News
+	listed   int // how often it was asked for the phones that it knows
 	exempt   []netip.Addr
 	banned   []netip.Addr // by others
 	full     string       // why it bans nobody now
@@ -124,18 +126,33 @@ func (a *agent) Health(_ context.Context, h link.Health) error {
 }
 
 // Changed waits as the agent does.
-func (a *agent) Changed(ctx context.Context) (changed bool, err error) {
+func (a *agent) Changed(ctx context.Context) (News, error) {
 	if err := a.locked(func() {}); err != nil {
-		return false, err
+		return News{}, err
 	}
 	select {
 	case <-a.changed:
-		return true, nil
+		return News{Settings: true}, nil
+	case n := <-a.news:
+		return n, nil
 	case <-time.After(link.ChangeWait):
-		return false, nil
+		return News{}, nil
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return News{}, ctx.Err()
 	}
+}
+
+// Known returns the phones of the settings, and those that it was told of and that are not banned.
+func (a *agent) Known(context.Context) (known []link.Phone, err error) {
+	err = a.locked(func() {
+		a.listed++
+		for _, p := range append(slices.Clone(a.settings.Phones), a.phones...) {
+			if !slices.Contains(a.banned, p.Addr) {
+				known = append(known, p)
+			}
+		}
+	})
+	return known, err
 }
 
 var (
@@ -218,7 +235,7 @@ func (j *journal) String() string {
 
 func bubble(t *testing.T, f func(t *testing.T, a *agent, feed given)) {
 	synctest.Test(t, func(t *testing.T) {
-		f(t, &agent{settings: link.Settings{Bans: true}, changed: make(chan struct{})}, make(given))
+		f(t, &agent{settings: link.Settings{Bans: true}, changed: make(chan struct{}), news: make(chan News)}, make(given))
 	})
 }
 
@@ -488,6 +505,63 @@ func TestUntrusted(t *testing.T) {
 			t.Errorf("%s, bans %+v, phones %+v", d, got.bans, got.phones)
 		}
 	})
+}
+
+// TestBannedByHand: what somebody bans by hand is no phone any more, also if the agent has nothing to
+// say about phones, or has said of which only some. It is banned for wrong passwords afterwards, it does
+// not become a phone again without a packet, and it is told of at once when it registers again.
+func TestBannedByHand(t *testing.T) {
+	other := netip.MustParseAddrPort("198.51.100.9:5060")
+	for name, c := range map[string]struct {
+		news func(a *agent) []News
+		asks int
+	}{
+		"a ban": {func(*agent) []News { return []News{{Banned: []netip.Prefix{netip.PrefixFrom(office.Addr(), 32)}}} }, 0},
+		"of a network": {func(*agent) []News {
+			return []News{{}, {Banned: []netip.Prefix{netip.MustParsePrefix("9.9.9.9/32"), netip.MustParsePrefix("198.51.100.0/29")}}}
+		}, 0},
+		"that was missed": {func(a *agent) []News { a.banned = []netip.Addr{office.Addr()}; return []News{{Missed: true}} }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, a *agent, feed given) {
+				run := watching(t, a, feed)
+				for range 2 { // the second one is told of after some minutes
+					feed <- right(office, "6001")
+					feed <- right(other, "6002")
+					pass(2 * time.Second)
+				}
+				var news []News
+				a.set(func() { news = c.news(a) })
+				for _, n := range news {
+					a.news <- n
+				}
+				pass(3 * time.Second)
+				a.set(func() { a.banned, a.phones = nil, nil })
+				pass(2 * known.RenewedEvery)
+				got := a.told()
+				if a.listed != c.asks || slices.ContainsFunc(got.phones, func(p link.Phone) bool { return p.Addr == office.Addr() }) || len(got.phones) != 1 {
+					t.Errorf("asked %d times, told of %+v without a packet", a.listed, got.phones)
+				}
+				for i := range 4 {
+					for _, from := range []netip.AddrPort{office, other} {
+						o := wrong(from, i)
+						o.Proved = false
+						feed <- o
+					}
+				}
+				if got = a.told(); len(got.bans) != 1 || got.bans[0].Addr != office.Addr() {
+					t.Errorf("bans %+v", got.bans)
+				}
+				a.set(func() { a.phones = nil })
+				feed <- right(office, "6001")
+				feed <- right(other, "6002")
+				pass(2 * time.Second)
+				if got = a.told(); len(got.phones) != 1 || got.phones[0].Addr != office.Addr() {
+					t.Errorf("registered again: %+v, %s", got.phones, run.log)
+				}
+			})
+		})
+	}
 }
 
 // TestOff: without pbx.ban_attackers nobody is banned, and phones are told of.
