@@ -87,23 +87,45 @@ func (l List) with(phones []Phone) List {
 	return l.bounded()
 }
 
-// bounded drops the phones whose registrations end first, of each account that has too many
-// addresses, and of all.
+// bounded drops phones of each account that has too many addresses, and of all those whose
+// registrations end first.
 func (l List) bounded() List {
-	byEnd := slices.Clone(l.Phones)
-	slices.SortStableFunc(byEnd, func(a, b Phone) int { return cmp.Compare(b.Left, a.Left) })
-	of := make(map[string]int)
-	byEnd = slices.DeleteFunc(byEnd, func(p Phone) bool {
-		of[p.Account]++
-		return of[p.Account] > pbx.MostOfAccount
-	})
-	byEnd = byEnd[:min(len(byEnd), pbx.MostPhones)]
-	if len(byEnd) < len(l.Phones) {
-		slices.SortFunc(byEnd, compare)
-		l.Phones = byEnd
+	of := make(map[string][]Phone)
+	for _, p := range l.Phones {
+		of[p.Account] = append(of[p.Account], p)
+	}
+	var kept []Phone
+	for _, phones := range of {
+		kept = append(kept, boundedOf(phones)...)
+	}
+	if len(kept) > pbx.MostPhones {
+		slices.SortFunc(kept, byEnd)
+		kept = kept[:pbx.MostPhones]
+	}
+	if len(kept) < len(l.Phones) {
+		slices.SortFunc(kept, compare)
+		l.Phones = kept
 	}
 	return l
 }
+
+// boundedOf returns as many phones of an account as it may have: see [pbx.MostOfAccount].
+func boundedOf(phones []Phone) []Phone {
+	over := len(phones) - pbx.MostOfAccount
+	if over <= 0 {
+		return phones
+	}
+	slices.SortFunc(phones, byEnd)
+	for ; over > 0 && phones[len(phones)-1].Left <= -pbx.InUse; over-- {
+		phones = phones[:len(phones)-1]
+	}
+	slices.SortFunc(phones, func(a, b Phone) int { return cmp.Or(a.Since.Compare(b.Since), compare(a, b)) })
+	const half = pbx.MostOfAccount / 2
+	return slices.Delete(phones, half, half+over)
+}
+
+// byEnd orders phones: the one whose registration ends last comes first.
+func byEnd(a, b Phone) int { return cmp.Or(cmp.Compare(b.Left, a.Left), compare(a, b)) }
 
 // without returns the list without the phones in networks, and those phones.
 func (l List) without(networks []netip.Prefix) (rest List, gone []Phone) {

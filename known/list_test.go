@@ -96,15 +96,33 @@ func TestOffice(t *testing.T) {
 	}
 }
 
-// TestBounds: neither one account nor all together grow without end; what ends soonest goes.
+// TestBounds: neither one account nor all together grow without end. Of an account, that goes which is
+// not in use, and then what is neither known for longest nor new; of all, what ends soonest.
 func TestBounds(t *testing.T) {
 	var many []Phone
 	for i := range 300 {
 		many = append(many, phone(fmt.Sprintf("9.9.%d.%d", i/250, i%250), "stolen", time.Duration(i)*time.Second))
 	}
-	l := List{}.with(append(many, phone("1.1.1.1", "honest", time.Second)))
+	victim, unused := phone("1.1.1.2", "stolen", -23*time.Hour), phone("1.1.1.3", "stolen", -25*time.Hour)
+	unused.Since = unused.Since.Add(-time.Hour)
+	l := List{}.with([]Phone{victim, unused, phone("1.1.1.1", "honest", time.Second)})
+	for i := range many {
+		many[i].Since = many[i].Since.Add(time.Duration(i) * time.Second)
+		many[i].Left += pbx.LongestRegistration
+		if i > pbx.MostOfAccount {
+			l = l.with(many[i : i+1])
+		} else if i == pbx.MostOfAccount {
+			l = l.with(many[:i+1])
+		}
+	}
+	moved := phone("1.1.1.4", "stolen", time.Minute)
+	moved.Since = many[299].Since.Add(time.Second)
+	l = l.with([]Phone{moved})
 	if len(l.Phones) != pbx.MostOfAccount+1 || !l.Has(netip.MustParseAddr("1.1.1.1")) || !l.Has(many[299].Addr) || l.Has(many[299-pbx.MostOfAccount].Addr) {
 		t.Errorf("%d: %s", len(l.Phones), words(l))
+	}
+	if !l.Has(victim.Addr) || !l.Has(moved.Addr) || l.Has(unused.Addr) {
+		t.Errorf("who has stolen a password has pushed out its phone: %s", words(l))
 	}
 	if !slices.IsSortedFunc(l.Phones, compare) {
 		t.Errorf("not in order: %s", words(l))

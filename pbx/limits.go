@@ -13,8 +13,14 @@ const (
 	MostPhones = 8192
 
 	// MostOfAccount is how many addresses count for one account. Whoever has stolen a password could
-	// register from each address of a network.
+	// register from each address of a network. Where there are more, those go first that were not in use
+	// for InUse. Of the others half are those that are known for longest, so that no thief pushes out the phone
+	// that was there before, and half are those that came last, since phones move.
 	MostOfAccount = 16
+
+	// InUse is for how long after its last proof, or after its registration, an address keeps its place among
+	// those of its account.
+	InUse = 24 * time.Hour
 )
 
 // SourceBits6 is the length of an IPv6 network that counts as one source. A ban for what such a source does

@@ -293,6 +293,23 @@ func TestScenarios(t *testing.T) {
 			"0 s: account 6001 has proved its password from 4 networks in a day, the last time from 40.1.1.1: is it stolen?\n" +
 			"0 s: phone 6001 is at 50.1.1.1\n0 s: phone 6001 is at 60.1.1.1\n0 s: phone 6001 is at 198.51.100.7"},
 
+		"AMI alone: the owner of one password proves it for many addresses, and forges packets of a phone of that account": {func(w *world) {
+			w.register(port(office, 0), "6000", time.Hour)
+			w.wait(time.Minute)
+			w.proved(port(office, 0), pbx.Unregistered, "6000") // that can be forged so, too
+			for i := range 3 * pbx.MostOfAccount {
+				w.wait(time.Second)
+				w.register(port(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 0), "6000", 24*time.Hour)
+			}
+			moved := netip.MustParseAddr("198.51.100.8")
+			w.register(port(moved, 0), "6000", time.Hour)
+			w.told = nil
+			for range 100 {
+				w.what(port(office, 0), pbx.WrongPassword, "6001")
+				w.what(port(moved, 0), pbx.WrongPassword, "6001")
+			}
+		}, ""},
+
 		// Phones.
 		"a strange office of 20 phones boots, and the PBX knows their accounts by the answer to the challenge only": {func(w *world) {
 			for _, transport := range []string{"udp", "tcp"} {

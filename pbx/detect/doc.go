@@ -86,8 +86,9 @@
 // # What an account does
 //
 // An account that has proved its password from four networks (/16, in IPv6 /32) within a day is told:
-// its password may be stolen. Each account has 16 addresses at most; a new one takes the place of
-// the one that was right longest ago.
+// its password may be stolen. Each account has 16 addresses at most. A new one takes the place of
+// one that was not right for a day; else the eight that are known for longest stay, so that nobody who has
+// the password too can push them out, and so do those that came last.
 //
 // # Memory
 //

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"hash/maphash"
 	"iter"
 	"net/netip"
@@ -21,7 +22,7 @@ type phone struct {
 	wrongAt            moment
 }
 
-// phones are by address and account. That which was right longest ago makes room for a new one.
+// phones are by address and account.
 type phones struct {
 	table[uint64, phone]
 	seed maphash.Seed
@@ -77,20 +78,14 @@ func (p *phones) accounts(s source, most int) int {
 	return len(found)
 }
 
-// add adds a phone that is not known. Where its account has too many, the one that was right longest ago
-// makes room, and else the one of all. A phone whose address is not proved takes no other's place but
-// that of its account. It returns false if there was no room.
+// add adds a phone that is not known. Where its account has too many, one of these makes room, and else
+// the one of all that was right longest ago. A phone whose address is not proved takes no other's place
+// but that of its account. It returns false if there was no room.
 func (p *phones) add(q phone) bool {
-	own, n := int32(0), 0
-	for i := range p.same.all(p.hash(q.account)) {
-		if n == 0 || p.rows[i].value.last < p.rows[own].value.last {
-			own = i
-		}
-		n++
-	}
+	own := slices.Collect(p.same.all(p.hash(q.account)))
 	switch {
-	case n >= pbx.MostOfAccount:
-		p.forget(own)
+	case len(own) >= pbx.MostOfAccount:
+		p.forget(p.leastOf(own, q.last))
 	case len(p.places) < pbx.MostPhones:
 	case q.proved:
 		p.forget(p.oldest)
@@ -101,6 +96,19 @@ func (p *phones) add(q phone) bool {
 	p.here.add(sourceOf(q.addr), p.newest)
 	p.same.add(p.hash(q.account), p.newest)
 	return true
+}
+
+// leastOf returns which of all phones of an account makes room: see [pbx.MostOfAccount].
+func (p *phones) leastOf(own []int32, now moment) int32 {
+	by := func(at func(phone) moment) func(a, b int32) int {
+		return func(a, b int32) int { return cmp.Compare(at(p.rows[a].value), at(p.rows[b].value)) }
+	}
+	unused := slices.MinFunc(own, by(func(q phone) moment { return q.last }))
+	if now.since(p.rows[unused].value.last) >= pbx.InUse {
+		return unused
+	}
+	slices.SortFunc(own, by(func(q phone) moment { return q.since }))
+	return own[pbx.MostOfAccount/2]
 }
 
 func (p *phones) forget(i int32) {

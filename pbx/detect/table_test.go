@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -164,21 +165,24 @@ func TestPhones(t *testing.T) {
 	})
 }
 
-// TestRoomOfAccount: an account makes room among its own phones only.
+// TestRoomOfAccount: an account makes room among its own phones only: one that is not in use, or else
+// the first one that is not among those known for longest.
 func TestRoomOfAccount(t *testing.T) {
-	for oldest := range pbx.MostOfAccount {
-		p := newPhones()
-		p.add(phone{addr: nth(0).Addr(), account: "other"})
-		for i := range pbx.MostOfAccount {
-			last := moment(100 + i)
-			if i == oldest {
-				last = 50
+	for quiet := range pbx.MostOfAccount {
+		for age, gone := range map[time.Duration]int{pbx.InUse: quiet, pbx.InUse - 1: pbx.MostOfAccount / 2} {
+			p, now := newPhones(), moment(2*pbx.InUse)
+			p.add(phone{addr: nth(0).Addr(), account: "other"})
+			for i := range pbx.MostOfAccount {
+				last := now - moment(i)
+				if i == quiet {
+					last = now.add(-age)
+				}
+				p.add(phone{addr: nth(1 + i).Addr(), account: "a", since: moment(1 + i), last: last})
 			}
-			p.add(phone{addr: nth(1 + i).Addr(), account: "a", last: last})
-		}
-		p.add(phone{addr: nth(100).Addr(), account: "a", last: 200})
-		if p.find(nth(0).Addr(), "other") == nil || p.find(nth(1+oldest).Addr(), "a") != nil || len(p.places) != 1+pbx.MostOfAccount {
-			t.Errorf("%d: %v", oldest, p.places)
+			p.add(phone{addr: nth(100).Addr(), account: "a", since: now, last: now})
+			if p.find(nth(0).Addr(), "other") == nil || p.find(nth(1+gone).Addr(), "a") != nil || p.find(nth(100).Addr(), "a") == nil || len(p.places) != 1+pbx.MostOfAccount {
+				t.Errorf("%d, %s: %v", quiet, age, p.places)
+			}
 		}
 	}
 }
@@ -187,7 +191,7 @@ func TestRoomOfAccount(t *testing.T) {
 func TestRoomForPhones(t *testing.T) {
 	p := newPhones()
 	for i := range pbx.MostPhones {
-		q := phone{addr: nth(i).Addr(), account: fmt.Sprint(max(0, i-pbx.MostOfAccount+1)), last: moment(pbx.MostPhones - i), proved: true}
+		q := phone{addr: nth(i).Addr(), account: fmt.Sprint(max(0, i-pbx.MostOfAccount+1)), since: moment(i), last: moment(pbx.MostPhones - i), proved: true}
 		if !p.add(q) {
 			t.Fatal(i)
 		}
@@ -199,7 +203,7 @@ func TestRoomForPhones(t *testing.T) {
 		gone    int
 	}{
 		{"new", false, false, -1},
-		{"0", false, true, pbx.MostOfAccount - 1}, // it was right longest ago, although it was added last
+		{"0", false, true, pbx.MostOfAccount / 2},
 		{"new", true, true, 0},
 		{"new2", true, true, 1},
 		{"0", true, true, 2},
@@ -212,7 +216,7 @@ func TestRoomForPhones(t *testing.T) {
 		for before[fresh] {
 			fresh = fresh.Next()
 		}
-		if got := p.add(phone{addr: fresh, account: c.account, proved: c.proved, last: pbx.MostPhones + 1}); got != c.added {
+		if got := p.add(phone{addr: fresh, account: c.account, proved: c.proved, since: pbx.MostPhones + 1, last: pbx.MostPhones + 1}); got != c.added {
 			t.Errorf("%v: %v", c, got)
 		}
 		for i := p.oldest; i >= 0; i = p.rows[i].newer {
