@@ -167,14 +167,14 @@ func TestServers(t *testing.T) {
 func TestCounts(t *testing.T) {
 	_, h, _ := play(t, time.Minute, func(f *fake) {
 		f.starts(nil)
-		f.says(lines("Event: FullyBooted", "Privilege: system,all", "Status: x"))
+		f.says(lines("Event: FullyBooted", "Privilege: system,all", "Status: x") + strings.Replace(securityEvent("InvalidPassword"), "Service: PJSIP", "Service: AMI", 1))
 		f.says(challengeSent + challengeSent + request("\r\nx: y") + request("\r\n\r\nEvent: x") + lines("Response: Error", "ActionID: 1"))
 		f.stays()
 	})
 	if h.Since.IsZero() {
 		t.Errorf("%+v", h)
 	}
-	if h.Events != 5 || h.SIP != 4 || h.Dropped != 3 {
+	if h.Events != 6 || h.SIP != 4 || h.Dropped != 3 {
 		t.Errorf("%+v", h)
 	}
 }
