@@ -51,6 +51,7 @@ type Detector struct {
 	networks table[source, network]
 	phones   phones
 	wrong    table[source, wrong]
+	doubted  table[source, doubted]
 
 	unprovedBans bucket // those of late
 	unprovedLast moment
@@ -63,7 +64,7 @@ func New(s Settings, friend func(netip.Addr) bool) *Detector {
 		settings: s, friend: friend, traps: newTraps(s.Traps), seed: maphash.MakeSeed(),
 		now:    moment(2 * lag), // so that no observation is at 0
 		proved: newTable[source, stranger](maxProved), unproved: newTable[source, stranger](maxUnproved), rates: newTable[source, rate](maxRates),
-		past: newTable[source, past](maxPast), networks: newTable[source, network](maxNetworks), phones: newPhones(), wrong: newTable[source, wrong](maxWrong),
+		past: newTable[source, past](maxPast), networks: newTable[source, network](maxNetworks), phones: newPhones(), wrong: newTable[source, wrong](maxWrong), doubted: newTable[source, doubted](maxWrong),
 	}
 }
 
@@ -101,6 +102,9 @@ func (d *Detector) See(now time.Time, o pbx.Observation) []Verdict {
 	if d.phones.here.has(e.source) {
 		if e.Proved && e.What == pbx.WrongPassword {
 			return d.wrongAtSite(e)
+		}
+		if e.What == pbx.WrongPassword {
+			return d.doubt(e)
 		}
 		return d.trappedFriend(e)
 	}

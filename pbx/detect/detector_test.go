@@ -231,7 +231,8 @@ func TestScenarios(t *testing.T) {
 				w.wait(30 * time.Second)
 			}
 			w.ami(port(office, 0), "6001", 1000, time.Second)
-		}, "39 min: phone 6001 is at 198.51.100.7"},
+		}, "39 min: phone 6001 is at 198.51.100.7\n" +
+			"42 min: 100 wrong passwords in 2 min from 198.51.100.7, where 1 account is right, not proved; the last one for account 6001: does it guess?"},
 		"AMI alone: a provider pings and calls, and Asterisk knows none of its numbers": {func(w *world) {
 			for i := range 10_000 {
 				w.what(attacker, pbx.UnknownAccount, "ping")
@@ -284,6 +285,33 @@ func TestScenarios(t *testing.T) {
 			"10 min: phone 6001 is at 203.0.113.66\n" +
 			"10 min: no more trust in 203.0.113.66: 20 wrong passwords in 2 s, where 1 account is right\n" +
 			"10 min: ban 203.0.113.66 for 1 h: 20 wrong passwords in 2 s, where 1 account is right, proved"},
+		"an attacker who registers, and then guesses, and nothing proves that": {func(w *world) {
+			w.register(attacker, "6001", time.Hour)
+			for i := range 1000 {
+				w.what(attacker, pbx.WrongPassword, fmt.Sprint(7000+i%20))
+				w.wait(100 * time.Millisecond)
+			}
+			w.wait(25 * time.Hour)
+			for range 200 { // less than a hundred in a day
+				w.what(attacker, pbx.WrongPassword, "7000")
+				w.wait(15 * time.Minute)
+			}
+			for range 110 {
+				w.what(attacker, pbx.WrongPassword, "7000")
+			}
+		}, "0 s: phone 6001 is at 203.0.113.66\n" +
+			"10 s: 100 wrong passwords in 10 s from 203.0.113.66, where 1 account is right, not proved; the last one for account 7019: does it guess?\n" +
+			"3 d: 100 wrong passwords in 1 s from 203.0.113.66, where 1 account is right, not proved; the last one for account 7000: does it guess?"},
+		"an attacker who registers, and then guesses, and the copies prove that": {func(w *world) {
+			w.register(attacker, "6001", time.Hour)
+			for range 5 {
+				for range 25 {
+					w.wrong(attacker, "6001")
+					w.what(attacker, pbx.WrongPassword, "6001")
+				}
+				w.wait(2 * time.Minute)
+			}
+		}, "0 s: phone 6001 is at 203.0.113.66\n6 min: 100 wrong passwords in 6 min from 203.0.113.66, where 1 account is right; the last one for account 6001"},
 		"a stolen password in many networks": {func(w *world) {
 			for i := range 6 {
 				w.register(netip.AddrPortFrom(netip.AddrFrom4([4]byte{byte(10*i + 10), 1, 1, 1}), 5060), "6001", time.Hour)

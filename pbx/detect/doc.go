@@ -42,7 +42,8 @@
 // five seconds, as it once was, 14,000 guesses a day were free. So the same is enough as for what is
 // proved. What differs is what a forger can do with it:
 //
-//   - It never counts against a phone or a friend. The first right password makes a source a phone.
+//   - It never counts against a phone or a friend: an admin is told of a hundred wrong passwords in a day
+//     from where a phone is. The first right password makes a source a phone.
 //   - The bans last ten minutes, and do not grow. Only what was wrong in a day goes on counting: then one
 //     more is enough for the next ban. So who guesses once in six seconds gets 150 guesses a day, and by
 //     AMI alone ten more that look like an answer sent again. A phone

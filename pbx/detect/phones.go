@@ -259,6 +259,39 @@ func (d *Detector) wrongAtSite(e event) []Verdict {
 	return []Verdict{Untrust{Network: prefixOf(addr), Why: reason}, d.ban(e, reason, evidence, who)}
 }
 
+// doubted is what is wrong at a site, and not proved.
+type doubted struct {
+	last  moment
+	day   bucket // wrong passwords
+	told  moment // 0 if never
+	tally tally
+}
+
+// doubt takes in that a password was wrong where others were right, which may be forged. It changes
+// nothing, but an admin is told: with Asterisk's manager interface alone nothing else shows that
+// somebody with one password guesses others.
+func (d *Detector) doubt(e event) []Verdict {
+	w := d.doubted.get(e.source)
+	w.day.add(1, e.at.since(w.last), toldAt*dayPer)
+	w.last = max(w.last, e.at)
+	if w.day == 1 { // all that was before has run out
+		w.tally = tally{}
+	}
+	w.tally.add(e.What, e.at)
+	full := w.day.full(toldAt)
+	w.day = min(w.day, toldAt) // lest one burst is told of for days
+	if !full || w.told != 0 && e.at.since(w.told) < 24*time.Hour {
+		return nil
+	}
+	if p := d.wrong.peek(e.source); p != nil && e.at.since(p.last) < 24*time.Hour {
+		return nil // what is proved says more
+	}
+	evidence, addr := w.tally.evidence(0), e.Source.Addr()
+	*w = doubted{last: w.last, told: e.at}
+	return []Verdict{Tell{Addr: addr, Account: e.Account, Text: fmt.Sprintf("%s from %s, where %s, not proved; the last one for account %s: does it guess?",
+		evidence, addr, proved(d.phones.accounts(e.source, crowd)), e.Account)}}
+}
+
 func proved(right int) string {
 	switch right {
 	case 1:
