@@ -78,7 +78,7 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config, ready func()) {
 	defer close(f.done)
 	defer close(f.ended)
 	var (
-		known     map[string]attempts
+		tried     map[string]attempts
 		named     namesAsked
 		networkAt time.Time // when the network last changed
 		awake     time.Time // since when this has run without a gap
@@ -88,22 +88,22 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config, ready func()) {
 	)
 	for {
 		if !working {
-			known = f.learn(cfg, known) // "voipbl sync" may have run meanwhile
+			tried = f.learn(cfg, tried) // "voipbl sync" may have run meanwhile
 		}
 		now := time.Now().Round(0) // wall clock only, since it goes on during a suspend
 		if gap := now.Sub(looked); gap < 0 || gap > slept {
 			awake = now
 		}
 		looked = now
-		todo, next := f.due(cfg, known, named, networkAt, awake, now)
+		todo, next := f.due(cfg, tried, named, networkAt, awake, now)
 		ready()
 		if !working && (len(todo.feeds) > 0 || todo.names) {
 			working = true
 			f.setBusy(time.Now(), todo.feeds)
 			for _, feed := range todo.feeds {
-				a := known[feed.Name]
+				a := tried[feed.Name]
 				a.last, a.other = now, false
-				known[feed.Name] = a
+				tried[feed.Name] = a
 			}
 			if todo.names {
 				named.at = now
@@ -124,15 +124,15 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config, ready func()) {
 				if r.feed == "" {
 					named.answered(r.unknown)
 				}
-				if a, ok := known[r.feed]; ok && a.url == r.attempts.url {
+				if a, ok := tried[r.feed]; ok && a.url == r.attempts.url {
 					if r.attempts.failures > 0 { // the state folder may not have the number
 						r.attempts.failures = max(r.attempts.failures, a.failures+1)
 					}
-					known[r.feed] = r.attempts
+					tried[r.feed] = r.attempts
 				}
 			}
 		case cfg = <-f.replaced:
-			known = f.learn(cfg, known)
+			tried = f.learn(cfg, tried)
 			named = namesAsked{}
 		case <-f.network:
 			networkAt = time.Now().Round(0)
@@ -171,7 +171,7 @@ func (f *fetcher) work(ctx context.Context, todo job) (all []fetched) {
 
 // learn returns what is known of earlier attempts for a configuration's feeds.
 func (f *fetcher) learn(cfg config.Config, before map[string]attempts) map[string]attempts {
-	known := make(map[string]attempts)
+	tried := make(map[string]attempts)
 	for _, feed := range cfg.Feeds {
 		if feed.URL == "" {
 			continue
@@ -187,13 +187,13 @@ func (f *fetcher) learn(cfg config.Config, before map[string]attempts) map[strin
 		default:
 			a.other = a.other || b.other
 		}
-		known[feed.Name] = a
+		tried[feed.Name] = a
 	}
-	return known
+	return tried
 }
 
 // due returns what to do at now, and when to look again.
-func (f *fetcher) due(cfg config.Config, known map[string]attempts, named namesAsked, network, awake, now time.Time) (todo job, next time.Time) {
+func (f *fetcher) due(cfg config.Config, tried map[string]attempts, named namesAsked, network, awake, now time.Time) (todo job, next time.Time) {
 	todo.cfg = cfg
 	next = now.Add(wakeEvery)
 	times := make(map[string]time.Time)
@@ -201,7 +201,7 @@ func (f *fetcher) due(cfg config.Config, known map[string]attempts, named namesA
 		if feed.URL == "" {
 			continue
 		}
-		at := nextFetch(f.times(feed), known[feed.Name], now, network, awake)
+		at := nextFetch(f.times(feed), tried[feed.Name], now, network, awake)
 		times[feed.Name] = at
 		if !at.After(now) {
 			todo.feeds = append(todo.feeds, feed)

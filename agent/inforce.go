@@ -82,7 +82,7 @@ func (d *daemon) apply(ctx context.Context, reasons ...string) error {
 func (d *daemon) applyNow(ctx context.Context, reasons []string) error {
 	why := strings.Join(reasons, "; ")
 	now := time.Now()
-	state.ForgetUnlisted(d.cfg)
+	state.ForgetUnconfigured(d.cfg)
 	report := blocklist.NewSyncReport(d.opts.Version)
 	err := d.enforce(ctx, report)
 	d.agenda.drop(applyTask)

@@ -161,8 +161,8 @@ type SeenServer struct {
 	tooMany func()            // called when it asks for too many bans
 	proved  func(made []Seen) // called with bans of proved attackers once they are made
 
-	mu               sync.Mutex
-	proven, unproven quota.Quota
+	mu                   sync.Mutex
+	ofProved, ofUnproved quota.Quota
 }
 
 // NewSeenServer returns a server whose bans are carried out by s. It calls tooMany when the process
@@ -171,7 +171,7 @@ type SeenServer struct {
 func NewSeenServer(s *Server, tooMany func(), proved func(made []Seen)) *SeenServer {
 	return &SeenServer{
 		server: s, tooMany: tooMany, proved: proved,
-		proven: quota.Quota{Most: provedAMinute, Per: time.Minute}, unproven: quota.Quota{Most: unprovedAMinute, Per: time.Minute},
+		ofProved: quota.Quota{Most: provedAMinute, Per: time.Minute}, ofUnproved: quota.Quota{Most: unprovedAMinute, Per: time.Minute},
 	}
 }
 
@@ -197,15 +197,15 @@ func (s *SeenServer) allowed(bans []Seen, now time.Time) *seenBans {
 	defer s.mu.Unlock()
 	some, tooMany := new(seenBans), false
 	for _, b := range bans {
-		quota := &s.unproven
+		of := &s.ofUnproved
 		if b.Proved {
-			quota = &s.proven
+			of = &s.ofProved
 		}
 		switch why := b.check(); {
 		case why != "":
 			some.refused = append(some.refused, known.Refusal{Addr: b.Addr, Why: why})
-		case quota.Take(1, now) == 0:
-			some.refuseNow(b.Addr, fmt.Sprintf("more than %d bans a minute", quota.Most))
+		case of.Take(1, now) == 0:
+			some.refuseNow(b.Addr, fmt.Sprintf("more than %d bans a minute", of.Most))
 			tooMany = true
 		default:
 			some.bans = append(some.bans, b)

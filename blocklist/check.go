@@ -146,14 +146,14 @@ func Check(ctx context.Context, cfg config.Config, queries []netip.Prefix) ([]Ch
 	}
 	record := state.LastRecord(cfg)
 	for i, q := range queries {
-		reports[i].noteDecided(record, q)
+		reports[i].explainAbsence(record, q)
 	}
 	return reports, warnings, nil
 }
 
-// noteDecided says why the sets do not have what a list has, if that was decided: a call goes on, or newer
+// explainAbsence says why the sets do not have what a list has, if that was decided: a call goes on, or newer
 // lists wait.
-func (r *CheckReport) noteDecided(record state.SetRecord, q netip.Prefix) {
+func (r *CheckReport) explainAbsence(record state.SetRecord, q netip.Prefix) {
 	listed := slices.ContainsFunc(r.Listed, func(l Listing) bool { return l.Reject == "" })
 	if r.Note != "" || r.Entry != nil || r.ByNoList || !listed {
 		return

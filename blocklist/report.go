@@ -197,9 +197,9 @@ func setReport(p *ipsetsync.Plan) SetReport {
 	return r
 }
 
-// noteUnlisted reports rules that cannot be listed, as status does. A sync does not have to
+// noteUnreadable reports rules that cannot be listed, as status does. A sync does not have to
 // list rules if none has changed, but sync and status must report the same.
-func (r *SyncReport) noteUnlisted(ctx context.Context, cfg config.Config, fw *firewall.Firewall) error {
+func (r *SyncReport) noteUnreadable(ctx context.Context, cfg config.Config, fw *firewall.Firewall) error {
 	if r.Rules == nil || len(r.Rules.Families) > 0 {
 		return nil
 	}
@@ -213,7 +213,7 @@ func (r *SyncReport) noteUnlisted(ctx context.Context, cfg config.Config, fw *fi
 		}
 		return err
 	}
-	if r.Rules.Families = rules.Unlisted(cfg, saved); len(r.Rules.Families) > 0 && r.Outcome == InForce {
+	if r.Rules.Families = rules.Unreadable(cfg, saved); len(r.Rules.Families) > 0 && r.Outcome == InForce {
 		r.Outcome = Stale
 	}
 	return nil

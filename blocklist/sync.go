@@ -112,7 +112,7 @@ func (e *Enforcement) end(ctx context.Context, report *SyncReport, opts feeds.Op
 	report.seek(ctx)
 	report.Rules.AsStatus(ctx, cfg)
 	report.noteEmpty(cfg, e.Kernel)
-	if err := report.noteUnlisted(ctx, cfg, e.Fw); err != nil {
+	if err := report.noteUnreadable(ctx, cfg, e.Fw); err != nil {
 		return err
 	}
 	for _, f := range report.Feeds {

@@ -126,7 +126,7 @@ func (k *Keeper) Keep(feeds []*Feed, brought cidr.Sets, live func() cidr.Sets) [
 	}
 	before := problem.Digest(lost)
 	var kept []Kept
-	left := lost.takeUnlisted(feeds)
+	left := lost.takeUnconfigured(feeds)
 	for name := range lost {
 		if !slices.ContainsFunc(feeds, func(f *Feed) bool { return f.Name == name && f.Report.State == Missing }) {
 			k.forget(lost, name)
@@ -184,9 +184,9 @@ func (k *Keeper) Keep(feeds []*Feed, brought cidr.Sets, live func() cidr.Sets) [
 	return kept
 }
 
-// takeUnlisted takes out the losses of feeds that are no longer configured: such a feed may
+// takeUnconfigured takes out the losses of feeds that are no longer configured: such a feed may
 // have a new name now, before it was ever fetched under the old one.
-func (l losses) takeUnlisted(feeds []*Feed) losses {
+func (l losses) takeUnconfigured(feeds []*Feed) losses {
 	left := losses{}
 	for name, lost := range l {
 		if !slices.ContainsFunc(feeds, func(f *Feed) bool { return f.Name == name }) {

@@ -9,7 +9,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 )
 
-// timedKind is a kind of set of voipbl's own whose entries may expire.
+// timedKind is a kind of set whose entries may expire: voipbl's own, and those that it makes for fail2ban.
 type timedKind struct {
 	typ      string
 	maxelem  uint32

@@ -24,8 +24,8 @@ func (r *Hold) apply(ctx context.Context, d *Decision, saved [2]*iptables.Saved)
 	return o
 }
 
-// Unlisted returns the families whose rules could not be listed.
-func Unlisted(cfg config.Config, saved [2]*iptables.Saved) (all []problem.FamilyProblem) {
+// Unreadable returns the families whose rules could not be listed.
+func Unreadable(cfg config.Config, saved [2]*iptables.Saved) (all []problem.FamilyProblem) {
 	for _, f := range iptables.Families {
 		if settings.WantsRules(cfg, f) && saved[f] != nil && saved[f].Trouble != nil {
 			all = append(all, problem.OfFamily(&firewall.FamilyError{Family: f, Err: saved[f].Trouble}))

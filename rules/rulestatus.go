@@ -54,10 +54,10 @@ type Status struct {
 	// not show them.
 	Other int `json:"other_backend_rules"`
 
-	Kernel   []reach.KernelRules `json:"-"` // all that could be read
-	Reached  map[string][]string `json:"-"` // by set, what its members reach past the rules that drop them
-	lists    map[string][]string // by set, the lists that contain it, where other programs' rules count
-	unlisted error               // why it is not known which lists a set is in
+	Kernel      []reach.KernelRules `json:"-"` // all that could be read
+	Reached     map[string][]string `json:"-"` // by set, what its members reach past the rules that drop them
+	lists       map[string][]string // by set, the lists that contain it, where other programs' rules count
+	listsUnread error               // why it is not known which lists a set is in
 
 	Unread       bool             `json:"-"` // the rules could not be read, so nothing is known of them
 	NativeUnread *problem.Problem `json:"-"` // why nftables' own rules could not be read
@@ -145,7 +145,7 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 	}
 	if s.Families = report.Families; len(s.Families) == 0 {
 		// While no rule has changed, other callers need not list them.
-		s.Families = Unlisted(cfg, mine)
+		s.Families = Unreadable(cfg, mine)
 	}
 	s.Placed, s.Drift, s.Pending, s.Problem = report.Placed, append(s.Drift, report.Changes...), report.Pending, report.Problem
 	if s.Pending != nil && r.State.Pending != nil { // the agent may not have looked since
@@ -155,8 +155,8 @@ func StatusOf(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel, 
 	if report.Error != nil {
 		s.Problem = report.Error
 	}
-	if s.unlisted != nil && !s.Unread {
-		s.Problem, s.Unread = problem.Of(s.unlisted), true
+	if s.listsUnread != nil && !s.Unread {
+		s.Problem, s.Unread = problem.Of(s.listsUnread), true
 	}
 	if len(s.Drift) == 0 || settings.LeavesRules(cfg) { // else drift is put right first
 		var cut error
@@ -215,7 +215,7 @@ func (s *Status) listsOf(kernel *ipsetsync.Kernel, set string) []string {
 	}
 	if _, known := s.lists[set]; !known {
 		lists, err := kernel.Lists(set)
-		s.lists[set], s.unlisted = slices.Clip(lists), errors.Join(s.unlisted, err)
+		s.lists[set], s.listsUnread = slices.Clip(lists), errors.Join(s.listsUnread, err)
 	}
 	return s.lists[set]
 }

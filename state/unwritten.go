@@ -91,9 +91,9 @@ func ForgetUnwritten(cfg config.Config, before map[string]time.Time) {
 	})
 }
 
-// ForgetUnlisted removes the notes of feeds that are no longer configured: nothing
+// ForgetUnconfigured removes the notes of feeds that are no longer configured: nothing
 // writes their files again.
-func ForgetUnlisted(cfg config.Config) {
+func ForgetUnconfigured(cfg config.Config) {
 	eachUnwritten(cfg, func(run *fetch.Store, file string, _ unwritten) {
 		name, ofFeed := fetch.FeedOf(file)
 		name = strings.TrimPrefix(name, StandInPrefix)

@@ -41,7 +41,7 @@ type tracker struct {
 	calls   bounded.Table[call]  // of who has proved a password
 	open    []uint64             // the calls of which contacts are looked for
 
-	unlisted bool // Asterisk lists no contacts, so that calls are of no use
+	noContacts bool // Asterisk lists no contacts, so that calls are of no use
 }
 
 // named is what an event has said of a request that the next one does not name.
@@ -152,7 +152,7 @@ func (t *tracker) takeNamed(request uint64, now time.Time) (named, bool) {
 
 // authenticated remembers where a call comes from, so that a contact can be joined with it.
 func (t *tracker) authenticated(e event, now time.Time) {
-	if t.unlisted {
+	if t.noContacts {
 		return
 	}
 	key := t.hash(e.account, e.session)
@@ -181,7 +181,7 @@ func (t *tracker) tidy() {
 
 // lists says whether Asterisk lists contacts. If not, nothing is kept for that.
 func (t *tracker) lists(can bool) {
-	t.unlisted = !can
+	t.noContacts = !can
 	if !can {
 		t.open, t.calls = nil, bounded.NewTable[call](maxCalls)
 	}
