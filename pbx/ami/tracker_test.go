@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/voipbl/voipbl/pbx"
+	"github.com/voipbl/voipbl/pbx/detect"
 )
 
 // story is what a tracker sees, one thing after the other.
@@ -310,6 +311,34 @@ func TestTrackerCountsGuesses(t *testing.T) {
 	s.later(t1)
 	if guess(call, there); free != repeatsOf+maxAnswers {
 		t.Error("nothing is free on the next day")
+	}
+}
+
+// TestTrackerAndDetector: however fast guesses come that look like repetitions, and in however many calls,
+// as many are answered in a day as docs/asterisk.md says.
+func TestTrackerAndDetector(t *testing.T) {
+	for _, gap := range []time.Duration{t1, 2 * t1, t2, 6 * time.Second, time.Minute, 10 * time.Minute} {
+		for _, inCall := range []int{1, 7, 1000} {
+			s := &story{tracker: newTracker(), now: t0}
+			d := detect.New(detect.Defaults(), func(netip.Addr) bool { return false })
+			guesses := 0
+			for s.now.Before(t0.Add(24 * time.Hour)) {
+				o, _ := s.tracker.see(event{
+					name: "ChallengeResponseFailed", service: "PJSIP", account: "6001", session: fmt.Sprint(guesses / inCall), transport: "udp",
+					source: netip.MustParseAddrPort(there), challenge: "same", response: "same",
+				}, s.now)
+				guesses++
+				s.later(gap)
+				for _, v := range d.See(o.At, o) {
+					if b, is := v.(detect.Ban); is {
+						s.now = o.At.Add(max(gap, b.For))
+					}
+				}
+			}
+			if guesses > 160+repeatsOf+5 {
+				t.Errorf("%d guesses, one in %v, %d in a call", guesses, gap, inCall)
+			}
+		}
 	}
 }
 

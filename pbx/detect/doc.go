@@ -45,9 +45,9 @@
 //   - It never counts against a phone or a friend: an admin is told of a hundred wrong passwords in a day
 //     from where a phone is. The first right password makes a source a phone.
 //   - The bans last ten minutes, and do not grow. Only what was wrong in a day goes on counting: then one
-//     more is enough for the next ban. So who guesses once in six seconds gets 150 guesses a day, and by
-//     AMI alone ten more that look like an answer sent again. A phone
-//     with a wrong password that its owner mends is let in after ten minutes at most.
+//     more is enough for the next ban. So who guesses once in six seconds gets some 160 guesses a day, and by
+//     AMI alone ten more that look like an answer sent again. A phone with a wrong password that its
+//     owner mends is let in after ten minutes at most.
 //   - There are at most 60 in a minute, so that they keep nobody else out of the ban sets. When a flood
 //     of invented sources uses these up, the next ban is that of whoever sends next: of those who send
 //     most.
