@@ -39,14 +39,20 @@ type attempt struct {
 	account uint32
 	port    uint16
 	kind    uint8 // by kindOf
+	twice   bool  // it was seen again
 }
 
-func (e event) attempt() attempt { return attempt{e.at, e.account, e.Source.Port(), kindOf(e.What)} }
+func (e event) attempt() attempt {
+	return attempt{at: e.at, account: e.account, port: e.Source.Port(), kind: kindOf(e.What)}
+}
 
-// repeated reports whether an observation is of the same attempt.
-func (a attempt) repeated(e event) bool {
-	return a.kind == kindOf(e.What) && a.account == e.account && e.Transport != "udp" && a.port == e.Source.Port() &&
+// repeated reports whether an observation is of the same attempt. One is: the next is another attempt, of
+// a program that does not wait.
+func (a *attempt) repeated(e event) bool {
+	again := !a.twice && a.kind == kindOf(e.What) && a.account == e.account && e.Transport != "udp" && a.port == e.Source.Port() &&
 		max(e.at.since(a.at), a.at.since(e.at)) < twice
+	a.twice = a.twice || again
+	return again
 }
 
 // asked notes that a stranger has begun a new attempt. That is not proved, but it is only asked for
