@@ -477,21 +477,30 @@ func mayBan(cfg config.Config, prefix netip.Prefix, protected *exempt.Protection
 		return nil
 	}
 	var why []string
-	for _, c := range protected.Covering(prefix) {
+	covering := protected.Covering(prefix)
+	for _, c := range covering {
 		why = append(why, c.Reasons...)
 	}
 	slices.Sort(why)
 	why = slices.Compact(why)
-	return refuse(unexempt(why), "it is exempt: %s", strings.Join(why, ", "))
+	return refuse(unexempt(covering), "it is exempt: %s", strings.Join(why, ", "))
 }
 
 // agentExemptsRemedy is the remedy for what only the agent exempts: the file does no more.
 const agentExemptsRemedy = "to block it all the same, run \"voipbl reload\" first: the configuration does not exempt it any more, but the agent does"
 
-// unexempt is the remedy that ends an exemption, given its reasons.
-func unexempt(why []string) string {
+// unexempt is the remedy that ends exemptions.
+func unexempt(all []exempt.Protected) string {
+	var why [][2]string // reasons, and of what
+	for _, e := range all {
+		for _, reason := range e.Reasons {
+			why = append(why, [2]string{reason, cidr.Text(e.Prefix)})
+		}
+	}
+	slices.SortFunc(why, func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
 	var steps []string
-	for _, reason := range why {
+	for _, one := range why {
+		reason := one[0]
 		step := "take it out of " + strings.SplitN(reason, " ", 2)[0] // allow, trunks or local_networks
 		switch {
 		case reason == exempt.OwnAddressReason, reason == exempt.GatewayReason, reason == exempt.ResolverReason:
@@ -501,7 +510,7 @@ func unexempt(why []string) string {
 		case strings.HasPrefix(reason, exempt.ByHand):
 			step = "take that back with \"voipbl disallow\""
 		case strings.HasPrefix(reason, exempt.TrunkReason), strings.HasPrefix(reason, exempt.PeerReason):
-			step = "set \"pbx: {trust_registered: false}\""
+			step = "take it out of the PBX's configuration, then run \"voipbl phones --forget " + one[1] + "\""
 		case strings.HasPrefix(reason, exempt.SourceReason(config.Feed{})):
 			step = "take that feed out of the configuration"
 		case strings.HasPrefix(reason, exempt.ReportReason):

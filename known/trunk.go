@@ -165,6 +165,22 @@ func (t Trunks) with(seen []SeenTrunk, now deadline.Clock) (next Trunks, changed
 	return next, !slices.EqualFunc(t.All, next.All, func(a, b Trunk) bool { return a.Host == b.Host })
 }
 
+// without returns the list without a host, or whoever has that address, and what was taken off.
+func (t Trunks) without(host string) (next Trunks, gone []Trunk) {
+	if one, ok := (SeenTrunk{Host: host}).host(); ok {
+		host = one
+	}
+	next, next.All = t, nil
+	for _, trunk := range t.All {
+		if trunk.Host == host || slices.ContainsFunc(trunk.Addrs, func(a netip.Addr) bool { return a.String() == host }) {
+			gone = append(gone, trunk)
+		} else {
+			next.All = append(next.All, trunk)
+		}
+	}
+	return next, gone
+}
+
 // at returns the list with the addresses of names. A name that is not among them keeps its own.
 func (t Trunks) at(addrs map[string][]netip.Addr) (next Trunks, changed bool) {
 	next = t

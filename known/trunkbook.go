@@ -121,6 +121,27 @@ func takeTrunks(ctx context.Context, cfg config.Config, seen []SeenTrunk) (chang
 	return true, errors.Join(unkept, refill(cfg)), nil
 }
 
+// ForgetTrunk takes a trunk off the list that the PBX has no more, by its host or one of its addresses, and
+// returns what it took off. verb is the command that asks. A trunk that the PBX still has is back
+// within an hour.
+func ForgetTrunk(ctx context.Context, cfg config.Config, verb, host string, wait time.Duration) ([]Trunk, error) {
+	unlock, err := lock(ctx, cfg, verb, wait)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	now, kept, unread := readTrunks(cfg, state.Clock())
+	next, gone := now.without(host)
+	if len(gone) == 0 {
+		return nil, unread
+	}
+	unkept, err := writeTrunks(cfg, kept, next)
+	if err != nil {
+		return nil, err
+	}
+	return gone, errors.Join(unkept, refill(cfg))
+}
+
 // Resolved notes the addresses of trunks that are names, and has base rules let these in. It reports
 // whether there are others than before.
 func Resolved(ctx context.Context, cfg config.Config, addrs map[string][]netip.Addr, wait time.Duration) (changed bool, err error) {

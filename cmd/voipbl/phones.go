@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"time"
@@ -12,9 +13,14 @@ import (
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/screen"
+	"github.com/voipbl/voipbl/setnames"
 )
 
 func (a *app) phonesCommand() *cobra.Command {
+	var (
+		forget string
+		wait   time.Duration
+	)
 	cmd := &cobra.Command{
 		Use:   "phones",
 		Short: "List registered phones and trunks, which no list blocks",
@@ -28,7 +34,9 @@ minutes.
 Below them are the trunks that the PBX has told of: providers at which it is
 registered itself, and peers by IAX2 with an address. Neither lists nor bans
 block them, and base rules do not limit them, until 7 days after the PBX has
-told of them last.
+told of them last. --forget takes one off at once that you have taken out of
+the PBX's configuration: bans reach it then, and lists from the next sync on.
+One that the PBX still has is back within an hour.
 
 "voipbl pbx connect" has the PBX tell the agent of them.
 "pbx: {trust_registered: false}" in the configuration turns all this off.
@@ -40,6 +48,11 @@ Exit status: 0 listed, 2 error.`,
 			cfg, err := a.usableConfig(cmd)
 			if err != nil {
 				return err
+			}
+			if cmd.Flags().Changed("forget") {
+				if err := a.forgetTrunk(cmd.Context(), cfg, forget, wait); err != nil {
+					return err
+				}
 			}
 			phones, unread := known.Read(cfg)
 			switch {
@@ -54,8 +67,22 @@ Exit status: 0 listed, 2 error.`,
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&forget, "forget", "", "take `TRUNK`, a host or an address, off the list")
+	waitFlag(cmd, &wait)
 	a.jsonFlag(cmd)
 	return cmd
+}
+
+// forgetTrunk takes a trunk off the list.
+func (a *app) forgetTrunk(ctx context.Context, cfg config.Config, host string, wait time.Duration) error {
+	gone, err := known.ForgetTrunk(ctx, setnames.NamesInForce(ctx, cfg), "voipbl phones", host, wait)
+	if err == nil && len(gone) == 0 {
+		err = fmt.Errorf("%s is no trunk that the PBX has told of: see \"voipbl phones\"", screen.Clean(host))
+	}
+	if err != nil {
+		return &exit.Error{Code: exit.Usage, Err: err}
+	}
+	return nil
 }
 
 func (a *app) printPhones(cfg config.Config, phones known.List, trunks known.Trunks, now time.Time) {
