@@ -28,7 +28,7 @@ func writeSecurity(a *asterisk.Facts) string {
 }
 
 const (
-	securityWhy = "fail2ban does not see attackers that only the security log names, such as wrong passwords in a challenge"
+	securityWhy = "nobody sees attackers that only the security log names, such as wrong passwords in a challenge"
 	giveJail    = "add it to logpath of a jail for Asterisk, such as voipbl-asterisk, then: systemctl restart fail2ban"
 )
 
@@ -145,7 +145,6 @@ func (d *doctor) iax2() {
 	if x == nil || x.AuthDebug || len(x.Ports) == 0 {
 		return
 	}
-	const why = "fail2ban does not learn who guesses passwords there"
 	if !x.Accounts {
 		d.note(IAX2Unlogged, Note, "if nobody uses it: put \"noload = chan_iax2.so\" below [modules] in /etc/asterisk/modules.conf, and restart Asterisk",
 			"nobody can log in there, so it only serves attackers", "Asterisk listens for IAX2 on udp %d, without accounts", x.Ports[0].Port)
@@ -155,7 +154,11 @@ func (d *doctor) iax2() {
 	if x.Custom != "" {
 		where = "into " + x.Custom
 	}
-	d.note(IAX2Unlogged, Warning, "put \"authdebug = yes\" "+where+", then: asterisk -rx \"iax2 reload\"", why,
+	severity, remedy, why := Warning, "put \"authdebug = yes\" "+where+", then: asterisk -rx \"iax2 reload\"", "fail2ban does not learn who guesses passwords there"
+	if d.noFail2ban() { // nobody reads what would be logged
+		severity, remedy, why = Note, remedy+"; and install fail2ban, which reads that", "nobody bans who guesses passwords there"
+	}
+	d.note(IAX2Unlogged, severity, remedy, why,
 		"Asterisk logs nothing of attacks by IAX2 (udp %d): authdebug is off", x.Ports[0].Port)
 }
 

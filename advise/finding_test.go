@@ -385,6 +385,15 @@ func TestFindings(t *testing.T) {
 			in.Facts.Asterisk.HEP.Installed = true
 			in.Facts.Fail2ban.Jails[0].Name = "voipbl-asterisk"
 		}, []string{"note pbx-unproved wrong passwords over UDP are not proved => voipbl pbx connect --copies"}},
+		{"the manager interface alone watches, and there is no log", func(in *Input) {
+			in.Config, in.Status.Agent.PBX = byManager, &link.Reported{}
+			in.Facts.Asterisk.Logs = nil
+		}, nil},
+		{"the same, and it bans nobody", func(in *Input) {
+			in.Config, in.Status.Agent.PBX = byManager, &link.Reported{}
+			in.Config.PBX.BanAttackers = false
+			in.Facts.Asterisk.Logs = nil
+		}, []string{"problem security-log Asterisk does not write its security log"}},
 		{"the same, and Asterisk copies its messages to another program", func(in *Input) {
 			in.Config, in.Status.Agent.PBX = byManager, &link.Reported{}
 			in.Facts.Asterisk.HEP = asterisk.HEP{Installed: true, Enabled: true, To: "192.0.2.1:9060"}
@@ -435,6 +444,10 @@ func TestFindings(t *testing.T) {
 		{"IAX2 of FreePBX", func(in *Input) {
 			in.Facts.Asterisk.IAX2 = &asterisk.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4569}}, Accounts: true, Custom: "/etc/asterisk/iax_custom.conf"}
 		}, []string{"warning iax2-unlogged  => into /etc/asterisk/iax_custom.conf"}},
+		{"IAX2, and no fail2ban", func(in *Input) {
+			in.Config, in.Facts.Fail2ban = watched, nil
+			in.Facts.Asterisk.IAX2 = &asterisk.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4569}}, Accounts: true}
+		}, []string{"note iax2-unlogged Asterisk logs nothing of attacks by IAX2 (udp 4569): authdebug is off => install fail2ban"}},
 		{"IAX2 on two ports, and trunks in and out of the local networks", func(in *Input) {
 			in.Facts.Asterisk.IAX2 = &asterisk.IAX2{Ports: []host.Port{{Proto: "udp", Port: 4570}, {Proto: "udp", Port: 4569}}, Accounts: true, AuthDebug: true, Trunks: []string{"192.168.1.9", "198.51.100.7"}}
 			in.Config.Firewall.Services = []config.Service{{Name: "iax2", Proto: "udp", Ports: []config.PortRange{{First: 4569, Last: 4569}}, From: config.FromLAN}}

@@ -11,11 +11,15 @@ import (
 // ourJail is voipbl's jail for Asterisk.
 const ourJail = "voipbl-asterisk"
 
-// watches reports whether voipbl itself sees who guesses passwords at the PBX, and bans them.
+// watches reports whether voipbl itself sees who guesses passwords at the PBX, and bans them: by copies of
+// SIP messages, or by the manager interface, which tells of all that the security log has.
 func (d *doctor) watches() bool {
 	s := d.Status
-	return d.Config.PBX.HEP.IsValid() && d.Config.PBX.BanAttackers && s.Agent != nil && s.Agent.PBX != nil && len(s.PBXProblems) == 0
+	return d.Config.PBX.Watched() && d.Config.PBX.BanAttackers && s.Agent != nil && s.Agent.PBX != nil && len(s.PBXProblems) == 0
 }
+
+// noFail2ban reports whether there is certainly no fail2ban on this host.
+func (d *doctor) noFail2ban() bool { return d.Facts.Fail2ban == nil && !d.unknown("fail2ban") }
 
 // whoBans says who bans attackers of Asterisk, if that is nobody, or fail2ban and voipbl. Asterisk's
 // log also has attackers over IAX2, which the copies of SIP messages have not.
@@ -23,10 +27,10 @@ func (d *doctor) whoBans() {
 	a, f := d.Facts.Asterisk, d.Facts.Fail2ban
 	switch {
 	case a == nil:
-	case f != nil && f.Running && a.IAX2 == nil && d.watches() && slices.ContainsFunc(f.Jails, func(j fail2ban.Jail) bool { return j.Name == ourJail }):
+	case f != nil && f.Running && a.IAX2 == nil && d.Config.PBX.HEP.IsValid() && d.watches() && slices.ContainsFunc(f.Jails, func(j fail2ban.Jail) bool { return j.Name == ourJail }):
 		d.note(BothBan, Note, "nothing, or write \"enabled = false\" below [voipbl-asterisk] in /etc/fail2ban/jail.d/voipbl.local, then: systemctl reload fail2ban",
 			"they do not disturb each other", "fail2ban's jail %s and voipbl, which watches the PBX, ban the same attackers: one is enough", ourJail)
-	case f == nil && !d.Config.PBX.Watched() && !d.unknown("fail2ban") && !d.has(SecurityLog):
+	case d.noFail2ban() && !d.Config.PBX.Watched() && !d.has(SecurityLog):
 		d.note(NobodyBans, Note, "\"voipbl pbx connect\" has voipbl ban them", "an attacker that is on no list may try one password after the other",
 			"nobody bans who guesses passwords at Asterisk: there is no fail2ban, and voipbl does not watch the PBX")
 	}
