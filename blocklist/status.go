@@ -69,7 +69,8 @@ type Status struct {
 	// PBXProblems is why the PBX is not watched as configured.
 	PBXProblems []*problem.Problem `json:"pbx_problems,omitempty"`
 
-	watch *link.Reported // what the watcher has told; nil if it does not run
+	watch      *link.Reported // what the watcher has told; nil if it does not run
+	watchWords string
 
 	// StateFolder is why something cannot be written to the state folder, by the agent or by
 	// anybody.
@@ -181,7 +182,8 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	}
 	s.MaxEntries = feeds.LimitOf(cfg.Limits)
 	s.Unprotected, s.Names, s.AllowedProblem = protected.Unprotected, protected.Names, protected.AllowedProblem
-	s.PBXProblems, s.watch = pbxProblems(cfg, agent, now), heard(cfg.PBX, agent, now)
+	s.PBXProblems, s.watch = pbxProblems(cfg, agent, agentError, now), heard(cfg.PBX, agent, now)
+	s.watchWords = watchWords(cfg.PBX, agent, now)
 	s.Trunks = len(known.ReadTrunks(cfg).All)
 	phones, unreadable := known.Read(cfg)
 	s.Phones, s.Spread, s.PhonesProblem = len(phones.Phones), phones.Spread(), cmp.Or(unreadable, foreignPhones(cfg, kernel), known.Unkept(cfg))

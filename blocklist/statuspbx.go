@@ -14,7 +14,8 @@ import (
 // The watcher tells the agent how it is each ten seconds, and when it has begun.
 const (
 	silentAfter = 35 * time.Second
-	beginsIn    = 15 * time.Second // after the agent: it may be about to look for it again
+	quietAfter  = 15 * time.Second
+	beginsIn    = 15 * time.Second // after the agent has its configuration: it may be about to look for it again
 
 	// foreignFrom is from how many messages it matters that none is of this host: a call within the
 	// host has fewer.
@@ -23,11 +24,15 @@ const (
 	mostTells = 3 // are shown; the journal of voipbl-pbx has all
 )
 
-// pbxProblems returns why the PBX is not watched as configured. Without an agent it is not known.
-func pbxProblems(whole config.Config, agent *state.AgentStatus, now time.Time) []*problem.Problem {
+// pbxProblems returns why the PBX is not watched as configured. Of an agent that is in trouble, another
+// problem tells.
+func pbxProblems(whole config.Config, agent *state.AgentStatus, trouble *problem.Problem, now time.Time) []*problem.Problem {
 	cfg := whole.PBX
-	if !cfg.Watched() || agent == nil || now.Sub(agent.Since) < beginsIn && agent.PBX == nil {
+	switch {
+	case !cfg.Watched(), agent == nil && trouble != nil, begins(cfg, agent, now):
 		return nil
+	case agent == nil:
+		return []*problem.Problem{{Error: "the PBX is not watched: the agent does not run, so attackers are not banned and new phones are not known", Remedy: "systemctl start voipbl"}}
 	}
 	if heard(cfg, agent, now) == nil {
 		return []*problem.Problem{{Error: "the PBX is not watched: voipbl-pbx does not run", Remedy: "systemctl enable --now voipbl-pbx; \"journalctl -u voipbl-pbx\" says why"}}
@@ -59,6 +64,11 @@ func pbxProblems(whole config.Config, agent *state.AgentStatus, now time.Time) [
 	return all
 }
 
+// begins reports whether the agent has its configuration since a moment ago, and the watcher is still to find it.
+func begins(cfg config.PBX, agent *state.AgentStatus, now time.Time) bool {
+	return cfg.Watched() && agent != nil && agent.PBX == nil && now.Sub(agent.ConfigLoaded) < beginsIn
+}
+
 // heard returns what the watcher has told, nil if it does not run or is not to.
 func heard(cfg config.PBX, agent *state.AgentStatus, now time.Time) *link.Reported {
 	if !cfg.Watched() || agent == nil || agent.PBX == nil || now.Sub(agent.PBX.At) > silentAfter {
@@ -80,12 +90,41 @@ func (s *Status) WatchTells(now time.Time) (texts []string) {
 	return texts[max(0, len(texts)-mostTells):]
 }
 
-// WatchWords says by what the PBX is watched, "" if it is not.
-func (s *Status) WatchWords() string {
-	if s.watch == nil {
+// watchWords says how the PBX is watched, "" if it is not.
+func watchWords(cfg config.PBX, agent *state.AgentStatus, now time.Time) string {
+	if begins(cfg, agent, now) {
+		return beginsWords
+	}
+	r := heard(cfg, agent, now)
+	if r == nil {
 		return ""
 	}
-	h := s.watch.Health
+	h := r.Health
+	text := sourceWords(h)
+	if text == "" {
+		if h.AMI != nil && h.AMI.Error != "" {
+			return "" // a problem
+		}
+		text = beginsWords
+	} else {
+		text = "watched: " + text
+	}
+	if !cfg.BanAttackers {
+		text += "; attackers are not banned (pbx.ban_attackers)"
+	}
+	if silent := now.Sub(r.At); silent > quietAfter {
+		text += fmt.Sprintf("; last heard of %d s ago", int(silent.Seconds()))
+	}
+	if h.Waiting > 0 && h.Why != "" {
+		text += fmt.Sprintf("; %d bans wait: %s", h.Waiting, h.Why)
+	}
+	return text
+}
+
+const beginsWords = "begins to be watched"
+
+// sourceWords says by what the PBX is watched, "" if by nothing yet.
+func sourceWords(h link.Health) string {
 	text := ""
 	if h.HEP != nil {
 		text = fmt.Sprintf("%d SIP messages seen", h.HEP.Packets)
@@ -105,8 +144,8 @@ func (s *Status) WatchWords() string {
 			text += ", which do not prove wrong passwords over UDP"
 		}
 	}
-	if h.Waiting > 0 && h.Why != "" {
-		text += fmt.Sprintf("; %d bans wait: %s", h.Waiting, h.Why)
-	}
 	return text
 }
+
+// WatchWords says how the PBX is watched, "" if it is not.
+func (s *Status) WatchWords() string { return s.watchWords }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/pbx/link"
 	"github.com/voipbl/voipbl/state"
 )
@@ -24,20 +25,20 @@ func TestWatched(t *testing.T) {
 		problem string
 		waits   bool
 	}{
-		{"bans wait", false, time.Second, link.HEP{Packets: 99}, "99 SIP messages seen; 7 bans wait: more than 10000 bans a minute", "", true},
-		{"it is watched", false, time.Second, link.HEP{Packets: 99, Foreign: 98}, "99 SIP messages seen", "", false},
+		{"bans wait", false, time.Second, link.HEP{Packets: 99}, "watched: 99 SIP messages seen; 7 bans wait: more than 10000 bans a minute", "", true},
+		{"it is watched", false, time.Second, link.HEP{Packets: 99, Foreign: 98}, "watched: 99 SIP messages seen", "", false},
 		{"the watcher has ended", false, time.Minute, link.HEP{Packets: 99}, "", "the PBX is not watched: voipbl-pbx does not run", false},
 		{"it is off", true, time.Second, link.HEP{Packets: 99}, "", "", false},
-		{"a few between others", false, time.Second, link.HEP{Packets: 9, Foreign: 9}, "9 SIP messages seen", "", false},
-		{"all between others", false, time.Second, link.HEP{Packets: 99, Foreign: 99}, "99 SIP messages seen", "none of the 99 SIP messages", false},
-		{"another password", false, time.Second, link.HEP{WrongKey: 1}, "0 SIP messages seen", "with another password", false},
-		{"a forged one", false, time.Second, link.HEP{Packets: 9, WrongKey: 1}, "9 SIP messages seen", "", false},
-		{"another password later", false, time.Second, link.HEP{Packets: 9, WrongKey: 1, Missed: 3}, "9 SIP messages seen", "with another password", false},
-		{"copies have ceased", false, time.Second, link.HEP{Packets: 9, Last: noon, Missed: 3}, "9 SIP messages seen, the last at 2026-11-30 12:00:00",
+		{"a few between others", false, time.Second, link.HEP{Packets: 9, Foreign: 9}, "watched: 9 SIP messages seen", "", false},
+		{"all between others", false, time.Second, link.HEP{Packets: 99, Foreign: 99}, "watched: 99 SIP messages seen", "none of the 99 SIP messages", false},
+		{"another password", false, time.Second, link.HEP{WrongKey: 1}, "watched: 0 SIP messages seen", "with another password", false},
+		{"a forged one", false, time.Second, link.HEP{Packets: 9, WrongKey: 1}, "watched: 9 SIP messages seen", "", false},
+		{"another password later", false, time.Second, link.HEP{Packets: 9, WrongKey: 1, Missed: 3}, "watched: 9 SIP messages seen", "with another password", false},
+		{"copies have ceased", false, time.Second, link.HEP{Packets: 9, Last: noon, Missed: 3}, "watched: 9 SIP messages seen, the last at 2026-11-30 12:00:00",
 			"Asterisk no longer copies its SIP messages to 127.0.0.1:460: none has come since 2026-11-30 12:00:00, though its manager interface has told of 3 SIP requests", false},
-		{"copies have never come", false, time.Second, link.HEP{Missed: 3}, "0 SIP messages seen", "none has come, though its", false},
+		{"copies have never come", false, time.Second, link.HEP{Missed: 3}, "watched: 0 SIP messages seen", "none has come, though its", false},
 	} {
-		cfg := config.Config{StateDir: "/elsewhere"}
+		cfg := config.Config{StateDir: "/elsewhere", PBX: config.PBX{BanAttackers: true}}
 		if !c.off {
 			cfg.PBX.HEP = netip.MustParseAddrPort("127.0.0.1:460")
 		}
@@ -52,10 +53,10 @@ func TestWatched(t *testing.T) {
 		if c.waits {
 			agent.PBX.Health.Waiting, agent.PBX.Health.Why = 7, "more than 10000 bans a minute"
 		}
-		if got := s.WatchWords(); got != c.words || !slices.Equal(s.WatchTells(now), tells) {
+		if got := watchWords(cfg.PBX, agent, now); got != c.words || !slices.Equal(s.WatchTells(now), tells) {
 			t.Errorf("%s: %q, %q", c.name, got, s.WatchTells(now))
 		}
-		problems := pbxProblems(cfg, agent, now)
+		problems := pbxProblems(cfg, agent, nil, now)
 		switch {
 		case c.problem == "" && len(problems) == 0:
 		case c.problem == "" || len(problems) != 1 || !strings.Contains(problems[0].Error, c.problem):
@@ -63,5 +64,47 @@ func TestWatched(t *testing.T) {
 		case c.hep.WrongKey > 0 && !strings.Contains(problems[0].Remedy, "/elsewhere/pbx.json"):
 			t.Errorf("%s: %s", c.name, problems[0].Remedy)
 		}
+	}
+}
+
+// TestWatchBegins: status says how it is with the PBX from the first second on, and also without an agent.
+func TestWatchBegins(t *testing.T) {
+	now := time.Now()
+	long, lately := now.Add(-time.Hour), now.Add(-time.Second)
+	heard := func(ago time.Duration, h link.Health) *link.Reported {
+		return &link.Reported{At: now.Add(-ago), Health: h}
+	}
+	connected := link.Health{AMI: &link.AMI{Connected: long, Events: 5}}
+	for _, c := range []struct {
+		name    string
+		agent   *state.AgentStatus
+		trouble *problem.Problem
+		noBans  bool
+		words   string
+		problem string
+	}{
+		{"no agent", nil, nil, false, "", "the PBX is not watched: the agent does not run"},
+		{"an agent that does not answer", nil, &problem.Problem{Error: "does not answer"}, false, "", ""},
+		{"the agent has just begun", &state.AgentStatus{Since: lately, ConfigLoaded: lately}, nil, false, "begins to be watched", ""},
+		{"the PBX has just been connected", &state.AgentStatus{Since: long, ConfigLoaded: lately}, nil, false, "begins to be watched", ""},
+		{"the watcher has not", &state.AgentStatus{Since: long, ConfigLoaded: long}, nil, false, "", "the PBX is not watched: voipbl-pbx does not run"},
+		{"the watcher has other settings", &state.AgentStatus{ConfigLoaded: lately, PBX: heard(time.Second, link.Health{})}, nil, false, "begins to be watched", ""},
+		{"the watcher connects", &state.AgentStatus{ConfigLoaded: long, PBX: heard(time.Second, link.Health{AMI: &link.AMI{}})}, nil, false, "begins to be watched", ""},
+		{"the watcher cannot connect", &state.AgentStatus{PBX: heard(time.Second, link.Health{AMI: &link.AMI{Error: "refused"}})}, nil, false, "", "127.0.0.1:5038: refused"},
+		{"it is connected", &state.AgentStatus{PBX: heard(10*time.Second, connected)}, nil, false, "watched: 5 events of Asterisk, which do not prove wrong passwords over UDP", ""},
+		{"it has ended", &state.AgentStatus{PBX: heard(20*time.Second, connected)}, nil, false, "watched: 5 events of Asterisk, which do not prove wrong passwords over UDP; last heard of 20 s ago", ""},
+		{"without bans", &state.AgentStatus{PBX: heard(time.Second, connected)}, nil, true, "watched: 5 events of Asterisk, which do not prove wrong passwords over UDP; attackers are not banned (pbx.ban_attackers)", ""},
+	} {
+		cfg := config.Config{PBX: config.PBX{AMI: netip.MustParseAddrPort("127.0.0.1:5038"), BanAttackers: !c.noBans}}
+		if got := watchWords(cfg.PBX, c.agent, now); got != c.words {
+			t.Errorf("%s: %q", c.name, got)
+		}
+		problems := pbxProblems(cfg, c.agent, c.trouble, now)
+		if len(problems) > 1 || (len(problems) == 1) != (c.problem != "") || c.problem != "" && !strings.Contains(problems[0].Error, c.problem) {
+			t.Errorf("%s: %+v", c.name, problems)
+		}
+	}
+	if words := watchWords(config.PBX{}, nil, now); words != "" {
+		t.Errorf("not connected: %q", words)
 	}
 }

@@ -156,7 +156,7 @@ func printAgent(on *screen.Screen, s *blocklist.Status, now time.Time) {
 		t.Row("trunks", fmt.Sprintf("%s of the PBX: see \"voipbl phones\"", screen.Plural(s.Trunks, "trunk", "trunks")))
 	}
 	if words := s.WatchWords(); words != "" {
-		t.Row("PBX", "watched: "+words)
+		t.Row("PBX", words)
 	}
 	if r := s.Reports; r != nil {
 		t.Row("reports", Reports(r, now))
