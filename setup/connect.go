@@ -371,11 +371,11 @@ func (c *connecting) watcher(ctx context.Context) error {
 // asterisk writes Asterisk's files, and has it read them.
 func (c *connecting) asterisk(ctx context.Context) error {
 	changes := len(c.plan.Files) > 0
-	if !changes && (c.Root != "" || !c.report.Asterisk) {
-		return nil
-	}
 	if err := c.plan.Apply(probe.New(ctx, c.Root).Path(connect.Folder)); err != nil {
 		return err
+	}
+	if !changes && (c.Root != "" || !c.report.Asterisk) {
+		return nil
 	}
 	if c.Root != "" {
 		c.note("have that Asterisk read its files: %s", strings.Join(c.plan.Commands(), "; "))

@@ -445,6 +445,55 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// TestLeftOver: what a killed run has left beside the files is removed, with a second run and with
+// disconnect. What somebody has put there stays, and keeps nobody from disconnecting.
+func TestLeftOver(t *testing.T) {
+	aside := ownFolder + beside
+	for name, c := range map[string]struct {
+		left, then []string // files and folders
+		none       bool     // there is no folder before
+	}{
+		"files":                         {left: []string{hepFile + beside, ownFile + beside, customFile + beside}},
+		"a folder":                      {left: []string{aside + "/"}, none: true},
+		"with a file":                   {left: []string{aside + "/voipbl.conf", aside + "/voipbl.conf" + beside}, none: true},
+		"with a file of others":         {left: []string{aside + "/voipbl.conf", aside + "/x.conf"}, then: []string{ownFolder + "/x.conf"}, none: true},
+		"with one, and there is a new":  {left: []string{aside + "/x.conf"}, then: []string{aside + "/x.conf"}},
+		"a folder of others for a file": {left: []string{managerFile + beside + "/x"}, then: []string{managerFile + beside + "/x"}},
+	} {
+		for _, w := range []Want{want, {}} {
+			folder := t.TempDir()
+			make := func(folder string, files []string) {
+				for _, file := range files {
+					if err := os.MkdirAll(filepath.Join(folder, filepath.Dir(file+"x")), 0o755); err != nil {
+						t.Fatal(err)
+					}
+					if !strings.HasSuffix(file, "/") {
+						write(t, filepath.Join(folder, file), "x", 0o640)
+					}
+				}
+			}
+			make(folder, c.left)
+			if !c.none {
+				make(folder, []string{ownFolder + "/"})
+			}
+			if err := planned(t, folder, w).Apply(folder); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if err := planned(t, folder, Want{}).Apply(folder); err != nil {
+				t.Errorf("%s, disconnected: %v", name, err)
+			}
+			then := t.TempDir()
+			make(then, c.then)
+			if !c.none {
+				make(then, []string{ownFolder + "/"})
+			}
+			if d := cmp.Diff(contents(t, then), contents(t, folder)); d != "" {
+				t.Errorf("%s: %s", name, d)
+			}
+		}
+	}
+}
+
 // TestApply: a file keeps its owner; its secret is not for others; a second run has nothing to do.
 func TestApply(t *testing.T) {
 	folder := t.TempDir()

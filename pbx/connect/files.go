@@ -135,19 +135,41 @@ func read(root *os.Root, name string) (*text, error) {
 }
 
 // Apply writes the files, each in one step: a new one beside it takes its name. If one cannot be
-// written, those before it stay written; a second run goes on.
+// written, those before it stay written; a second run goes on. What a run has left that was killed is
+// removed.
 func (p Plan) Apply(folder string) error {
 	root, err := os.OpenRoot(folder)
+	if len(p.Files) == 0 && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	defer root.Close()
+	sweep(root)
 	for _, c := range p.Files {
 		if err := c.apply(root); err != nil {
 			return fmt.Errorf("%s: %w", path.Join(folder, c.File), err)
 		}
 	}
 	return nil
+}
+
+// beside is at the end of the name that a file or folder has while it is made or removed.
+const beside = ".voipbl-new"
+
+// sweep removes what lies beside the files. What cannot be removed is in the way only of the file that is
+// written by that name, which then says so.
+func sweep(root *os.Root) {
+	for _, name := range append([]string{hepFile}, managerFiles...) {
+		_ = root.Remove(name + beside)
+	}
+	_ = removeFolder(root)
+}
+
+// isAbsent reports whether a file is not there, or its folder.
+func isAbsent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 func (c Change) apply(root *os.Root) error {
@@ -158,49 +180,80 @@ func (c Change) apply(root *os.Root) error {
 	if (now == nil) != (c.old == nil) || now.string() != c.old.string() {
 		return errors.New("somebody has changed it meanwhile: run the command again")
 	}
-	if c.Remove {
-		err := root.Remove(c.File)
-		if c.folder && err == nil {
-			_ = root.Remove(ownFolder) // it stays if others have put something into it
+	switch {
+	case c.Remove && c.folder && aloneInFolder(root):
+		if err := root.Rename(ownFolder, ownFolder+beside); err != nil {
+			return err
 		}
-		return err
+		return removeFolder(root)
+	case c.Remove:
+		return root.Remove(c.File)
+	case c.folder:
+		if _, err := root.Lstat(ownFolder); isAbsent(err) {
+			return c.makeFolder(root)
+		}
 	}
-	if !c.folder {
-		return c.write(root)
-	}
-	made := root.Mkdir(ownFolder, folderMode)
-	if made != nil && !errors.Is(made, fs.ErrExist) {
-		return made
-	}
-	if made == nil {
-		err = root.Chmod(ownFolder, folderMode) // whatever the umask is
+	return c.write(root, c.File)
+}
+
+// makeFolder makes the folder of voipbl's file with that in it, in one step: a folder without it would
+// be taken for somebody else's by the next run.
+func (c Change) makeFolder(root *os.Root) error {
+	const folder = ownFolder + beside
+	err := root.Mkdir(folder, folderMode)
+	if err == nil {
+		err = root.Chmod(folder, folderMode) // whatever the umask is
 	}
 	if err == nil {
-		err = c.write(root)
+		err = c.write(root, path.Join(folder, path.Base(c.File)))
 	}
-	if err != nil && made == nil { // otherwise the next run would take it for somebody else's
-		err = errors.Join(err, root.Remove(ownFolder))
+	if err == nil {
+		err = root.Rename(folder, ownFolder)
+	}
+	if err != nil {
+		return errors.Join(err, removeFolder(root))
+	}
+	return nil
+}
+
+// aloneInFolder reports whether voipbl's file is alone in its folder.
+func aloneInFolder(root *os.Root) bool {
+	all, err := fs.ReadDir(root.FS(), ownFolder)
+	return err == nil && len(all) == 1
+}
+
+// removeFolder removes the folder that was to be made, or that was to be removed. If somebody has put
+// something into it at the last moment, it gets its name back.
+func removeFolder(root *os.Root) error {
+	const folder = ownFolder + beside
+	for _, name := range []string{ownFile, ownFile + beside} {
+		if err := root.Remove(path.Join(folder, path.Base(name))); err != nil && !isAbsent(err) {
+			return err
+		}
+	}
+	err := root.Remove(folder)
+	if errors.Is(err, syscall.ENOTEMPTY) {
+		return root.Rename(folder, ownFolder)
+	}
+	if isAbsent(err) {
+		return nil
 	}
 	return err
 }
 
 // write writes the new text.
-func (c Change) write(root *os.Root) error {
-	beside := c.File + ".voipbl-new"
-	if err := root.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	file, err := root.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+func (c Change) write(root *os.Root, name string) error {
+	file, err := root.OpenFile(name+beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = file.WriteString(c.text)
 	err = errors.Join(err, file.Chown(c.uid, c.gid), file.Chmod(c.mode), file.Sync(), file.Close())
 	if err == nil {
-		err = root.Rename(beside, c.File)
+		err = root.Rename(name+beside, name)
 	}
 	if err != nil {
-		return errors.Join(err, root.Remove(beside))
+		return errors.Join(err, root.Remove(name+beside))
 	}
 	return nil
 }
