@@ -389,6 +389,11 @@ func TestFindings(t *testing.T) {
 			in.Config, in.Status.Agent.PBX = byManager, &link.Reported{}
 			in.Facts.Asterisk.Logs = nil
 		}, nil},
+		{"the same, and there are traps that it does not see", func(in *Input) {
+			in.Config, in.Status.Agent.PBX = byManager, &link.Reported{}
+			in.Config.PBX.Traps.Extensions = []string{"9999"}
+			in.Facts.Asterisk.HEP.Installed = true
+		}, []string{"note pbx-unproved not proved, and pbx.traps.extensions and pbx.traps.agents have no effect, since => voipbl pbx connect --copies"}},
 		{"the same, and it bans nobody", func(in *Input) {
 			in.Config, in.Status.Agent.PBX = byManager, &link.Reported{}
 			in.Config.PBX.BanAttackers = false

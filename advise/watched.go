@@ -42,8 +42,16 @@ func (d *doctor) withoutCopies() {
 	if a := d.Facts.Asterisk; a != nil && a.HEP.Free() && d.Config.PBX.AMI.IsValid() && !d.Config.PBX.HEP.IsValid() {
 		d.note(PBXUnproved, Note, "\"voipbl pbx connect --copies\" has Asterisk prove them; it costs Asterisk some 5 % of a processor at 100 calls a second",
 			"attackers over UDP are banned for ten minutes at a time, and are not reported",
-			"wrong passwords over UDP are not proved, since the PBX is watched by Asterisk's manager interface alone")
+			"wrong passwords over UDP are not proved%s, since the PBX is watched by Asterisk's manager interface alone", d.unusedTraps())
 	}
+}
+
+// unusedTraps says that there are traps which the manager interface alone does not see.
+func (d *doctor) unusedTraps() string {
+	if t := d.Config.PBX.Traps; len(t.Extensions)+len(t.Agents) > 0 {
+		return ", and pbx.traps.extensions and pbx.traps.agents have no effect"
+	}
+	return ""
 }
 
 // unknown reports whether something could not be looked at.

@@ -69,7 +69,7 @@ func (r *reader) check(raw rawConfig) Config {
 	r.firewall(raw.Firewall, &c.Firewall)
 	read(r, "metrics.listen", raw.Metrics.Listen, &c.Metrics.Listen, parseListen)
 	r.report(raw.Report, &c.Report)
-	r.pbx(raw.PBX, &c.PBX)
+	r.pbx(raw.PBX, &c.PBX, c.Firewall.SIP.Ports)
 	return c
 }
 

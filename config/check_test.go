@@ -32,6 +32,8 @@ func TestCheckErrors(t *testing.T) {
 			`x:1:12: known_set: bad set name ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"): expected up to 30 of A-Z, a-z, 0-9, ".", "_" and "-", the first not "-", such as "voip_known"`},
 		{"copies of SIP messages to another host", "pbx: {hep: '192.0.2.1:460'}\n",
 			`x:1:12: pbx.hep: not a loopback address with a port ("192.0.2.1:460"): expected a loopback address and a port such as "127.0.0.1:460", or "" for off`},
+		{"copies of SIP messages to the PBX's own port", "pbx: {hep: '127.0.0.1:5061'}\n",
+			`x:1:12: pbx.hep: 5061 is a port of firewall.sip (5060:5061), at which the PBX listens: expected a port at which nothing listens, such as "127.0.0.1:460"`},
 		{"a manager interface without a port", "pbx: {ami: '127.0.0.1'}\n",
 			`x:1:12: pbx.ami: not a loopback address with a port ("127.0.0.1"): expected a loopback address and a port such as "127.0.0.1:5038", or "" for off`},
 		{"a trap for every phone", "pbx: {traps: {agents: [\"a\"], accounts: [\"\"]}}\n",

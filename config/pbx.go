@@ -44,11 +44,14 @@ const (
 	agentExample = `expected 4 to 64 bytes of printable text, such as "friendly-scanner"`
 )
 
-// pbx checks the keys below "pbx".
-func (r *reader) pbx(raw rawPBX, dst *PBX) {
+// pbx checks the keys below "pbx". The PBX itself listens at the ports for SIP.
+func (r *reader) pbx(raw rawPBX, dst *PBX, sip Ports) {
 	keep(raw.TrustRegistered, &dst.TrustRegistered)
 	keep(raw.BanAttackers, &dst.BanAttackers)
 	read(r, "pbx.hep", raw.HEP, &dst.HEP, func(s string) (netip.AddrPort, *fault) { return parseLoopback(s, hepExample) })
+	if sip.Has(dst.HEP.Port()) {
+		r.fail("pbx.hep", faultf(`expected a port at which nothing listens, such as "127.0.0.1:460"`, "%d is a port of firewall.sip (%s), at which the PBX listens", dst.HEP.Port(), sip))
+	}
 	read(r, "pbx.ami", raw.AMI, &dst.AMI, func(s string) (netip.AddrPort, *fault) { return parseLoopback(s, amiExample) })
 	for _, t := range []struct {
 		key   string

@@ -311,6 +311,12 @@ func (c *connecting) show() {
 		c.Folded(fmt.Sprintf("A list could block %s, of which Asterisk tells nothing while it runs: %s. \"voipbl setup\" puts what it finds in Asterisk's files into \"firewall: {trunks: …}\".",
 			screen.Plural(n, "trunk", "trunks"), strings.Join(c.report.Trunks, ", ")))
 	}
+	if hep := c.new.PBX.HEP; hep.Port() >= 1024 {
+		c.Folded(fmt.Sprintf("Any user of this host can open port %d while the watcher is stopped, and gets the copies then: only ports below 1024 are safe from that, such as %s.", hep.Port(), defaultHEP))
+	}
+	if t := c.new.PBX.Traps; c.new.PBX.Watched() && !c.new.PBX.HEP.IsValid() && len(t.Extensions)+len(t.Agents) > 0 {
+		c.Folded("Without copies of SIP messages, pbx.traps.extensions and pbx.traps.agents have no effect.")
+	}
 	if c.mayCopy && c.Copies == nil && c.new.PBX.AMI.IsValid() {
 		c.Folded(unproved + " \"voipbl pbx connect --copies\" has Asterisk copy its SIP messages, too: " + copiesDo)
 	}
