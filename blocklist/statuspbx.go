@@ -3,6 +3,8 @@ package blocklist
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/voipbl/voipbl/config"
@@ -59,7 +61,11 @@ func pbxProblems(whole config.Config, agent *state.AgentStatus, trouble *problem
 		}
 	}
 	if m := h.AMI; cfg.AMI.IsValid() && m != nil && m.Error != "" {
-		add("voipbl pbx connect, which says what is missing", "Asterisk's manager interface at %s: %s", cfg.AMI, m.Error)
+		remedy := "voipbl pbx connect, which says what is missing"
+		if strings.Contains(m.Error, syscall.ECONNREFUSED.Error()) {
+			remedy = "start Asterisk if it does not run; if it is gone: voipbl pbx disconnect; otherwise: " + remedy
+		}
+		add(remedy, "Asterisk's manager interface at %s: %s", cfg.AMI, m.Error)
 	}
 	return all
 }

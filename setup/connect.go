@@ -84,6 +84,9 @@ func Connect(ctx context.Context, on *screen.Screen, opts ConnectOptions) (*Conn
 }
 
 func (c *connecting) run(ctx context.Context) error {
+	if os.Geteuid() != 0 { // others may not read Asterisk's files, so a dry run would say what is not so
+		return &exit.Error{Code: exit.NotApplied, Err: (&problem.Problem{Error: "only root can connect the PBX, or find out how it would be", Remedy: "run it as root"}).Err()}
+	}
 	if err := c.read(); err != nil {
 		return &exit.Error{Code: exit.Usage, Err: err}
 	}
@@ -109,6 +112,9 @@ func (c *connecting) run(ctx context.Context) error {
 	}
 	if c.DryRun {
 		c.showNotes()
+		if !c.JSON {
+			fmt.Fprintln(c.Out, "dry run: nothing was changed")
+		}
 		return nil
 	}
 	steps := []func(context.Context) error{c.configure, c.watcher, c.asterisk}
@@ -117,7 +123,7 @@ func (c *connecting) run(ctx context.Context) error {
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
-			return &exit.Error{Code: exit.NotApplied, Err: err}
+			return &exit.Error{Code: exit.NotApplied, Err: c.halfway(err)}
 		}
 	}
 	c.report.Connected = !c.Off
@@ -126,6 +132,24 @@ func (c *connecting) run(ctx context.Context) error {
 		return &exit.Error{Code: exit.Stale}
 	}
 	return nil
+}
+
+// halfway says how to go on, or back, after an error that came when the configuration was written already.
+func (c *connecting) halfway(err error) error {
+	if c.report.Written == "" {
+		return err
+	}
+	p := problem.Of(err)
+	p.Error += "; " + c.report.Written + " is changed already"
+	next := fmt.Sprintf("run \"%s\" again", c.verb())
+	if !c.Off {
+		next += ", or \"voipbl pbx disconnect\", which takes back what is done"
+	}
+	if p.Remedy != "" {
+		next = p.Remedy + ", then " + next
+	}
+	p.Remedy = next
+	return p.Err()
 }
 
 // read reads the configuration.
@@ -227,6 +251,9 @@ func (c *connecting) decide(ctx context.Context) error {
 		}
 		c.noteAccount()
 	}
+	if facts == nil && !c.Off && ami.IsValid() {
+		c.note("there is no Asterisk on this host, whose manager interface is to be at %s (pbx.ami): if it is gone, run \"voipbl pbx disconnect\"", ami)
+	}
 	for _, f := range c.plan.Files {
 		c.report.Files = append(c.report.Files, path.Join(connect.Folder, f.File))
 	}
@@ -237,6 +264,9 @@ func (c *connecting) decide(ctx context.Context) error {
 	}
 	c.new, c.newText = cfg, text
 	c.report.HEP, c.report.AMI = shown(hep), shown(ami)
+	if !c.Off && !cfg.PBX.Watched() { // it is refused, so all stays as it is
+		c.report.HEP, c.report.AMI, c.report.Files = shown(c.cfg.PBX.HEP), shown(c.cfg.PBX.AMI), []string{}
+	}
 	if facts != nil && !c.Off {
 		c.report.Trunks = advise.OtherTrunks(facts, cfg)
 	}
@@ -307,6 +337,9 @@ func (c *connecting) show() {
 		t.Row(map[bool]string{true: "files of Asterisk"}[i == 0], f)
 	}
 	t.Print(c.Out)
+	if c.Off && c.new.Equal(c.cfg) && len(c.report.Files) == 0 {
+		c.Folded("Nothing is connected.")
+	}
 	if n := len(c.report.Trunks); n > 0 {
 		c.Folded(fmt.Sprintf("A list could block %s, of which Asterisk tells nothing while it runs: %s. \"voipbl setup\" puts what it finds in Asterisk's files into \"firewall: {trunks: …}\".",
 			screen.Plural(n, "trunk", "trunks"), strings.Join(c.report.Trunks, ", ")))

@@ -35,7 +35,7 @@ func (s *setup) agreeConnect(ctx context.Context) (err error) {
 // connectAsterisk connects Asterisk once all else is in force. It returns whether something is left to
 // be done.
 func (s *setup) connectAsterisk(ctx context.Context) (left bool) {
-	if !s.Connect || s.report.Facts.Asterisk == nil {
+	if !s.Connect {
 		return false
 	}
 	done, err := Connect(ctx, s.Screen, ConnectOptions{ConfigFile: s.ConfigFile, Root: s.Look.Root, Copies: s.Copies, Wait: s.Wait})

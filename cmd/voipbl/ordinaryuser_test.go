@@ -101,6 +101,7 @@ func TestOrdinaryUser(t *testing.T) {
 	}
 	try("voipbl.yaml", []int{exit.Usage}, "report", "--list")
 	try("voipbl.yaml", []int{exit.NotApplied}, "sync", "--dry-run")
+	try("voipbl.yaml", []int{exit.NotApplied}, "pbx", "connect", "--dry-run")
 	try("voipbl.yaml", []int{exit.NotApplied}, "setup", "--yes")
 	try("secret.yaml", []int{exit.Usage}, "config", "check")
 }

@@ -68,8 +68,8 @@ are below DIR. The configuration, the passwords and the watcher are this host's.
 Then have Asterisk read its files yourself, and start the watcher.
 
 Exit status: 0 connected, or --dry-run; 3 connected, but something is left to be
-done by hand, which it says; 1 not connected, or it cannot be; 2 usage or
-configuration.`,
+done by hand, which it says; 1 not connected, or, on an error that says so, only
+in part; 2 usage or configuration.`,
 		Example: `  voipbl pbx connect --dry-run
   voipbl pbx connect
   voipbl pbx connect --copies`,

@@ -20,7 +20,9 @@ func (p Plan) Unlike(facts *asterisk.Facts, hep, ami netip.AddrPort) (all []stri
 		all = append(all, "hep.conf has Asterisk copy its SIP messages to voipbl, and pbx.hep is off")
 	}
 	manager := facts.Manager
-	if ami.IsValid() && (p.ChangesAMI() || !p.AMI || !slices.Contains(manager.Users, User) || manager.Listens.Port() != ami.Port()) {
+	if why, remedy := Unused(manager); ami.IsValid() && manager.Enabled && why != "" {
+		all = append(all, fmt.Sprintf("%s, so voipbl does without, now or from Asterisk's next start on: %s", why, remedy))
+	} else if ami.IsValid() && (p.ChangesAMI() || !p.AMI || !slices.Contains(manager.Users, User) || manager.Listens.Port() != ami.Port()) {
 		all = append(all, fmt.Sprintf("Asterisk's files do not let voipbl log in at its manager interface at %s as \"voipbl pbx connect\" writes them, now or from its next start on", ami))
 	}
 	return all

@@ -40,6 +40,7 @@ func TestUnlike(t *testing.T) {
 		{"copies nobody wants", configured{AMI: ami}, "", nil, "pbx.hep is off"},
 		{"no user", both, "user", func(f *asterisk.Facts) { f.Manager.Users = nil }, "log in"},
 		{"off", both, "", func(f *asterisk.Facts) { f.Manager.Enabled = false }, "log in"},
+		{"open over HTTP", both, "", func(f *asterisk.Facts) { f.Manager.HTTP = true }, "set webenabled = no in manager.conf"},
 		{"another port", both, "", func(f *asterisk.Facts) { f.Manager.Listens = netip.MustParseAddrPort("127.0.0.1:5039") }, "log in"},
 		{"another loopback address", both, "", func(f *asterisk.Facts) { f.Manager.Listens = netip.MustParseAddrPort("[::1]:5038") }, ""},
 		{"copies alone", configured{HEP: hep}, "user", func(f *asterisk.Facts) { f.Manager = asterisk.Manager{} }, ""},
