@@ -141,13 +141,13 @@ func TestPBXSocket(t *testing.T) {
 		}
 	}
 	var had, has link.Settings
-	var change link.Serial
+	var change, banned link.Change
 	tell(link.SettingsPath, nil, &had)
 	none := r.descriptors()
 	changed := make(chan bool)
 	go func() {
 		defer close(changed)
-		tell(link.ChangePath, link.Serial{Serial: had.Serial()}, &change)
+		tell(link.ChangePath, link.Serial{Serial: had.Serial(), NextBan: had.NextBan}, &change)
 	}()
 	h.eventually("the question waits", time.Minute, func() bool { return r.descriptors() > none })
 	h.configure(settings+"pbx: {traps: {extensions: [\"999\"]}}\n", feed)
@@ -156,8 +156,16 @@ func TestPBXSocket(t *testing.T) {
 	}
 	<-changed
 	tell(link.SettingsPath, nil, &has)
-	if !slices.Equal(has.Traps.Extensions, []string{"999"}) || change.Serial != has.Serial() {
+	if !slices.Equal(has.Traps.Extensions, []string{"999"}) || change.Serial.Serial != has.Serial() || len(change.Banned) > 0 {
 		t.Errorf("%+v, %+v", has, change)
+	}
+
+	if out, code := r.voipbl("ban", "6.6.6.12"); code != 0 {
+		t.Errorf("%d: %s", code, out)
+	}
+	tell(link.ChangePath, change.Serial, &banned)
+	if len(banned.Banned) != 1 || banned.Banned[0].String() != "6.6.6.12/32" || banned.Missed {
+		t.Errorf("%+v", banned)
 	}
 
 	t.Log("trunks, which are exempt at once, few at a time")
