@@ -8,7 +8,7 @@ import (
 )
 
 // TestRemovalDisconnects: prerm has voipbl taken out of Asterisk's files, passes on what is left to do, and
-// says that Asterisk is still connected only where it is.
+// says that Asterisk is still connected only where it is, and that it was only where it was.
 func TestRemovalDisconnects(t *testing.T) {
 	for _, c := range []struct {
 		name, lines string
@@ -16,7 +16,9 @@ func TestRemovalDisconnects(t *testing.T) {
 		said, still bool
 	}{
 		{"nothing to do", "", 0, false, false},
+		{"done", "; voipbl: begin. More", 0, false, false},
 		{"done, and something is left", "", 3, true, false},
+		{"done, and a reload is left", "; voipbl: begin. More", 3, true, false},
 		{"done but for a user of the admin's", "[voipbl]", 3, true, false},
 		{"failed", "; voipbl: begin. More", 1, true, true},
 		{"a broken configuration", "[voipbl]", 2, true, true},
@@ -36,6 +38,10 @@ func TestRemovalDisconnects(t *testing.T) {
 		}
 		if said := strings.Contains(string(out), "what is left"); said != c.said {
 			t.Errorf("%s: it says\n%s", c.name, out)
+		}
+		ended := strings.HasPrefix(c.lines, "; voipbl: begin") && !c.still
+		if again := strings.Contains(string(out), "\"voipbl pbx connect\" again"); again != ended {
+			t.Errorf("%s: to be connected again: %t\n%s", c.name, again, out)
 		}
 		if still := strings.Contains(string(out), "still connected"); still != c.still {
 			t.Errorf("%s: still connected: %t\n%s", c.name, still, out)
