@@ -17,7 +17,7 @@ func blow() *cobra.Command {
 		Use:   "blow {ADDR... | --all}",
 		Short: "Blow in the wind",
 		Long: `Blow at "voipbl
-lull" or others (--hard). See sh(1)
+lull" or others (--hard, --hard=false). See sh(1)
 and /etc/motd, and https://example.net/a-bc. It is 5 °C.
 
 .TH is a \backslash, '~' a tilde.
@@ -56,7 +56,7 @@ voipbl\-blow \- Blow in the wind
 
 
 .SH DESCRIPTION
-Blow at \fBvoipbl lull\fP or others (\fB\-\-hard\fP). See \fBsh\fP(1) and \fI/etc/motd\fP, and https://example.net/a\-bc. It is 5 \[u00B0]C.
+Blow at \fBvoipbl lull\fP or others (\fB\-\-hard\fP, \fB\-\-hard\fP=false). See \fBsh\fP(1) and \fI/etc/motd\fP, and https://example.net/a\-bc. It is 5 \[u00B0]C.
 
 .PP
 \&.TH is a \\backslash, \(aq\(ti\&\(aq a tilde.

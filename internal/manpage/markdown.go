@@ -81,8 +81,9 @@ func running(text string) string {
 	return mark(oneLine(text), literal, func(s string) string { return "**" + literal(s) + "**" }, func(s string) string { return "*" + literal(s) + "*" })
 }
 
-// meaning has the characters that mean something in Markdown: anywhere, or first in a line.
-var meaning = regexp.MustCompile("[\\\\`*_\\[\\]<>&|~]|^[#+:.=-]")
+// meaning has the characters that mean something in Markdown: anywhere, or first in a line. A "=" does
+// only below another line, and here a paragraph is one line; the reader of Markdown knows no "\=".
+var meaning = regexp.MustCompile("[\\\\`*_\\[\\]<>&|~]|^[#+:.-]")
 
 // literal makes Markdown of plain text on one line.
 func literal(s string) string { return meaning.ReplaceAllString(s, `\$0`) }
