@@ -372,6 +372,10 @@ func TestFindings(t *testing.T) {
 			in.Status.PBXProblems = []*problem.Problem{{Error: "the PBX is not watched", Remedy: "start it"}}
 			in.Facts.Fail2ban.Jails[0].Name = "voipbl-asterisk"
 		}, []string{"warning pbx-unwatched the PBX is not watched"}},
+		{"copies have ceased, and the manager interface goes on", func(in *Input) {
+			in.Config, in.Status.Agent.PBX = watched, &link.Reported{}
+			in.Status.PBXProblems = []*problem.Problem{{Reason: blocklist.ReasonCopies, Error: "no copies", Remedy: "voipbl pbx connect --copies"}}
+		}, []string{"warning pbx-unwatched no copies: the manager interface alone does not prove => voipbl pbx connect --copies"}},
 		{"Asterisk's files are not as they were connected", func(in *Input) {
 			in.Config, in.Status.Agent.PBX = watched, &link.Reported{}
 			in.Unconnected = []string{"hep.conf is not as it was"}
@@ -596,7 +600,7 @@ func TestFindings(t *testing.T) {
 				severity, rest, _ := strings.Cut(test.want[i], " ")
 				code, piece, _ := strings.Cut(rest, " ")
 				piece, remedy, _ := strings.Cut(piece, " => ")
-				if string(f.Severity) != severity || f.Code != code || !strings.Contains(f.Text, piece) || !strings.Contains(f.Remedy, remedy) {
+				if string(f.Severity) != severity || f.Code != code || !strings.Contains(f.Text+": "+f.Why, piece) || !strings.Contains(f.Remedy, remedy) {
 					t.Errorf("found %s => %s\nnot %s", line, f.Remedy, test.want[i])
 				}
 			}

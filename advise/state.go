@@ -10,6 +10,9 @@ import (
 	"github.com/voipbl/voipbl/state"
 )
 
+// unwatched is why a PBX is to be watched as configured.
+const unwatched = "attackers are not banned by what the PBX sees, or registered phones and trunks not known"
+
 // state reports what "voipbl status" knows of sets, feeds and rules.
 func (d *doctor) state() {
 	s := d.Status
@@ -46,10 +49,14 @@ func (d *doctor) state() {
 		d.note(PhoneTrouble, Warning, p.Remedy, "a registered phone or a trunk may be blocked or limited", "%s", p.Error)
 	}
 	for _, p := range s.PBXProblems {
-		d.note(PBXUnwatched, Warning, p.Remedy, "attackers are not banned by what the PBX sees, or registered phones and trunks not known", "%s", p.Error)
+		why := unwatched
+		if p.Reason == blocklist.ReasonCopies {
+			why = "the manager interface alone does not prove wrong passwords over UDP: bans are for ten minutes at a time, and not reported"
+		}
+		d.note(PBXUnwatched, Warning, p.Remedy, why, "%s", p.Error)
 	}
 	for _, text := range d.Unconnected {
-		d.note(PBXUnwatched, Warning, "voipbl pbx connect, which says what is missing", "attackers are not banned by what the PBX sees, or registered phones and trunks not known", "%s", text)
+		d.note(PBXUnwatched, Warning, "voipbl pbx connect, which says what is missing", unwatched, "%s", text)
 	}
 	d.feeds()
 	d.kept()

@@ -26,6 +26,10 @@ const (
 	mostTells = 3 // are shown; the journal of voipbl-pbx has all
 )
 
+// ReasonCopies is the reason of a problem with copies of SIP messages alone: by the manager interface the
+// PBX is watched.
+const ReasonCopies = "copies"
+
 // pbxProblems returns why the PBX is not watched as configured. Of an agent that is in trouble, another
 // problem tells.
 func pbxProblems(whole config.Config, agent *state.AgentStatus, trouble *problem.Problem, now time.Time) []*problem.Problem {
@@ -40,10 +44,14 @@ func pbxProblems(whole config.Config, agent *state.AgentStatus, trouble *problem
 		return []*problem.Problem{{Error: "the PBX is not watched: voipbl-pbx does not run", Remedy: "systemctl enable --now voipbl-pbx; \"journalctl -u voipbl-pbx\" says why"}}
 	}
 	var all []*problem.Problem
+	reason := ""
 	add := func(remedy, format string, args ...any) {
-		all = append(all, &problem.Problem{Error: fmt.Sprintf(format, args...), Remedy: remedy})
+		all = append(all, &problem.Problem{Reason: reason, Error: fmt.Sprintf(format, args...), Remedy: remedy})
 	}
 	h := agent.PBX.Health
+	if m := h.AMI; m != nil && !m.Connected.IsZero() {
+		reason = ReasonCopies
+	}
 	if c := h.HEP; cfg.HEP.IsValid() && c != nil {
 		switch {
 		case c.Error != "":
@@ -60,6 +68,7 @@ func pbxProblems(whole config.Config, agent *state.AgentStatus, trouble *problem
 			add("voipbl pbx connect --copies", "Asterisk no longer copies its SIP messages to %s: none has come%s its manager interface has told of %d SIP requests", cfg.HEP, since, c.Missed)
 		}
 	}
+	reason = ""
 	if m := h.AMI; cfg.AMI.IsValid() && m != nil && m.Error != "" {
 		remedy := "voipbl pbx connect, which says what is missing"
 		if strings.Contains(m.Error, syscall.ECONNREFUSED.Error()) {

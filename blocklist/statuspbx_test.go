@@ -75,6 +75,7 @@ func TestWatchBegins(t *testing.T) {
 		return &link.Reported{At: now.Add(-ago), Health: h}
 	}
 	connected := link.Health{AMI: &link.AMI{Connected: long, Events: 5}}
+	ceased := link.Health{HEP: &link.HEP{Missed: 3}, AMI: connected.AMI}
 	for _, c := range []struct {
 		name    string
 		agent   *state.AgentStatus
@@ -93,14 +94,15 @@ func TestWatchBegins(t *testing.T) {
 		{"the watcher cannot connect", &state.AgentStatus{PBX: heard(time.Second, link.Health{AMI: &link.AMI{Error: "refused"}})}, nil, false, "", "127.0.0.1:5038: refused"},
 		{"it is connected", &state.AgentStatus{PBX: heard(10*time.Second, connected)}, nil, false, "watched: 5 events of Asterisk, which do not prove wrong passwords over UDP", ""},
 		{"it has ended", &state.AgentStatus{PBX: heard(20*time.Second, connected)}, nil, false, "watched: 5 events of Asterisk, which do not prove wrong passwords over UDP; last heard of 20 s ago", ""},
+		{"copies have ceased", &state.AgentStatus{PBX: heard(time.Second, ceased)}, nil, false, "watched: 0 SIP messages seen; 5 events of Asterisk", "copies: Asterisk no longer copies"},
 		{"without bans", &state.AgentStatus{PBX: heard(time.Second, connected)}, nil, true, "watched: 5 events of Asterisk, which do not prove wrong passwords over UDP; attackers are not banned (pbx.ban_attackers)", ""},
 	} {
-		cfg := config.Config{PBX: config.PBX{AMI: netip.MustParseAddrPort("127.0.0.1:5038"), BanAttackers: !c.noBans}}
+		cfg := config.Config{PBX: config.PBX{HEP: netip.MustParseAddrPort("127.0.0.1:460"), AMI: netip.MustParseAddrPort("127.0.0.1:5038"), BanAttackers: !c.noBans}}
 		if got := watchWords(cfg.PBX, c.agent, now); got != c.words {
 			t.Errorf("%s: %q", c.name, got)
 		}
 		problems := pbxProblems(cfg, c.agent, c.trouble, now)
-		if len(problems) > 1 || (len(problems) == 1) != (c.problem != "") || c.problem != "" && !strings.Contains(problems[0].Error, c.problem) {
+		if len(problems) > 1 || (len(problems) == 1) != (c.problem != "") || c.problem != "" && !strings.Contains(problems[0].Reason+": "+problems[0].Error, c.problem) {
 			t.Errorf("%s: %+v", c.name, problems)
 		}
 	}

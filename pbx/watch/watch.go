@@ -211,7 +211,7 @@ func (w *Watcher) judge(ctx context.Context, s link.Settings, on *sources, saw <
 				continue
 			}
 			for _, v := range d.See(now, o.Observation) {
-				w.Log.Log(ctx, level(v), v.String())
+				w.Log.Log(ctx, level(v), words(v, s.Bans))
 				out.take(v, now)
 			}
 		case <-renewed.C:
@@ -240,6 +240,14 @@ func level(v detect.Verdict) slog.Level {
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo
+}
+
+// words are those of a verdict, in the journal.
+func words(v detect.Verdict, banned bool) string {
+	if _, is := v.(detect.Ban); is && !banned {
+		return "nobody is banned (pbx.ban_attackers); else: " + v.String()
+	}
+	return v.String()
 }
 
 // settings returns those of the detector. After an error they are without the agent's traps, which are

@@ -564,11 +564,11 @@ func TestBannedByHand(t *testing.T) {
 	}
 }
 
-// TestOff: without pbx.ban_attackers nobody is banned, and phones are told of.
+// TestOff: without pbx.ban_attackers nobody is banned, which the journal says, and phones are told of.
 func TestOff(t *testing.T) {
 	bubble(t, func(t *testing.T, a *agent, feed given) {
 		a.settings = link.Settings{}
-		watching(t, a, feed)
+		run := watching(t, a, feed)
 		for i := range 4 {
 			feed <- wrong(attacker, i)
 		}
@@ -577,6 +577,9 @@ func TestOff(t *testing.T) {
 		got := a.told()
 		if len(got.bans) > 0 || len(got.phones) != 1 {
 			t.Errorf("%+v %+v", got.bans, got.phones)
+		}
+		if said := run.log.String(); !strings.Contains(said, `msg="nobody is banned (pbx.ban_attackers); else: ban `) {
+			t.Errorf("the journal has %s", said)
 		}
 	})
 }

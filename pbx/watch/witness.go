@@ -7,7 +7,7 @@ import "time"
 // answers, and copies each message before it tells of it.
 const (
 	leastMissed = 3
-	missedFor   = 10 * time.Second
+	missedFor   = healthEvery - time.Second // so that the looks of two beats in a row are enough
 )
 
 // witness finds out whether the PBX still copies its SIP messages, by what the manager interface tells of.
