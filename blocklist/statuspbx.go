@@ -142,7 +142,7 @@ const beginsWords = "begins to be watched"
 func sourceWords(h link.Health) string {
 	text := ""
 	if h.HEP != nil {
-		text = fmt.Sprintf("%d SIP messages seen", h.HEP.Packets)
+		text = counted(h.HEP.Packets, "SIP message") + " seen"
 		if h.HEP.Lost > 0 {
 			text += fmt.Sprintf(", %d lost", h.HEP.Lost)
 		}
@@ -154,12 +154,20 @@ func sourceWords(h link.Health) string {
 		if text != "" {
 			text += "; "
 		}
-		text += fmt.Sprintf("%d events of Asterisk", h.AMI.Events)
+		text += counted(h.AMI.Events, "event") + " of Asterisk"
 		if h.HEP == nil {
 			text += ", which do not prove wrong passwords over UDP"
 		}
 	}
 	return text
+}
+
+// counted is a number of things: "1 event", "2 events".
+func counted(n uint64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // WatchWords says how the PBX is watched, "" if it is not.

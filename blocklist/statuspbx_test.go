@@ -29,6 +29,7 @@ func TestWatched(t *testing.T) {
 		{"it is watched", false, time.Second, link.HEP{Packets: 99, Foreign: 98}, "watched: 99 SIP messages seen", "", false},
 		{"the watcher has ended", false, time.Minute, link.HEP{Packets: 99}, "", "the PBX is not watched: voipbl-pbx does not run", false},
 		{"it is off", true, time.Second, link.HEP{Packets: 99}, "", "", false},
+		{"one message", false, time.Second, link.HEP{Packets: 1}, "watched: 1 SIP message seen", "", false},
 		{"a few between others", false, time.Second, link.HEP{Packets: 9, Foreign: 9}, "watched: 9 SIP messages seen", "", false},
 		{"all between others", false, time.Second, link.HEP{Packets: 99, Foreign: 99}, "watched: 99 SIP messages seen", "none of the 99 SIP messages", false},
 		{"another password", false, time.Second, link.HEP{WrongKey: 1}, "watched: 0 SIP messages seen", "with another password", false},

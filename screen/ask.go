@@ -2,6 +2,7 @@ package screen
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -68,10 +69,13 @@ func (k *Asker) Yes(ctx context.Context, question string, otherwise bool) (bool,
 	}
 }
 
+// noWords is what a question for words shows if an empty answer means none.
+const noWords = "Enter: none"
+
 // Words asks for several words, separated by spaces or commas; "none" means no words.
 func (k *Asker) Words(ctx context.Context, question string, otherwise []string) ([]string, error) {
-	answer, err := k.ask(ctx, question, OrNone(strings.Join(otherwise, " ")))
-	if err != nil || answer == "none" {
+	answer, err := k.ask(ctx, question, cmp.Or(strings.Join(otherwise, " "), noWords))
+	if err != nil || answer == noWords || answer == "none" {
 		return nil, err
 	}
 	return strings.FieldsFunc(answer, func(r rune) bool { return r == ' ' || r == ',' }), nil
