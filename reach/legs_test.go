@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/internal/testns"
@@ -292,6 +293,10 @@ func (l *legLab) clear() {
 		}
 	}
 	l.run("", "nft", "flush", "ruleset")
+	// A packet from a port that was used before would belong to its flow, and not be sent on.
+	if err := netlink.ConntrackTableFlush(netlink.ConntrackTable); err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 // said returns whether a stranger's packets to udp 5060, and the answers, are reported as
