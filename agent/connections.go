@@ -17,12 +17,17 @@ const (
 
 	// fewestConnections keeps both usable under a low limit of descriptors.
 	fewestConnections = 4
+
+	// ownDescriptors are for the agent itself: 20 at rest, and some ten for each of two tools that
+	// run at a time.
+	ownDescriptors = 48
 )
 
 // connectionsFor is how many connections are allowed under a limit of descriptors: a quarter of
-// the limit, and no more than most.
+// those that the agent itself does not need, and no more than most.
 func connectionsFor(descriptors uint64, most int) int {
-	return int(min(max(descriptors/4, fewestConnections), uint64(most)))
+	left := max(descriptors, ownDescriptors) - ownDescriptors
+	return int(min(max(left/4, fewestConnections), uint64(most)))
 }
 
 // limited limits how many connections a listener has at a time.

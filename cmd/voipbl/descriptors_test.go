@@ -62,12 +62,22 @@ func TestHalfOpenRequests(t *testing.T) {
 	if out, code := h.voipbl("old", "ban", "8.8.8.8"); code != exit.OK {
 		t.Errorf("ban: exit %d: %s", code, out)
 	}
+	last, same := 0, 0
+	if !testpoll.Until(time.Minute, func() bool { // it has taken as many as it will
+		now := descriptors(t, cmd.Process.Pid)
+		if same++; now != last {
+			last, same = now, 0
+		}
+		return same == 20
+	}) {
+		t.Errorf("the agent goes on opening descriptors, and has %d", last)
+	}
 	h.do("iptables -F INPUT; ip6tables -F INPUT; ipset del voip_bl 5.5.5.5")
 	if !testpoll.Until(time.Minute, func() bool {
 		now := h.kernel()
 		return now.drops() && strings.Contains(now["set voip_bl"], "5.5.5.5")
 	}) {
-		t.Error("nothing is put right")
+		t.Errorf("nothing is put right:\n%s", out.String())
 	}
 	if !answers() {
 		t.Error("status has no answer")
@@ -85,6 +95,16 @@ func TestHalfOpenRequests(t *testing.T) {
 	if err := <-end; err != nil {
 		t.Errorf("the agent ends with %v\n%s", err, out.String())
 	}
+}
+
+// descriptors is how many descriptors a process has.
+func descriptors(t *testing.T, pid int) int {
+	t.Helper()
+	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
 }
 
 // residentKiB is how much memory a process has.
