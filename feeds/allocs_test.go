@@ -35,15 +35,7 @@ func TestMemoryOfLongFeeds(t *testing.T) {
 		}
 		fmt.Fprintf(&text, "  - {name: f%d, path: %s}\n", i, file)
 	}
-	cfg, err := config.Parse("", []byte(text.String()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := fetch.OpenStore(cfg.StateDir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
+	cfg, store := opened(t, text.String())
 	get := func() {
 		r := NewReader(cfg, Options{}, store, time.Now())
 		r.GetAll(context.Background(), cfg.Feeds, make([]*Feed, feeds), func(config.Feed) bool { return true })
@@ -73,15 +65,7 @@ func TestAllocsOfAFeed(t *testing.T) {
 		}
 		fmt.Fprintf(&text, "  - {name: f%d, path: %s}\n", i, list)
 	}
-	cfg, err := config.Parse("", []byte(text.String()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := fetch.OpenStore(cfg.StateDir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
+	cfg, store := opened(t, text.String())
 	now := time.Now()
 	get := func(n int) {
 		r, feeds := NewReader(cfg, Options{}, store, now), make([]*Feed, n)
@@ -110,4 +94,19 @@ func TestAllocsOfAFeed(t *testing.T) {
 	if count > 110 || bytes > mostBytes {
 		t.Errorf("%d allocations and %d bytes for a feed, not up to 110 and %d", count, bytes, mostBytes)
 	}
+}
+
+// opened is a configuration, with its state folder open until the test ends.
+func opened(t *testing.T, text string) (config.Config, *fetch.Store) {
+	t.Helper()
+	cfg, err := config.Parse("", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := fetch.OpenStore(cfg.StateDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return cfg, store
 }
