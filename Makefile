@@ -11,7 +11,7 @@ PACKAGES = ./...
 BENCH    = $(if $(QUICK),-quick) $(if $(LISTS),-lists '$(abspath $(LISTS))') $(if $(AGENT),-agent $(AGENT)) $(if $(ONLY),-only $(ONLY))
 STAGES   = exec go -C tools run ./stages
 
-.PHONY: build install deb try test test-unit test-kernel test-deb test-asterisk published check fuzz mutants faults answers bench release man completions clean help
+.PHONY: build install deb try test test-unit test-kernel test-deb test-asterisk published check fuzz mutants faults tables answers bench release man completions clean help
 
 build: ; @CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/voipbl ./cmd/voipbl   ## bin/voipbl
 install: build ; @sh packaging/install.sh "$(DESTDIR)"   ## program, configuration, units
@@ -26,9 +26,10 @@ published: ; @$(ABLE) && test -d '$(LISTS)/feeds' || { echo 'LISTS=DIR says wher
 check: ; @sh testdata/check.sh   ## format, vet, staticcheck, shellcheck, govulncheck
 fuzz: ; @sh testdata/fuzz.sh $(or $(FUZZTIME),5m)   ## each fuzz target for FUZZTIME
 mutants: ; @go -C tools run ./mutants $(IN)   ## which faults in pure packages no test notices; IN='cidr dns' for these packages only
-faults: ; @$(ABLE) && sh testdata/install.sh && VOIPBL_FAULTS=$(or $(FAULTS),all) sh testdata/alone.sh go test -count=1 -timeout 8h -run '^TestFaults' ./cmd/voipbl   ## every system call of every command fails once; FAULTS=N for N of each kind
+faults: ; @$(ABLE) && sh testdata/install.sh && VOIPBL_FAULTS=$(or $(FAULTS),all) sh testdata/alone.sh go test -count=1 -timeout 8h -run '^Test(Connect|Fleet)?Faults' ./cmd/voipbl   ## every system call of every command fails once; FAULTS=N for N of each kind
+tables: ; @$(ABLE) && sh testdata/install.sh && VOIPBL_TABLES=all && export VOIPBL_TABLES && $(STAGES) unit kernel deb   ## all stages with all rows of large tables, of which "make test" takes a share
 answers: ; @$(ABLE) && sh testdata/install.sh && VOIPBL_ANSWERS=$(or $(ROWS),triples) go test -count=1 -timeout 8h -run '^TestAnswers' ./cmd/voipbl   ## the answers about hosts with three troubles at once; ROWS=issue for the 576 that matter most, ROWS=agent=none to select
-bench: $(if $(RENDER),,build) ; @$(if $(RENDER),exec go -C tools run ./bench -render,sh testdata/install.sh ipset iptables nftables iproute2 iprange time util-linux procps && exec go -C tools run ./bench $(BENCH))   ## how fast and light voipbl is beside others, into docs/benchmarks.md (half an hour); QUICK=1 for a look at three minutes, into dist/bench; ONLY=PART,… for some parts, there too
+bench: $(if $(RENDER),,build) ; @$(if $(RENDER),exec go -C tools run ./bench -render,sh testdata/install.sh ipset iptables nftables iproute2 iprange time util-linux procps nats-server && exec go -C tools run ./bench $(BENCH))   ## how fast and light voipbl is beside others, into docs/benchmarks.md (half an hour); QUICK=1 for a look at three minutes, into dist/bench; ONLY=PART,… for some parts, there too
 release: ; @sh packaging/release.sh   ## tests, packages, checksums and notes of the commit, and the remaining commands; SIGN=yes signs the tag
 man: ; @rm -rf dist/man && SOURCE_DATE_EPOCH=$(DATE) go run -tags man -ldflags '-X main.version=$(VERSION)' ./cmd/voipbl dist/man   ## the manual pages, in dist/man
 completions: build ; @mkdir -p dist/completions && cd dist/completions && ../../bin/voipbl completion bash >voipbl.bash && ../../bin/voipbl completion zsh >_voipbl && ../../bin/voipbl completion fish >voipbl.fish   ## for bash, zsh and fish, in dist/completions

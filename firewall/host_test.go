@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testshare"
 	"github.com/voipbl/voipbl/iptables"
 	"github.com/voipbl/voipbl/ruleset"
 )
@@ -29,10 +30,10 @@ type host struct {
 	env   []string
 }
 
-// onEachBackend runs a test on both, each in a namespace of its own.
+// onEachBackend runs a test on both, each in a namespace of its own; as part of "make test", every second test on nft alone.
 func onEachBackend(t *testing.T, test func(h *host)) {
 	t.Helper()
-	for _, b := range []Backend{NFT, Legacy} {
+	for _, b := range testshare.First(t, []Backend{NFT, Legacy}) {
 		t.Run(string(b), func(t *testing.T) {
 			t.Parallel()
 			test(newHost(t, b))

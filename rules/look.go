@@ -83,7 +83,7 @@ func unresolvedTrunks(cfg config.Config, p *exempt.Protection) (names []string) 
 	if !cfg.Firewall.Base {
 		return nil
 	}
-	for _, h := range cfg.Firewall.Trunks {
+	for _, h := range exempt.TrunkHosts(cfg) {
 		if h.Name != "" && slices.Contains(p.Unprotected, h.Name) {
 			names = append(names, h.Name)
 		}

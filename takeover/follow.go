@@ -46,6 +46,7 @@ type Following struct {
 	File    string // the file that the command has read
 	MayLose state.MayLose
 	DryRun  bool // only check whether the agent would follow
+	Again   bool // have it taken over even if the agent has it: a file that it names has changed
 	Timeout time.Duration
 
 	// Judge is called just before the agent is asked to take over the configuration. If
@@ -70,7 +71,7 @@ func Follow(ctx context.Context, cfg config.Config, how Following) (*Followed, e
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case cfg.Equal(theirs):
+	case cfg.Equal(theirs) && !how.Again:
 		return &Followed{Taken: []string{}}, nil
 	}
 	status, err := agentOf(ctx, cfg, how.File)

@@ -63,17 +63,18 @@ func TakesBase(refused error) bool {
 // lessProtection returns an error with everything that a change would remove (rules,
 // exempt hosts, feeds), if that is more than may allows.
 func lessProtection(old, new config.Config, may state.MayLose) error {
-	rules, rest := lostRules(old, new), lostEntries(old, new)
-	if may == state.LoseAny || len(rest) == 0 && (may == state.LoseRules || len(rules) == 0) {
+	rules, entries, document := lostRules(old, new), lostEntries(old, new), lostDocument(old, new)
+	tooMuch := len(entries) > 0 || len(rules) > 0 && may != state.LoseRules || len(document) > 0 && may != state.LoseDocument
+	if may == state.LoseAny || !tooMuch {
 		return nil
 	}
-	return &lessProtectionError{append(rules, rest...)}
+	return &lessProtectionError{slices.Concat(rules, entries, document)}
 }
 
 // TakenAway returns everything that a change removes. Rules that are left to another program
 // from now on stay in place, and voipbl no longer checks them.
 func TakenAway(old, new config.Config) []string {
-	entries := lostEntries(old, new)
+	entries := append(lostEntries(old, new), lostDocument(old, new)...)
 	if settings.LeavesRules(new) {
 		return entries
 	}
@@ -110,6 +111,14 @@ func lostEntries(old, new config.Config) (lost []string) {
 		if len(gone) > 0 {
 			lost = append(lost, strings.Join(gone, ", ")+" of "+list.key)
 		}
+	}
+	return lost
+}
+
+// lostDocument returns the operator's document of the fleet, if a change would end it here.
+func lostDocument(old, new config.Config) (lost []string) {
+	if old.Fleet.HasDocument() && (!new.Fleet.HasDocument() || old.Fleet.Key != new.Fleet.Key) {
+		lost = append(lost, "whom the operator's document of the fleet allows (fleet.key)")
 	}
 	return lost
 }

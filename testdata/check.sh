@@ -12,6 +12,7 @@ wrong=$(gofmt -l .)
 say vet "likely mistakes"
 go vet ./...
 go vet -tags published ./blocklist ./feeds ./packaging/fail2ban
+go vet -tags man ./cmd/voipbl
 go -C tools vet ./...
 
 say stages "that each test is in one stage"

@@ -3,7 +3,7 @@
 # It first says what it is about to install, and asks on a terminal, unless YES is set.
 set -eu
 
-all="ipset iptables nftables iproute2 iprange time util-linux fail2ban ufw sip-tester procps debootstrap systemd-container lintian man-db bash-completion openssh-server openssh-client xz-utils bzip2 zstd curl shellcheck gcc libc6-dev"
+all="ipset iptables nftables iproute2 iprange time util-linux fail2ban ufw sip-tester procps debootstrap systemd-container lintian man-db bash-completion openssh-server openssh-client nats-server xz-utils bzip2 zstd curl shellcheck gcc libc6-dev"
 missing=""
 # shellcheck disable=SC2086 # a list of words
 [ $# -gt 0 ] || set -- $all
@@ -24,6 +24,7 @@ for package in $missing; do
 	case $package in
 	fail2ban) services="$services fail2ban" ;;
 	openssh-server) services="$services ssh" ;;
+	nats-server) services="$services nats-server" ;;
 	esac
 done
 if [ -n "$services" ]; then

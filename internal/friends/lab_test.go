@@ -45,6 +45,7 @@ type setup struct {
 	backend string // of iptables
 	base    bool   // base rules
 	dropAt  string
+	share   int // each column, or one in so many, as part of "make test"
 }
 
 func (s setup) String() string {

@@ -18,6 +18,10 @@ const (
 	// takes 0.2 s, "asterisk -rx" 0.1 s; a host under attack is slower.
 	RunTimeout = 5 * time.Second
 
+	// ChangeTimeout is how long a program may take that has something changed: systemd gives a service a minute
+	// and a half to end, and as long to start.
+	ChangeTimeout = 3 * time.Minute
+
 	// RunGrace is how long a killed program's children may keep its output open.
 	RunGrace = time.Second
 
@@ -57,7 +61,16 @@ var ErrOutput = fmt.Errorf("says more than %d MiB", MaxOutput>>20)
 // Run runs a program and returns its standard output and standard error. It kills the
 // program after [RunTimeout].
 func Run(ctx context.Context, command ...string) (out, said string, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, RunTimeout, fmt.Errorf("no answer within %s", RunTimeout))
+	return run(ctx, RunTimeout, command)
+}
+
+// Change is [Run] for a program that does not only look: it has [ChangeTimeout].
+func Change(ctx context.Context, command ...string) (out, said string, err error) {
+	return run(ctx, ChangeTimeout, command)
+}
+
+func run(ctx context.Context, limit time.Duration, command []string) (out, said string, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %s", limit))
 	defer cancel()
 	var stdout, stderr Limited
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/internal/testasterisk"
+	"github.com/voipbl/voipbl/internal/testshare"
 )
 
 // registration is a part of pjsip.conf: Asterisk registers at a provider, until it succeeds.
@@ -28,14 +29,15 @@ password = ` + password + "\n"
 // TestTrunk: the provider at which Asterisk is registered is neither blocked by a list nor banned, and base
 // rules do not limit it. Whoever has the password of a phone is no trunk, whatever it says of itself.
 func TestTrunk(t *testing.T) {
-	for _, c := range []struct {
+	type row struct {
 		family *family
 		prefix netip.Prefix
 		uri    string
-	}{
+	}
+	for _, c := range testshare.Every(t, 2, []row{
 		{ipv4, netip.MustParsePrefix("45.9.9.9/24"), "45.9.9.9"},
 		{ipv6, netip.MustParsePrefix("2a00:9:9::9/64"), "[2a00:9:9::9]"},
-	} {
+	}) {
 		t.Run(c.family.name, func(t *testing.T) {
 			testTrunk(lay(t, layout{family: c.family, phones: 1, firewall: "  base: true\n", pjsip: fmt.Sprintf(registration, c.uri)}), c.prefix)
 		})

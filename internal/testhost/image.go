@@ -2,9 +2,10 @@ package testhost
 
 import (
 	"cmp"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/voipbl/voipbl/internal/testroot"
 )
@@ -20,23 +21,24 @@ const (
 var suite = cmp.Or(os.Getenv("TESTHOST_SUITE"), Debian12)
 
 // basePackages are in every host: packages to boot, tools that voipbl uses, and the
-// dependencies of its package. Tests that need no others share one root.
+// dependencies of its package. Tests that need no others share one root, to which the roots of others add.
 var basePackages = []string{"systemd", "systemd-sysv", "dbus", "iproute2", "iptables", "ipset", "ca-certificates", "init-system-helpers"}
 
-// image returns the folder of a root of a suite with these packages.
-func image(logf func(string, ...any), suite string, packages []string) (string, error) {
-	return testroot.Build(logf, testroot.Recipe{
+// Recipe is for the root of a host with these packages.
+func Recipe(suite string, packages ...string) testroot.Recipe {
+	return testroot.Recipe{
 		Suite:    suite,
-		Packages: slices.Concat(basePackages, packages),
+		Base:     basePackages,
+		Packages: packages,
 		Version:  "1",
 		Finish:   stopTimers,
-	})
+	}
 }
 
 // stopTimers disables timers that would try to reach a mirror.
 func stopTimers(root string) error {
 	for _, timer := range []string{"apt-daily.timer", "apt-daily-upgrade.timer"} {
-		if err := os.Symlink("/dev/null", filepath.Join(root, "etc/systemd/system", timer)); err != nil {
+		if err := os.Symlink("/dev/null", filepath.Join(root, "etc/systemd/system", timer)); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}

@@ -32,3 +32,14 @@ func (h *Host) InNetwork(file string, f func()) {
 		h.t.Fatalf("enter %s: %v", file, err)
 	}
 }
+
+// Network is the file of the host's network namespace, by which a test wires hosts together. It changes with
+// each boot.
+func (h *Host) Network() string {
+	h.t.Helper()
+	init := h.current.Load().up()
+	if init == nil {
+		h.t.Fatal("the host is down")
+	}
+	return fmt.Sprintf("/proc/%d/ns/net", init.pid)
+}

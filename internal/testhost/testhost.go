@@ -96,7 +96,7 @@ func bootWith(t testing.TB, suite string, denied, more, packages []string) *Host
 	if _, err := exec.LookPath("systemd-nspawn"); err != nil {
 		t.Fatal("systemd-nspawn is missing: install the package systemd-container")
 	}
-	lower, err := image(t.Logf, suite, packages)
+	lower, err := testroot.Build(t.Logf, Recipe(suite, packages...))
 	if err != nil {
 		t.Fatal("build the host's root:", err)
 	}

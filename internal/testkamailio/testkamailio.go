@@ -15,11 +15,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/voipbl/voipbl/internal/testhost"
 	"github.com/voipbl/voipbl/internal/testpoll"
 	"github.com/voipbl/voipbl/internal/testroot"
 )
-
-var recipe = testroot.Recipe{Suite: "bookworm", Packages: []string{"kamailio"}, Version: "1"}
 
 // startLimit is for a busy machine; an idle one starts Kamailio in a second.
 const startLimit = time.Minute
@@ -31,7 +30,7 @@ const config = "/etc/kamailio/test.cfg"
 // address by TCP. Without root the test is skipped.
 func Start(t testing.TB, text string, at netip.AddrPort) {
 	t.Helper()
-	thread := testroot.Enter(t, recipe, nil, func() error {
+	thread := testroot.Enter(t, testhost.Recipe(testhost.Debian12, "kamailio"), nil, func() error {
 		return os.WriteFile(filepath.Join(testroot.Mounted, config), []byte(text), 0o644)
 	})
 	cmd := exec.Command("/usr/sbin/kamailio", "-f", config, "-DD", "-E", "-m", "32", "-M", "8")

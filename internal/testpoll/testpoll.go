@@ -5,7 +5,8 @@ import "time"
 
 // A check often starts a process, and too many of them would slow down what the test waits
 // for. So the pause between two checks grows by half each time: at first it hardly delays
-// the test, at last it hardly uses the processor.
+// the test, at last it hardly uses the processor. It is never shorter than the check, which takes
+// long on a busy machine.
 const (
 	first = 20 * time.Millisecond
 	most  = 500 * time.Millisecond
@@ -31,12 +32,16 @@ func For(within time.Duration, so func() bool) bool {
 // processor since some moment.
 func until(within, atMost time.Duration, waited func() time.Duration, so func() bool) bool {
 	begin, before := time.Now(), waited()
-	for pause := first; !so(); pause = min(pause*3/2, most) {
+	for pause := first; ; pause = min(pause*3/2, most) {
+		asked := time.Now()
+		if so() {
+			return true
+		}
+		took := time.Since(asked)
 		left := min(within+waited()-before, atMost) - time.Since(begin)
 		if left <= 0 {
 			return false
 		}
-		<-time.After(min(pause, left))
+		<-time.After(min(max(pause, took), left))
 	}
-	return true
 }

@@ -41,6 +41,18 @@ func TestUntil(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
+		var asked []time.Duration
+		begin := time.Now()
+		until(10*time.Second, time.Minute, idle, func() bool {
+			asked = append(asked, time.Since(begin))
+			<-time.After(2 * time.Second)
+			return false
+		})
+		if want := []time.Duration{0, 4 * time.Second, 8 * time.Second}; !slices.Equal(asked, want) {
+			t.Errorf("slow checks: asked at %v, want %v", asked, want)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		var longest time.Duration
 		until(time.Hour, time.Hour, idle, func() bool {

@@ -22,7 +22,8 @@ import (
 // Recipe says what is in a root.
 type Recipe struct {
 	Suite    string   // of Debian: "bookworm", "sid"
-	Packages []string // in addition to the minimal system
+	Base     []string // packages in addition to the minimal system, which roots may share
+	Packages []string // in addition to Base
 	Version  string   // changes when Finish changes
 	Finish   func(root string) error
 }
@@ -30,16 +31,52 @@ type Recipe struct {
 // Build returns the folder of a recipe's root, and builds it first if it does not
 // exist. Do not write to it.
 func Build(logf func(string, ...any), r Recipe) (string, error) {
-	packages := slices.Sorted(slices.Values(r.Packages))
-	list := strings.Join(slices.Compact(packages), ",")
+	list := list(slices.Concat(r.Base, r.Packages))
+	hash := sha256.Sum256([]byte(r.Suite + "\n" + r.Version + "\n" + list))
+	return kept(hex.EncodeToString(hash[:6]), func(build string) error {
+		start := time.Now()
+		logf("building a Debian %s with %s: this takes a minute or more, once", r.Suite, list)
+		if err := r.fill(logf, build); err != nil {
+			return err
+		}
+		if err := finish(build); err != nil {
+			return err
+		}
+		if r.Finish != nil {
+			if err := r.Finish(build); err != nil {
+				return err
+			}
+		}
+		logf("built %s in %v", build, time.Since(start).Round(time.Second))
+		return nil
+	})
+}
 
+// list is a sorted list of packages as debootstrap takes it.
+func list(packages []string) string {
+	return strings.Join(slices.Compact(slices.Sorted(slices.Values(packages))), ",")
+}
+
+// fill makes a copy of the root that has only Base, and adds Packages: that is much faster than to
+// begin from nothing.
+func (r Recipe) fill(logf func(string, ...any), build string) error {
+	if len(r.Base) == 0 || len(r.Packages) == 0 {
+		return debootstrap(build, r.Suite, list(slices.Concat(r.Base, r.Packages)))
+	}
+	base, err := Build(logf, Recipe{Suite: r.Suite, Base: r.Base, Version: r.Version, Finish: r.Finish})
+	if err != nil {
+		return err
+	}
+	return add(base, build, r.Packages)
+}
+
+// kept returns the folder of a name among those that are kept, and fills it first if it does not exist.
+func kept(name string, fill func(build string) error) (string, error) {
 	folder := filepath.Join(os.TempDir(), "voipbl-testhost")
 	if err := privateFolder(folder); err != nil {
 		return "", err
 	}
-	hash := sha256.Sum256([]byte(r.Suite + "\n" + r.Version + "\n" + list))
-	root := filepath.Join(folder, hex.EncodeToString(hash[:6]))
-
+	root := filepath.Join(folder, name)
 	lock, err := os.OpenFile(root+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return "", err
@@ -51,25 +88,14 @@ func Build(logf func(string, ...any), r Recipe) (string, error) {
 	if _, err := os.Stat(root); !errors.Is(err, fs.ErrNotExist) {
 		return root, err
 	}
-	start := time.Now()
-	logf("building a Debian %s with %s: this takes a minute or more, once", r.Suite, list)
 	// A killed build may have left a folder. Its mounts have ended with it.
 	build := root + ".build"
 	if err := os.RemoveAll(build); err != nil {
 		return "", err
 	}
-	if err := debootstrap(build, r.Suite, list); err != nil {
+	if err := fill(build); err != nil {
 		return "", err
 	}
-	if err := finish(build); err != nil {
-		return "", err
-	}
-	if r.Finish != nil {
-		if err := r.Finish(build); err != nil {
-			return "", err
-		}
-	}
-	logf("built %s in %v", root, time.Since(start).Round(time.Second))
 	return root, os.Rename(build, root)
 }
 
@@ -89,8 +115,7 @@ func privateFolder(folder string) error {
 	return nil
 }
 
-// debootstrap fills folder. It runs in its own process and mount namespaces, so that
-// none of its processes and mounts outlives it or the test.
+// debootstrap fills folder.
 func debootstrap(folder, suite, packages string) error {
 	if _, err := exec.LookPath("debootstrap"); err != nil {
 		return errors.New("debootstrap is missing: install the package debootstrap")
@@ -103,19 +128,9 @@ func debootstrap(folder, suite, packages string) error {
 	if mirror != "" {
 		cmd.Args = append(cmd.Args, mirror)
 	}
-	var out Console
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:   unix.CLONE_NEWPID,
-		Unshareflags: unix.CLONE_NEWNS,
-		Pdeathsig:    syscall.SIGKILL,
-	}
-	// The caller may be in a network namespace without a way out.
-	th := NewThread()
-	defer th.End()
-	if err := th.Do(cmd.Run); err != nil {
+	if out, err := isolated(cmd); err != nil {
 		return fmt.Errorf("a Debian %s with %s cannot be had from its archive: %s: %w\n%s",
-			suite, packages, strings.Join(cmd.Args, " "), err, out.Tail())
+			suite, packages, strings.Join(cmd.Args, " "), err, out)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/voipbl/voipbl/internal/testfail2ban"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
+	"github.com/voipbl/voipbl/internal/testshare"
 )
 
 // The addresses are public ones, which voipbl may block. No host has a way out.
@@ -61,10 +62,11 @@ type host struct {
 	server *exec.Cmd
 }
 
-// onEachBackend runs a test on a host whose iptables is that of each backend.
+// onEachBackend runs a test on a host whose iptables is that of each backend; as part of "make test", of
+// one of them.
 func onEachBackend(t *testing.T, test func(h *host)) {
 	t.Helper()
-	for _, backend := range []string{"nft", "legacy"} {
+	for _, backend := range testshare.Every(t, 2, []string{"nft", "legacy"}) {
 		t.Run(backend, func(t *testing.T) { test(newHost(t, backend)) })
 	}
 }

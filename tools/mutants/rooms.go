@@ -11,6 +11,8 @@ var rooms = []room{
 	{name: "lockout"},
 	{name: "pbx/detect", slow: "TestBounded|TestSpoofed"},
 	{name: "advise"},
+	{name: "fleet", slow: "TestModel|TestLarge"},
+	{name: "fleet/beat"},
 	{name: "impact", files: "decide|over", tests: "TestDecide|TestOver"},
 	{
 		name:  "firewall",
@@ -37,8 +39,8 @@ var rooms = []room{
 	},
 	{
 		name:  "blocklist",
-		files: "statusproblems|statusfamilies",
-		tests: "TestStatusJudge|TestStatusWords|TestReachedOverIPv6|TestFrozen|TestStale",
+		files: "statusproblems|statusfamilies|statusbeat",
+		tests: "TestBeat|TestBeatOf|TestStatusJudge|TestStatusWords|TestReachedOverIPv6|TestFrozen|TestStale",
 	},
 	{
 		name:  "rules",

@@ -23,7 +23,7 @@ type stage struct {
 // test that is not named below is in the first stage.
 var stages = []stage{
 	{"unit", "as an ordinary user, with the race detector; what needs the kernel in a user namespace", "testdata/user.sh", []string{"-race"}, 20 * time.Minute},
-	{"kernel", "as root: the program, with the real kernel and the tools of a whole host", "testdata/alone.sh", waits, 38 * time.Minute},
+	{"kernel", "as root: the program, with the real kernel and the tools of a whole host", "testdata/alone.sh", waits, time.Hour},
 	{"deb", "as root: the .deb on whole hosts", "testdata/alone.sh", waits, 25 * time.Minute},
 }
 
@@ -48,13 +48,14 @@ var packages = map[string]string{
 // real Asterisk, Kamailio or sshd.
 var forRoot = []string{
 	"TestAsteriskFlowOfChoice", "TestAsteriskNetwork", "TestAsteriskOffice", "TestAsteriskSpellings",
+	"TestFilesDiffer", "TestFleetGivenCertificate", "TestFleetInitAnotherName", "TestFleetInitTwice", "TestFleetRelay", "TestLeave", "TestOldCopy", "TestReadHub", "TestRelayMoved", "TestVerbsAtServer", "TestWriteFiles", "TestWriteFilesOnFullDisk", "TestWriteFilesOverLinks",
 	"TestBelieve", "TestConnectAsterisk", "TestAMIOfAsterisk", "TestHEPOfAsterisk", "TestHEPOfKamailio", "TestHEPOfKamailioAlike",
 	"TestIAXAuthDebug", "TestRealAsterisk",
 	"TestNamedSSHD", "TestSessionsOfContainers", "TestSessionsOfRealSSHD",
 	"TestLegsByPackets", "TestMaybeLoggedIn", "TestOpenStoreOfAnother", "TestPBXSocketGroup", "TestReadWithoutPermission", "TestWithoutRights",
 	"TestReadHuge", "TestStepsByKernel",
-	"TestPromtoolChecksAlerts", "TestPromtoolReadsQueries", "TestPromtoolTestsAlerts", // apt-get
-	"TestReadLies", // starts its own program hundreds of times, which is slow with the race detector
+	"TestDebian13", "TestDebian13Hub", "TestDebian13Relay", "TestPromtoolChecksAlerts", "TestPromtoolReadsQueries", "TestPromtoolTestsAlerts", // apt-get
+	"TestOneFetchAFleet", "TestReadLies", "TestSourceAway", "TestThousand", "TestTwentyAgents", // start a program hundreds of times, or run a thousand hosts: slow with the race detector
 }
 
 // stageOf returns the stage of a test.
