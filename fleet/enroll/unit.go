@@ -1,0 +1,43 @@
+package enroll
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/voipbl/voipbl/internal/probe"
+)
+
+// The units that take part in a fleet.
+const (
+	serverUnit = "nats-server.service" // Debian's, on the hub
+	keeperUnit = "voipbl-hub.service"  // keeps the streams of the hub as they should be
+	memberUnit = "voipbl-fleet.service"
+)
+
+// hasSystemd reports whether this machine is run by systemd.
+func hasSystemd() bool {
+	_, err := os.Stat("/run/systemd/system")
+	return err == nil
+}
+
+// systemctl has systemd do something.
+func systemctl(ctx context.Context, words ...string) error {
+	_, _, err := probe.Change(ctx, append([]string{"systemctl"}, words...)...)
+	return err
+}
+
+// isActive reports whether a unit runs.
+func isActive(ctx context.Context, unit string) bool {
+	out, _, _ := probe.Run(ctx, "systemctl", "is-active", unit) // fails for units that are not active
+	return strings.TrimSpace(out) == "active"
+}
+
+// stop stops and disables a unit. One that is not installed is stopped.
+func stop(ctx context.Context, unit string) error {
+	_, said, err := probe.Change(ctx, "systemctl", "disable", "--now", unit)
+	if err != nil && (strings.Contains(said, "does not exist") || strings.Contains(said, "not loaded")) {
+		return nil
+	}
+	return err
+}
