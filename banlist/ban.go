@@ -61,16 +61,6 @@ func (b Ban) left(now Clock) (left time.Duration, forever bool) {
 	return b.Ends - now.Up, b.For == 0
 }
 
-func (b Ban) over(now Clock) bool { return b.For != 0 && b.Ends <= now.Up }
-
-// key identifies a ban.
-type key struct {
-	prefix, address netip.Prefix
-	reason          string
-}
-
-func (b Ban) key() key { return key{b.Prefix, b.Address, b.Reason} }
-
 // compare orders bans for listings.
 func compare(a, b Ban) int {
 	return cmp.Or(

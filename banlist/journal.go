@@ -107,9 +107,9 @@ func (t *Table) Encode(now Clock) []byte {
 	for p := range t.gone {
 		b = AppendUnban(b, Ban{Prefix: p.Netip()}, now)
 	}
-	for _, e := range t.bans {
+	for e := range t.entries() {
 		if !e.over(now) {
-			b = AppendBan(b, e.Ban, now)
+			b = AppendBan(b, e.ban(), now)
 		}
 	}
 	return b

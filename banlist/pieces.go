@@ -69,9 +69,9 @@ func (t *Table) BlockedFor(p cidr.Prefix, now Clock) (left time.Duration, any bo
 	return left, any
 }
 
-// longest returns the remaining time of the ban that ends last.
-func longest(list []*entry, now Clock) (left time.Duration, any bool) {
-	for _, e := range list {
+// longest returns the remaining time of the ban that ends last, of e and those after it.
+func longest(e *entry, now Clock) (left time.Duration, any bool) {
+	for ; e != nil; e = e.next {
 		if e.over(now) {
 			continue
 		}

@@ -1,6 +1,10 @@
 package banlist
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/voipbl/voipbl/cidr"
+)
 
 // Reasons of bans whose real reason is unknown.
 const (
@@ -21,8 +25,8 @@ func (t *Table) replaceStandIns(b Ban) {
 		return
 	}
 	for _, reason := range standIns {
-		e, found := t.bans[Ban{Prefix: b.Prefix, Reason: reason}.key()]
-		if found && (b.For == 0 || e.For != 0 && e.Ends <= b.Ends+slack) {
+		e := t.find(&entry{prefix: cidr.FromNetip(b.Prefix), reason: reason})
+		if e != nil && (b.For == 0 || e.last != 0 && e.end <= b.Ends+slack) {
 			t.remove(e)
 		}
 	}

@@ -205,7 +205,7 @@ func TestFull(t *testing.T) {
 	}
 	reasons := 0
 	for i := range Most {
-		evicted, ok := table.Add(New(prefix("2001:db8::1"), fmt.Sprint(i), 0, now))
+		evicted, ok := table.Add(New(prefix(fmt.Sprintf("2001:db8::%x", i%1000)), fmt.Sprint(i), 0, now))
 		reasons = max(reasons, len(table.reasons))
 		if full := i >= Most-11; ok == full || (len(evicted) == 1) == full {
 			t.Fatalf("ban %d without an end: %v, evicted %v", i, ok, evicted)

@@ -100,6 +100,9 @@ func (e *refusedBanError) Remedy() string {
 // changes the kernel first, so a ban is in force even if it cannot be written down; the report
 // says so then. If one of the prefixes must not be blocked, none is.
 func Add(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, opts Options) (*Report, error) {
+	if opts.Reason == FleetReason {
+		return newBanReport(), errOfFleet
+	}
 	file := cfg
 	cfg = setnames.NamesInForce(ctx, file)
 	report := newBanReport()
@@ -108,7 +111,7 @@ func Add(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, opts O
 	if err != nil {
 		return report, err
 	}
-	request := banRequest{Spared: exempt.HostsOf(spared.Sessions), Sessions: exempt.HostsOf(spared.Sessions)}
+	request := banRequest{Spared: exempt.HostsOf(spared.Sessions), Sessions: exempt.HostsOf(spared.Sessions), ByHand: !opts.Widen}
 	for _, p := range prefixes {
 		if err := mayBan(cfg, p, spared); err != nil {
 			if byFile, unknown := ExemptNow(ctx, cfg); unknown == nil && mayBan(cfg, p, byFile) == nil {
@@ -282,6 +285,7 @@ func settleBans(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kernel
 	defer unlock()
 	now := state.Clock()
 	if a := book.appendOnly(request, fresh, ExemptFrom(exempt), now); a != nil {
+		a.Notes = append(a.Notes, book.noteVetoes(request, nil, now)...)
 		return again(a), nil
 	}
 	book.refresh(now, func() [2]ipsetsync.Timed { return othersBans(cfg, kernel, fresh) })
@@ -448,6 +452,7 @@ func Remove(ctx context.Context, cfg config.Config, prefixes []netip.Prefix, all
 		report.noteSetNames(ctx, cfg, kernel)
 	}
 	request := banRequest{Spared: exempt.HostsOf(spared.Sessions), Sessions: exempt.HostsOf(spared.Sessions), Remove: &banRemoval{Prefixes: prefixes, All: all, Reason: opts.Reason}}
+	request.ByHand = opts.Reason == "" || opts.Reason == FleetReason // else a program takes its own back
 	answer, err := settleBans(ctx, cfg, kernel, request, nil, spared, opts.Wait)
 	if err != nil {
 		report.Error = problem.Of(err)
@@ -505,6 +510,8 @@ func unexempt(all []exempt.Protected) string {
 		switch {
 		case reason == exempt.OwnAddressReason, reason == exempt.GatewayReason, reason == exempt.ResolverReason:
 			return "nothing: this host needs that address"
+		case strings.HasPrefix(reason, exempt.FleetAllowReason), strings.HasPrefix(reason, exempt.FleetTrunkReason):
+			step = "have the operator of the fleet take it out of the document"
 		case reason == exempt.SessionReason:
 			step = "end that session"
 		case strings.HasPrefix(reason, exempt.ByHand):
@@ -515,6 +522,8 @@ func unexempt(all []exempt.Protected) string {
 			step = "take that feed out of the configuration"
 		case strings.HasPrefix(reason, exempt.ReportReason):
 			step = "set report.url to another server"
+		case strings.HasPrefix(reason, exempt.HubReason):
+			step = "take it out of fleet.hub"
 		}
 		steps = append(steps, step)
 	}

@@ -60,6 +60,10 @@ type Book struct {
 	// News has what is banned through this book; nil if nobody asks.
 	News *News
 
+	own changes // of this host's own bans
+
+	vetoes vetoes // against bans of the fleet
+
 	// agreed is how many entries the sets had when they were last equal to the table; nil if
 	// bans have come or gone since. compared is when sets and table were last compared.
 	agreed   *[2]uint32
@@ -89,6 +93,7 @@ func (b *Book) refresh(now banlist.Clock, live func() [2]ipsetsync.Timed) {
 		b.table.Replay(b.readUnkept(), now)
 	default: // another process has written the list, or it could not be read before
 		b.News.miss()
+		b.own.another()
 		known, wasRead := b.table, b.Unread == nil
 		b.read(store, now, live)
 		switch { // the table still has it

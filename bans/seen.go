@@ -129,8 +129,8 @@ type seenBans struct {
 }
 
 // admit returns the request for those bans that may be.
-func (s *seenBans) admit(cfg config.Config, protected *exempt.Protection, table *banlist.Table) (r banRequest) {
-	full := table != nil && table.Len() >= mostSeen && table.Count(SeenReason) >= mostSeen
+func (s *seenBans) admit(cfg config.Config, protected *exempt.Protection, book *Book, _ banlist.Clock) (r banRequest) {
+	full := book.table.Len() >= mostSeen && book.table.Count(SeenReason) >= mostSeen
 	for _, b := range s.bans {
 		one := netip.PrefixFrom(b.Addr, b.Addr.BitLen())
 		if full {
@@ -225,7 +225,7 @@ func (s *SeenServer) ban(ctx context.Context, seen *seenBans) (a SeenAnswer, ok 
 	if len(seen.bans) == 0 {
 		return SeenAnswer{Refused: seen.refused}, true
 	}
-	settled, ok := s.server.ask(ctx, banAsk{seen: seen})
+	settled, ok := s.server.ask(ctx, banAsk{admit: seen.admit})
 	if !ok {
 		return a, false
 	}

@@ -49,7 +49,7 @@ func newSeenHost(t *testing.T, yaml string) *seenHost {
 func (h *seenHost) ban(now time.Time, bans ...Seen) SeenAnswer {
 	h.Helper()
 	seen := h.seen.allowed(bans, now)
-	answers, err := h.server.answers(h.Context(), []banAsk{{seen: seen}})
+	answers, err := h.server.answers(h.Context(), []banAsk{{admit: seen.admit}})
 	if err != nil {
 		h.Fatal(err)
 	}

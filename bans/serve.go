@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/voipbl/voipbl/banlist"
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/logins"
 	"github.com/voipbl/voipbl/state"
@@ -42,9 +45,13 @@ type Server struct {
 // banAsk is one request, and where its answer goes.
 type banAsk struct {
 	request banRequest
-	seen    *seenBans       // what a SeenServer was asked for, instead of request
+	admit   admit           // of a SeenServer or FleetServer, instead of request
 	answer  chan *banAnswer // gets nil if the agent could not settle it
 }
+
+// admit returns the request for those changes that a process without rights may have made. The lock of
+// the list is held, and the book is up to date.
+type admit func(cfg config.Config, protected *exempt.Protection, book *Book, now banlist.Clock) banRequest
 
 // NewServer returns a server for changes of book. cfg returns the configuration in force.
 func NewServer(cfg func() config.Config, book *Book) *Server {
@@ -56,15 +63,30 @@ func NewServer(cfg func() config.Config, book *Book) *Server {
 func (s *Server) Run(ctx context.Context, ready func()) error {
 	defer s.disconnect()
 	ready()
+	var quiet <-chan time.Time // after many changes
+	changed := 0
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-quiet:
+			quiet, changed = nil, 0
+			debug.FreeOSMemory()
 		case first := <-s.asks:
-			s.settle(ctx, s.batch(first))
+			n := s.settle(ctx, s.batch(first))
+			if changed += n; n > 0 && changed >= manyChanges {
+				quiet = time.After(quietAfter)
+			}
 		}
 	}
 }
+
+// After manyChanges, and when none has come for quietAfter, the memory that they took goes back to the kernel: twice as
+// much as the bans themselves, which would stay with an agent that has nothing else to do.
+const (
+	manyChanges = 2000
+	quietAfter  = 2 * time.Second
+)
 
 // batch returns first and all other requests that wait now.
 func (s *Server) batch(first banAsk) []banAsk {
@@ -80,22 +102,25 @@ func (s *Server) batch(first banAsk) []banAsk {
 	return batch
 }
 
-func (s *Server) settle(ctx context.Context, batch []banAsk) {
+// settle carries a batch out, and returns how many bans it has changed.
+func (s *Server) settle(ctx context.Context, batch []banAsk) (changed int) {
 	answers, err := s.answers(ctx, batch)
 	for i, ask := range batch {
 		if err != nil {
 			ask.answer <- nil
 			continue
 		}
+		changed += len(answers[i].Changed)
 		ask.answer <- &answers[i]
 	}
+	return changed
 }
 
 func (s *Server) answers(ctx context.Context, batch []banAsk) ([]banAnswer, error) {
 	cfg := s.cfg()
 	// The requests name other login sessions: the caller has just found them by looking into
 	// all processes. That costs as much as all the rest, and the service may not do it.
-	exempt, err := exemptWith(ctx, cfg, logins.RecordedPeers())
+	protected, err := exemptWith(ctx, cfg, logins.RecordedPeers())
 	if err != nil {
 		return nil, err
 	}
@@ -112,11 +137,8 @@ func (s *Server) answers(ctx context.Context, batch []banAsk) ([]banAnswer, erro
 		return nil, err // the callers do it themselves
 	}
 	defer unlock()
-	var requests []banRequest
+	requests := make([]banRequest, 0, len(batch))
 	for _, ask := range batch {
-		if ask.seen != nil {
-			ask.request = ask.seen.admit(cfg, exempt, s.book.table)
-		}
 		requests = append(requests, ask.request)
 	}
 	now := state.Clock()
@@ -129,9 +151,14 @@ func (s *Server) answers(ctx context.Context, batch []banAsk) ([]banAnswer, erro
 		}
 		return othersBans(cfg, s.kernel, asked)
 	})
+	for i, ask := range batch {
+		if ask.admit != nil {
+			requests[i].admit = func() banRequest { return ask.admit(cfg, protected, s.book, now) }
+		}
+	}
 	s.book.noteSessions(requests)
 	spared := cidr.Union(sparedBy(requests), s.book.lasting())
-	answers := s.book.settle(s.kernel, requests, cidr.Union(ExemptFrom(exempt), spared), now)
+	answers := s.book.settle(s.kernel, requests, cidr.Union(ExemptFrom(protected), spared), now)
 	for _, r := range requests {
 		var banned []netip.Prefix
 		for _, w := range r.Add {
@@ -206,6 +233,9 @@ func (s *Server) disconnect() {
 // list. voipbl's own commands make no such request.
 func (r banRequest) check() error {
 	for _, w := range r.Add {
+		if w.Reason == FleetReason {
+			return errOfFleet
+		}
 		if !banlist.Possible(w.Prefix) || w.Address.IsValid() && !banlist.Possible(w.Address) || w.For < 0 {
 			return fmt.Errorf("%s for %s cannot be a ban", w.Prefix, w.For)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/voipbl/voipbl/banlist"
@@ -28,6 +29,14 @@ type banRequest struct {
 
 	// Sessions are those of Spared that are peers of login sessions.
 	Sessions []netip.Prefix `json:"sessions,omitempty"`
+
+	// ByHand says that a person asks for it, and no program. It ends vetoes against bans of the
+	// fleet, or is one.
+	ByHand bool `json:"by_hand,omitempty"`
+
+	// admit returns what to do instead of all this, if not nil. It is called once the requests before
+	// this one are carried out, so that it sees their bans and vetoes.
+	admit func() banRequest
 }
 
 // banWish is one address to be banned.
@@ -37,7 +46,9 @@ type banWish struct {
 	Reason  string        `json:"reason,omitempty"`
 	For     time.Duration `json:"for,omitempty"`
 
-	evidence string // see [Ban]; only of bans of a SeenServer
+	// Only of bans of a SeenServer or FleetServer:
+	evidence string        // see [Ban]
+	age      time.Duration // how long ago others have made it
 }
 
 // banRemoval says which bans to remove.
@@ -60,21 +71,32 @@ type banAnswer struct {
 	Lost   *problem.Problem `json:"lost,omitempty"`   // set if reading the list showed that other bans are lost
 }
 
+// changesOwn reports whether this host's own bans are others than before.
+func (a banAnswer) changesOwn() bool {
+	own := func(b Ban) bool { return b.Reason != FleetReason }
+	return slices.ContainsFunc(a.Changed, own) || slices.ContainsFunc(a.Evicted, own)
+}
+
 // ExemptFrom returns what no ban may block.
 func ExemptFrom(p *exempt.Protection) cidr.Sets { return cidr.Union(cidr.NeverBanned, p.Sets) }
 
 // settle carries out requests: in the table, in the kernel, and then on disk. The caller holds
-// state.BansLock and has called refresh.
+// state.BansLock and has called refresh. In requests, those with an admit become what that returns.
 func (b *Book) settle(kernel *ipsetsync.Kernel, requests []banRequest, exempt cidr.Sets, now banlist.Clock) []banAnswer {
 	answers := make([]banAnswer, len(requests))
 	var lines []byte
 	touched := make(map[cidr.Prefix]bool)
 	for i, r := range requests {
+		if r.admit != nil {
+			r = r.admit()
+			requests[i] = r
+		}
 		a := &answers[i]
 		a.Changed = []Ban{}
 		for _, w := range r.Add {
 			ban := banlist.New(w.Prefix, w.Reason, w.For, now)
 			ban.Address, ban.Evidence = w.Address, w.evidence
+			ban = ban.Older(w.age)
 			evicted, ok := b.table.Add(ban)
 			for _, e := range evicted {
 				lines = banlist.AppendUnban(lines, e, now)
@@ -89,10 +111,9 @@ func (b *Book) settle(kernel *ipsetsync.Kernel, requests []banRequest, exempt ci
 			lines = banlist.AppendBan(lines, ban, now)
 			a.Changed = append(a.Changed, ban)
 		}
-		if r.Remove == nil {
-			continue
-		}
-		for _, ban := range b.toRemove(*r.Remove, a, now) {
+		removed := b.toRemove(r, a, now)
+		a.Notes = b.noteVetoes(r, removed, now)
+		for _, ban := range removed {
 			if b.amongLists {
 				a.Kernel = problem.Of(&amongListsError{b.Cfg.Set})
 			}
@@ -101,6 +122,9 @@ func (b *Book) settle(kernel *ipsetsync.Kernel, requests []banRequest, exempt ci
 			touched[cidr.FromNetip(ban.Prefix)] = true
 			a.Changed = append(a.Changed, ban)
 		}
+	}
+	if slices.ContainsFunc(answers, banAnswer.changesOwn) {
+		b.own.another()
 	}
 	b.agreed = nil
 	inKernel := b.settleKernel(kernel, touched, exempt, now)
@@ -111,7 +135,7 @@ func (b *Book) settle(kernel *ipsetsync.Kernel, requests []banRequest, exempt ci
 		if inKernel != nil {
 			answers[i].Kernel = problem.Of(inKernel)
 		}
-		answers[i].Unkept, answers[i].Notes, answers[i].Lost = problem.If(kept), notes, lost
+		answers[i].Unkept, answers[i].Notes, answers[i].Lost = problem.If(kept), slices.Concat(notes, answers[i].Notes), lost
 	}
 	return answers
 }
@@ -146,7 +170,11 @@ func (b *Book) takeNotes() []string {
 }
 
 // toRemove finds the bans to remove. A ban that has ended counts as absent.
-func (b *Book) toRemove(r banRemoval, a *banAnswer, now banlist.Clock) []Ban {
+func (b *Book) toRemove(request banRequest, a *banAnswer, now banlist.Clock) []Ban {
+	if request.Remove == nil {
+		return nil
+	}
+	r := *request.Remove
 	b.table.Expire(now)
 	if r.All {
 		return b.table.WithReason(r.Reason)
@@ -154,6 +182,9 @@ func (b *Book) toRemove(r banRemoval, a *banAnswer, now banlist.Clock) []Ban {
 	var all []Ban
 	for _, p := range r.Prefixes {
 		found := b.table.Find(p, r.Reason)
+		if wide, ok := vetoable(p); ok && wide != p && request.ByHand {
+			found = append(found, b.table.Find(wide, FleetReason)...)
+		}
 		if len(found) == 0 && r.Reason == "" {
 			a.Absent = append(a.Absent, p)
 		}
@@ -319,6 +350,9 @@ func (b *Book) restoreBans(kernel *ipsetsync.Kernel, exempt cidr.Sets, dryRun bo
 		if dryRun {
 			continue
 		}
+		if !exempt[f].Equal(b.exempt[f]) {
+			b.own.another() // a ban of who is exempt is none that others are told of
+		}
 		b.exempt[f] = exempt[f]
 		var err error
 		if sets[f] == nil {
@@ -391,6 +425,9 @@ func (b *Book) Sync(ctx context.Context, cfg config.Config, kernel *ipsetsync.Ke
 	}
 	defer unlock()
 	b.agreed = nil
+	if !dryRun {
+		b.withoutFleet(kernel, cidr.Union(exempt, b.lasting()))
+	}
 	found, err = b.restoreBans(kernel, cidr.Union(exempt, b.lasting()), dryRun)
 	if err == nil && !dryRun {
 		switch kept := b.write(nil, state.Clock()); {

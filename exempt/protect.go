@@ -16,6 +16,7 @@ import (
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/fleet/docfile"
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/known"
@@ -55,29 +56,26 @@ type Protection struct {
 
 // names are the DNS names of a configuration, each with the reasons why it is exempt.
 type names struct {
-	Allowed map[string][]string // in allow and trunks
-	Servers map[string][]string // of feeds and of the server for reports
+	Allowed map[string][]string // in allow and trunks, of the configuration and of the fleet
+	Servers map[string][]string // of feeds, of the server for reports, and of the fleet
 	ByHand  map[string]string   // of "voipbl allow"; one reason each
 	Trunks  []string            // at which the PBX is registered: see [known.Trunks]
 }
 
-// hostNames returns the DNS names of a configuration.
+// hostNames returns the DNS names of a configuration, and of the operator's document.
 func hostNames(cfg config.Config) names {
 	n := names{Allowed: make(map[string][]string), Servers: make(map[string][]string)}
-	for reason, hosts := range map[string][]config.Host{"allow": cfg.Allow, "trunks": cfg.Firewall.Trunks} {
-		for _, h := range hosts {
-			if h.Name != "" {
-				n.Allowed[h.Name] = append(n.Allowed[h.Name], reason)
+	for _, w := range written(cfg) {
+		for _, h := range w.Hosts {
+			if h.Name != "" && !slices.Contains(n.Allowed[h.Name], w.Reason) {
+				n.Allowed[h.Name] = append(n.Allowed[h.Name], w.Reason)
 			}
 		}
 	}
-	for _, f := range cfg.Feeds {
-		if host := feedHost(f); host != "" && !isAddr(host) {
-			n.Servers[host] = append(n.Servers[host], SourceReason(f))
+	for _, s := range servers(cfg) {
+		if !isAddr(s.host) {
+			n.Servers[s.host] = append(n.Servers[s.host], s.reason)
 		}
-	}
-	if host := reportHost(cfg); host != "" && !isAddr(host) {
-		n.Servers[host] = append(n.Servers[host], ReportReason)
 	}
 	for _, reasons := range n.Allowed {
 		slices.Sort(reasons)
@@ -129,7 +127,27 @@ func reportHost(cfg config.Config) string {
 	return urlHost(cfg.Report.URL)
 }
 
-const ReportReason = "where attackers are reported"
+// server is a host that this one must reach, and why.
+type server struct{ host, reason string }
+
+// servers are the hosts that a configuration has this one talk with.
+func servers(cfg config.Config) (all []server) {
+	for _, f := range cfg.Feeds {
+		all = append(all, server{feedHost(f), SourceReason(f)})
+	}
+	all = append(all, server{reportHost(cfg), ReportReason})
+	for _, hub := range cfg.Fleet.Hubs {
+		if s := (server{urlHost(hub), HubReason}); !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return slices.DeleteFunc(all, func(s server) bool { return s.host == "" })
+}
+
+const (
+	ReportReason = "where attackers are reported"
+	HubReason    = "hub of the fleet"
+)
 
 func urlHost(text string) string {
 	u, err := url.Parse(text)
@@ -187,19 +205,17 @@ func GatherWith(cfg config.Config, answers Resolved, sessions []netip.Addr) (*Pr
 	for _, p := range cfg.Firewall.LocalNetworks {
 		list.add(p, localReason)
 	}
-	list.addHosts(cfg.Allow, "allow")
-	list.addHosts(cfg.Firewall.Trunks, "trunks")
+	for _, w := range written(cfg) {
+		list.addHosts(w.Hosts, w.Reason)
+	}
 	trunks, unread := known.FindTrunks(cfg)
 	for _, t := range trunks.All {
 		list.addAddrs(t.Addrs, trunkReason(t))
 	}
-	for _, f := range cfg.Feeds {
-		if a, err := netip.ParseAddr(feedHost(f)); err == nil {
-			list.addAddrs([]netip.Addr{a}, SourceReason(f))
+	for _, s := range servers(cfg) {
+		if a, err := netip.ParseAddr(s.host); err == nil {
+			list.addAddrs([]netip.Addr{a}, s.reason)
 		}
-	}
-	if a, err := netip.ParseAddr(reportHost(cfg)); err == nil {
-		list.addAddrs([]netip.Addr{a}, ReportReason)
 	}
 	for _, s := range answers.sources {
 		list.addAddrs(s.addrs(), s.words())
@@ -221,11 +237,14 @@ func GatherWith(cfg config.Config, answers Resolved, sessions []netip.Addr) (*Pr
 	if unread != nil {
 		p.Problems = append(p.Problems, problem.Line(unread))
 	}
+	if wrong := docfile.Read(cfg).Problem(); wrong != nil {
+		p.Problems = append(p.Problems, wrong.Error)
+	}
 	p.unread, p.AllowedProblem, p.AllowedUntil = allowed.Unread, allowed.problem(), allowed.next()
 	if p.unread != nil {
 		p.Problems = append(p.Problems, p.unread.Error())
 	}
-	p.Trunks = HostPrefixes(cfg.Firewall.Trunks, answers.Answers)
+	p.Trunks = HostPrefixes(TrunkHosts(cfg), answers.Answers)
 	p.NoHost, p.Names = answers.noHost, answers.status()
 	for _, name := range answers.Never {
 		if answers.Allows(name) {
@@ -249,10 +268,11 @@ func GatherLast(ctx context.Context, cfg config.Config, store *fetch.Store) (*Pr
 // LastTrunks returns the trunks of [GatherLast] alone, which takes next to no work.
 func LastTrunks(ctx context.Context, cfg config.Config, store *fetch.Store) []netip.Prefix {
 	var answers map[string]Answer
-	if slices.ContainsFunc(cfg.Firewall.Trunks, func(h config.Host) bool { return h.Name != "" }) {
+	trunks := TrunkHosts(cfg)
+	if slices.ContainsFunc(trunks, func(h config.Host) bool { return h.Name != "" }) {
 		answers = LastAnswers(ctx, cfg, store).Answers
 	}
-	return HostPrefixes(cfg.Firewall.Trunks, answers)
+	return HostPrefixes(trunks, answers)
 }
 
 // protectedList has the reasons for each exempt prefix.

@@ -58,7 +58,7 @@ func TestProtection(t *testing.T) {
 		}
 		return k
 	}
-	if err := store.WriteJSON(namesFile, map[string]Answer{"office.example": known("9.7.0.1"), "feeds.example": known("9.7.0.1", "2a05::1")}); err != nil {
+	if err := store.WriteJSON(namesFile, map[string]Answer{"office.example": known("9.7.0.1"), "feeds.example": known("9.7.0.1", "2a05::1"), "hub.example": known("9.7.0.2")}); err != nil {
 		t.Fatal(err)
 	}
 	p := protect(t, `
@@ -67,6 +67,7 @@ allow: [8.8.0.0/16, 8.8.8.8, "2a00:1::/32", office.example]
 firewall:
   local_networks: [192.168.1.0/24]
   trunks: [8.8.8.8]
+fleet: {hub: ["tls://hub.example:4222", "tls://HUB.example:4223", "tls://[2a06::1]:4222", "tls://198.51.7.8"]}
 `, true, store)
 	if len(p.Problems) != 0 {
 		t.Errorf("problems %q", p.Problems)
@@ -81,6 +82,9 @@ firewall:
 		"127.0.0.1":    "127.0.0.1/32 this host's own address",
 		"9.7.0.1":      "9.7.0.1/32 allow (office.example)+source of feed b (feeds.example)",
 		"2a05::1":      "2a05::1/128 source of feed b (feeds.example)",
+		"9.7.0.2":      "9.7.0.2/32 hub of the fleet (hub.example)",
+		"2a06::1":      "2a06::1/128 hub of the fleet",
+		"198.51.7.8":   "198.51.7.8/32 hub of the fleet",
 		"192.168.2.1":  "",
 		"2a00:2::1":    "",
 	} {
