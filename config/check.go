@@ -70,6 +70,7 @@ func (r *reader) check(raw rawConfig) Config {
 	read(r, "metrics.listen", raw.Metrics.Listen, &c.Metrics.Listen, parseListen)
 	r.report(raw.Report, &c.Report)
 	r.pbx(raw.PBX, &c.PBX, c.Firewall.SIP.Ports)
+	r.fleet(raw.Fleet, &c.Fleet)
 	return c
 }
 

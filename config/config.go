@@ -57,6 +57,7 @@ type Config struct {
 	Metrics  Metrics
 	Report   Report
 	PBX      PBX
+	Fleet    Fleet
 }
 
 // The values of Config.OnImpact.

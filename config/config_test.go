@@ -147,6 +147,7 @@ firewall:
 metrics: {listen: ""}
 report: {enabled: true, url: "http://[2001:db8::1]:8080/x/", insecure: true, serial: 0123, per_hour: 600}
 pbx: {hep: "127.0.0.1:460", ami: "[::1]:5038", trust_registered: false, ban_attackers: false, traps: {extensions: ["9999"], accounts: [admin, "100"], agents: [my-scanner]}}
+fleet: {hub: ["tls://hub.example.net:4222", "tls://[2001:db8::1]", "nats://127.0.0.1:4222"], creds: /srv/c, key: "voipbl-doc:AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=", publish: false, accept: false, lists: false, trust: [acme, a-1_pbx7], agree: 1, proved: true, longest: 30d, per_host: 2000, most: 1}
 `)
 	want := Config{
 		Set: "Block.list-1", BanSet: "own-bans", KnownSet: "own-phones", StateDir: "/srv/v", RunDir: "/tmp/v", OnImpact: "hold",
@@ -177,6 +178,11 @@ pbx: {hep: "127.0.0.1:460", ami: "[::1]:5038", trust_registered: false, ban_atta
 		PBX: PBX{
 			HEP: netip.MustParseAddrPort("127.0.0.1:460"), AMI: netip.MustParseAddrPort("[::1]:5038"),
 			Traps: Traps{Extensions: []string{"9999"}, Accounts: []string{"admin", "100"}, Agents: []string{"my-scanner"}},
+		},
+		Fleet: Fleet{
+			Hubs: []string{"tls://hub.example.net:4222", "tls://[2001:db8::1]", "nats://127.0.0.1:4222"}, Creds: "/srv/c",
+			Key:   DocumentKey{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32},
+			Trust: []string{"acme", "a-1_pbx7"}, Agree: 1, Proved: true, Longest: 30 * day, PerHost: 2000, Most: 1,
 		},
 	}
 	if d := diff(want, got); d != "" {

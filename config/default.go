@@ -75,6 +75,16 @@ func Default() Config {
 			PerHour: 60,                   // one a minute; under a usual attack a host bans a few an hour
 		},
 		PBX: PBX{TrustRegistered: true, BanAttackers: true},
+		Fleet: Fleet{
+			Creds:   "/etc/voipbl/fleet.creds",
+			Publish: true,
+			Accept:  true,
+			Lists:   true,
+			Agree:   2, // so that no single host's word counts unless it is trusted
+			Longest: 24 * time.Hour,
+			PerHost: 500,
+			Most:    20_000,
+		},
 	}
 }
 

@@ -25,6 +25,7 @@ type rawConfig struct {
 	Metrics  rawMetrics  `yaml:"metrics" example:"listen: \"127.0.0.1:9617\""`
 	Report   rawReport   `yaml:"report" example:"enabled: false"`
 	PBX      rawPBX      `yaml:"pbx" example:"trust_registered: true"`
+	Fleet    rawFleet    `yaml:"fleet" example:"agree: 2"`
 }
 
 type rawFeed struct {
@@ -117,6 +118,21 @@ type rawTraps struct {
 	Agents     []*string `yaml:"agents" example:"friendly-scanner"`
 }
 
+type rawFleet struct {
+	Hub     []*string `yaml:"hub" example:"tls://hub.example.net:4222"`
+	Creds   *string   `yaml:"creds" example:"/etc/voipbl/fleet.creds"`
+	Key     *string   `yaml:"key" example:"voipbl-doc:1kR9qZ3v0mYpT2sX5cB8nD4fG7hJ6kL0wQeRtYuIoPA="`
+	Publish *bool     `yaml:"publish"`
+	Accept  *bool     `yaml:"accept"`
+	Lists   *bool     `yaml:"lists"`
+	Trust   []*string `yaml:"trust" example:"acme"`
+	Agree   *int      `yaml:"agree" example:"2"`
+	Proved  *bool     `yaml:"proved"`
+	Longest *string   `yaml:"longest" example:"24h"`
+	PerHost *int      `yaml:"per_host" example:"500"`
+	Most    *int      `yaml:"most" example:"20000"`
+}
+
 func (c Config) raw() rawConfig {
 	listen := ""
 	if c.Metrics.Listen.IsValid() {
@@ -165,7 +181,8 @@ func (c Config) raw() rawConfig {
 			Serial:   &c.Report.Serial,
 			PerHour:  &c.Report.PerHour,
 		},
-		PBX: c.PBX.raw(),
+		PBX:   c.PBX.raw(),
+		Fleet: c.Fleet.raw(),
 	}
 }
 

@@ -72,7 +72,7 @@ x:5:1: set: key "set" is written twice: expected one; the first is on line 1`},
 		{"unknown key, swapped letters", "feeds:\n  - {name: a, path: /a, shcedule: '@daily'}\n",
 			`x:2:25: feeds[0]: unknown key "shcedule": did you mean "schedule"?`},
 		{"unknown key, far", "blocklist: a\n",
-			`x:1:1: unknown key "blocklist": expected one of set, ban_set, known_set, state_dir, run_dir, feeds, on_impact, allow, names, bans, limits, shape, firewall, metrics, report, pbx`},
+			`x:1:1: unknown key "blocklist": expected one of set, ban_set, known_set, state_dir, run_dir, feeds, on_impact, allow, names, bans, limits, shape, firewall, metrics, report, pbx, fleet`},
 		{"a key that belongs elsewhere", "base: true\nmin_entries: 5\nlimits: {public: true}\nname: a\n",
 			`x:1:1: unknown key "base": did you mean "firewall.base"?
 x:2:1: unknown key "min_entries": did you mean "feeds[].min_entries"?
@@ -82,11 +82,11 @@ x:4:1: unknown key "name": did you mean "names"?`},
 			`x:3:5: firewall.sip: unknown key "port": did you mean "ports"?
 x:4:5: firewall.sip: unknown key "tls": expected one of public, ports`},
 		{"unknown key, long and odd", "\"k\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\nk\\n\": a\n",
-			`x:1:1: unknown key "k\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\n…": expected one of set, ban_set, known_set, state_dir, run_dir, feeds, on_impact, allow, names, bans, limits, shape, firewall, metrics, report, pbx`},
+			`x:1:1: unknown key "k\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\nk\n…": expected one of set, ban_set, known_set, state_dir, run_dir, feeds, on_impact, allow, names, bans, limits, shape, firewall, metrics, report, pbx, fleet`},
 		{"unknown key, empty", "\"\": a\n",
-			`x:1:1: unknown key "": expected one of set, ban_set, known_set, state_dir, run_dir, feeds, on_impact, allow, names, bans, limits, shape, firewall, metrics, report, pbx`},
+			`x:1:1: unknown key "": expected one of set, ban_set, known_set, state_dir, run_dir, feeds, on_impact, allow, names, bans, limits, shape, firewall, metrics, report, pbx, fleet`},
 		{"number as a key", "1: a\n",
-			`x:1:1: unknown key "1": expected one of set, ban_set, known_set, state_dir, run_dir, feeds, on_impact, allow, names, bans, limits, shape, firewall, metrics, report, pbx`},
+			`x:1:1: unknown key "1": expected one of set, ban_set, known_set, state_dir, run_dir, feeds, on_impact, allow, names, bans, limits, shape, firewall, metrics, report, pbx, fleet`},
 		{"text instead of keys", "just text\n",
 			`x:1:1: wrong type, text ("just text"): expected keys with values, such as {set: voip_bl}`},
 		{"list instead of keys", "- set: a\n",
@@ -125,7 +125,7 @@ x:3:3: firewall.base: no value: expected true or false, or no such key for the d
 x:3:5: feeds[0]: wrong type, no value: expected keys with values, such as {name: local, path: /etc/voipbl/blocklist.d}`},
 		{"sorted", "set: ''\nzzzz: 1\nrun_dir: x\n",
 			`x:1:6: set: bad set name (""): expected up to 24 of A-Z, a-z, 0-9, ".", "_" and "-", the first not "-", such as "voip_bl"
-x:2:1: unknown key "zzzz": expected one of set, ban_set, known_set, state_dir, run_dir, feeds, on_impact, allow, names, bans, limits, shape, firewall, metrics, report, pbx
+x:2:1: unknown key "zzzz": expected one of set, ban_set, known_set, state_dir, run_dir, feeds, on_impact, allow, names, bans, limits, shape, firewall, metrics, report, pbx, fleet
 x:3:10: run_dir: not an absolute path ("x"): expected an absolute path such as "/var/lib/voipbl"`},
 	})
 }

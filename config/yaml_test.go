@@ -82,6 +82,17 @@ func configs() *rapid.Generator[Config] {
 			Serial:   rapid.StringMatching(`[!-~]{0,20}`).Draw(t, "serial"),
 			PerHour:  rapid.IntRange(1, maxPerHour).Draw(t, "per hour"),
 		}
+		c.Fleet = Fleet{
+			Hubs:    rapid.SampledFrom([][]string{nil, {"tls://a.example"}, {"nats://[::1]:4222", "tls://192.0.2.1:4222"}}).Draw(t, "hubs"),
+			Creds:   paths().Draw(t, "creds"),
+			Key:     rapid.SampledFrom([]DocumentKey{{}, {31: 1}, {255, 7}}).Draw(t, "key"),
+			Publish: rapid.Bool().Draw(t, "publish"), Accept: rapid.Bool().Draw(t, "accept"), Proved: rapid.Bool().Draw(t, "proved"),
+			Trust:   rapid.SampledFrom([][]string{nil, {"no"}, {"1e5", "a-b_c"}}).Draw(t, "trust"),
+			Agree:   rapid.IntRange(1, maxAgree).Draw(t, "agree"),
+			Longest: time.Duration(rapid.Int64Range(int64(minLongest), int64(maxLongest)).Draw(t, "longest")),
+			PerHost: rapid.IntRange(1, maxPerHost).Draw(t, "per host of the fleet"),
+			Most:    rapid.IntRange(1, maxFleetBans).Draw(t, "most"),
+		}
 		c.Firewall.Base = c.Firewall.DropAt != DropNone && len(c.Firewall.LocalNetworks) > 0 && rapid.Bool().Draw(t, "base")
 		id := func(s Service) string { return s.Name + " " + s.Proto }
 		if s := rapid.SliceOfNDistinct(services(), 0, 5, id).Draw(t, "services"); len(s) > 0 {

@@ -51,6 +51,7 @@ type Feed struct {
 	history     fetch.State   // before this attempt; zero if it cannot be read
 	held, taken bool          // by [gathering]
 	damaged     bool          // there is a last good copy, but it cannot be read
+	mirrored    Mirrored      // from where it came, if the fleet's mirror has brought it
 	staged      *fetch.Staged // what a dry run has fetched or read, if that is new
 	before      cidr.Sets     // entries of the last good copy, kept if another feed's copy is lost
 }
@@ -118,11 +119,7 @@ func (r *Reader) GetAll(ctx context.Context, cfgs []config.Feed, feeds []*Feed, 
 // Get gets one feed. It returns no error: problems are in the report, and then the last good
 // copy is used.
 func (r *Reader) Get(ctx context.Context, cfg config.Feed) *Feed {
-	f := &Feed{Feed: cfg, source: cfg.Path}
-	f.Report = Report{Name: cfg.Name, Source: cfg.Path, Rejects: []Reject{}, File: cfg.URL == ""}
-	if cfg.URL != "" {
-		f.Report.Source, f.source = cfg.URL.String(), cfg.URL.ID()
-	}
+	f := newFeed(cfg)
 	switch {
 	case r.offline && cfg.URL != "":
 		r.getCopy(f)
@@ -130,6 +127,16 @@ func (r *Reader) Get(ctx context.Context, cfg config.Feed) *Feed {
 		r.getURL(ctx, f)
 	default:
 		r.getPath(f)
+	}
+	return f
+}
+
+// newFeed is a feed of which nothing has been read yet.
+func newFeed(cfg config.Feed) *Feed {
+	f := &Feed{Feed: cfg, source: cfg.Path}
+	f.Report = Report{Name: cfg.Name, Source: cfg.Path, Rejects: []Reject{}, File: cfg.URL == ""}
+	if cfg.URL != "" {
+		f.Report.Source, f.source = cfg.URL.String(), cfg.URL.ID()
 	}
 	return f
 }
@@ -175,11 +182,16 @@ func (r *Reader) remember(f *Feed, state fetch.State) {
 		return
 	}
 	state.LastAttempt, state.Source = r.now, f.source
+	success := r.now
+	if !f.mirrored.Fetched.IsZero() {
+		success = f.mirrored.Fetched
+	}
 	if state.ContentChanged.After(r.now) { // the clock was set back since
 		state.ContentChanged = r.now
 	}
 	if trouble == nil {
-		state.LastSuccess, state.LastError, state.Reason, state.Failures = r.now, "", "", 0
+		state.LastSuccess, state.LastError, state.Reason, state.Failures = success, "", "", 0
+		state.Mirror = f.mirrored.From
 	} else {
 		state.LastError, state.Reason = trouble.Error, trouble.Reason
 		state.Failures++
@@ -274,7 +286,7 @@ func (r *Reader) commit(f *Feed, staged *fetch.Staged, body content, meta fetch.
 		f.staged = staged
 		return
 	}
-	meta.Source, meta.FetchedAt = f.source, r.now
+	meta.Source, meta.FetchedAt = f.source, f.Report.FetchedAt
 	meta = body.meta(meta)
 	r.gathered.take(f)                             // before this waits for the disk
 	_ = r.store.Keep(f.Name, inForcePrefix+f.Name) // without it, packets count for the new list

@@ -22,7 +22,8 @@ const (
 // Report is what a sync found in one feed.
 type Report struct {
 	Name      string    `json:"name"`
-	Source    string    `json:"source"` // URL without userinfo, or path
+	Source    string    `json:"source"`           // URL without userinfo, or path
+	Mirror    string    `json:"mirror,omitempty"` // the host of the fleet that has fetched the list for this one
 	State     State     `json:"state"`
 	FetchedAt time.Time `json:"fetched_at,omitzero"` // when the entries in force were fetched
 

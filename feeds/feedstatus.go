@@ -21,7 +21,8 @@ const AndSync = "; " + OnceMore
 type Status struct {
 	Name        string    `json:"name"`
 	Source      string    `json:"source"`
-	Entries     int       `json:"entries"` // of the last good copy
+	Mirror      string    `json:"mirror,omitempty"` // the host of the fleet by which the last success came
+	Entries     int       `json:"entries"`          // of the last good copy
 	Rejects     int       `json:"rejects"`
 	FetchedAt   time.Time `json:"fetched_at,omitzero"`
 	LastSuccess time.Time `json:"last_success,omitzero"` // "not modified" counts as a success
@@ -37,10 +38,20 @@ type Status struct {
 	Held     *fetch.Held      `json:"held,omitempty"`
 	Problem  *problem.Problem `json:"problem,omitempty"`
 
+	Digest string `json:"-"` // of the last good copy
+
 	File  bool `json:"-"` // the list is a file of this host
 	Waits bool `json:"-"` // the newest list is not in force yet
 
 	Unknown bool `json:"-"` // it is not known which lists are in force
+}
+
+// By says in parentheses which host of the fleet has fetched the list for this one; "" if none has.
+func (f *Status) By() string {
+	if f.Mirror == "" {
+		return ""
+	}
+	return " (" + Via(f.Mirror) + ")"
 }
 
 // FrozenWords says that the list is frozen, and when it last changed.
@@ -75,7 +86,7 @@ func statusOf(store *fetch.Store, last *applied, f config.Feed, now time.Time) S
 	switch {
 	case err == nil:
 		m := c.Meta()
-		s.Entries, s.Rejects, s.FetchedAt = m.Entries, m.Rejects, m.FetchedAt
+		s.Entries, s.Rejects, s.FetchedAt, s.Digest = m.Entries, m.Rejects, m.FetchedAt, m.SHA256
 		c.Close()
 	case problem.IsAbsent(err):
 		s.Problem = s.neverGot()
@@ -87,6 +98,7 @@ func statusOf(store *fetch.Store, last *applied, f config.Feed, now time.Time) S
 		s.Problem = problem.Of(err)
 	}
 	s.Waits = last.waits(s)
+	s.Mirror = state.Mirror
 	s.LastAttempt, s.Failures, s.Held = state.LastAttempt, state.Failures, state.Held
 	s.LastSuccess = LastSuccess(state, s.FetchedAt)
 	if state.LastError != "" {

@@ -142,3 +142,43 @@ func (t Times) Missed(last, success, due, awake time.Time) time.Time {
 	}
 	return awake.Add(part(t.again, most))
 }
+
+// Patience returns until when a host relies on a mirror's word of the time from: about as long as a list is
+// not stale without a fetch. It is another time on each host, so that they do not all ask the source at once
+// when a mirror is gone.
+func (t Times) Patience(from time.Time) time.Time {
+	if interval, every := t.every(from); every {
+		return from.Add((staleIntervals-1)*interval + part(t.share, interval))
+	}
+	for range staleIntervals {
+		from = t.Next(from)
+	}
+	return from
+}
+
+// Apart returns a time of the schedule, moved by the host's share of an interval if the schedule itself does
+// not keep hosts apart: they have taken their last copy at about the same time.
+func (t Times) Apart(at time.Time) time.Time {
+	if interval, every := t.every(at); every {
+		return at.Add(part(t.share, min(often, interval)))
+	}
+	return at
+}
+
+// every returns the interval of a schedule like "@every 4h".
+func (t Times) every(from time.Time) (time.Duration, bool) {
+	_, every := t.schedule.Schedule.(cron.ConstantDelaySchedule)
+	return t.schedule.Next(from).Sub(from), every
+}
+
+const (
+	// pokeSplay is within how long hosts take a list that a mirror has just fetched, and pokeShare the part
+	// of their interval that this may be at most.
+	pokeSplay = time.Minute
+	pokeShare = 4
+)
+
+// Poked returns when a host takes a list of which it has heard at a time that a mirror has it.
+func (t Times) Poked(heard time.Time) time.Time {
+	return heard.Add(part(t.again, min(pokeSplay, t.schedule.Next(heard).Sub(heard)/pokeShare)))
+}

@@ -17,6 +17,7 @@ type State struct {
 	LastError   string     `json:"last_error,omitempty"` // of the last attempt; empty if it succeeded
 	Reason      string     `json:"reason,omitempty"`     // its [Reason], or a word of the caller's
 	Failures    int        `json:"failures,omitempty"`   // since the last success
+	Mirror      string     `json:"mirror,omitempty"`     // the host of the fleet by which the last success came; empty: from the source itself
 	Talked      []web.Peer `json:"talked,omitempty"`     // the hosts of the last success
 	Tried       []web.Peer `json:"tried,omitempty"`      // the hosts of the last failure since then
 	Held        *Held      `json:"held,omitempty"`       // nil if no list is held back

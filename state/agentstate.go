@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/voipbl/voipbl/fetch"
+	fleetlink "github.com/voipbl/voipbl/fleet/link"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/pbx/link"
 )
@@ -43,6 +44,16 @@ type AgentStatus struct {
 
 	// PBX is what the watcher of the PBX has said of itself last; nil if it never has.
 	PBX *link.Reported `json:"pbx,omitempty"`
+
+	// Fleet is what the process that talks with the hub of the fleet has said of itself last; nil if it
+	// never has. FleetConnected is when it last said that it is connected and has read all that the hub
+	// has, FleetError why it has no credentials.
+	Fleet          *fleetlink.Reported `json:"fleet,omitempty"`
+	FleetConnected time.Time           `json:"fleet_connected,omitzero"`
+	FleetError     *problem.Problem    `json:"fleet_error,omitempty"`
+
+	// DocumentRefused is why the document that the hub of the fleet has does not count here; nil if it does.
+	DocumentRefused *problem.Problem `json:"document_refused,omitempty"`
 
 	Repairs Repairs   `json:"repairs"`
 	Drops   *DropRate `json:"drops,omitempty"`

@@ -15,16 +15,17 @@ import (
 type MayLose int
 
 const (
-	LoseNothing MayLose = iota // no protection
-	LoseRules                  // the rules that the command is about
-	LoseAny                    // everything: the admin has asked for a reload
+	LoseNothing  MayLose = iota // no protection
+	LoseRules                   // the rules that the command is about
+	LoseDocument                // the operator's document of the fleet, which the command is about
+	LoseAny                     // everything: the admin has asked for a reload
 )
 
 // Gently is the query parameter of a reload that the admin has not asked for by name.
 const Gently = "gently"
 
 // Gentle has the values of Gently.
-var Gentle = map[MayLose]string{LoseNothing: "1", LoseRules: "rules"}
+var Gentle = map[MayLose]string{LoseNothing: "1", LoseRules: "rules", LoseDocument: "document"}
 
 // ParseMayLose returns what a reload with this query may take away.
 func ParseMayLose(query url.Values) MayLose {
@@ -33,6 +34,8 @@ func ParseMayLose(query url.Values) MayLose {
 		return LoseAny
 	case query.Get(Gently) == Gentle[LoseRules]:
 		return LoseRules
+	case query.Get(Gently) == Gentle[LoseDocument]:
+		return LoseDocument
 	}
 	return LoseNothing
 }

@@ -149,7 +149,9 @@ func request(ctx context.Context, folder *os.File, file, method, path string, wh
 		},
 	}}
 	var body io.Reader
-	if what != nil {
+	if text, ok := what.(Plain); ok {
+		body = bytes.NewReader(text)
+	} else if what != nil {
 		text, err := json.Marshal(what)
 		if err != nil {
 			return nil, err

@@ -39,9 +39,15 @@ const (
 	// a moment.
 	PhonesLock = "phones.lock"
 
+	// DocumentLock is for writing the operator's document of a fleet, for a moment.
+	DocumentLock = "document.lock"
+
 	// ConnectLock is for connecting the PBX and taking that back. Its holder may ask the agent to take
 	// over the configuration, and so takes it before any other.
 	ConnectLock = "connect.lock"
+
+	// FleetLock is for changing the keys of a fleet, on its hub. It is taken alone.
+	FleetLock = "fleet.lock"
 
 	SendLock    = "send.lock"
 	ReportsLock = "reports.lock"

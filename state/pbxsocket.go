@@ -2,17 +2,7 @@ package state
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"net/http"
-	"os"
-	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // The agent has a second socket in the run folder for the process that watches the PBX, which has
@@ -34,33 +24,5 @@ const maxPBXAnswer = 8 << 20
 // answer into v. It needs no rights but those to connect. The error is a [*NoAgentError] if no agent
 // listens there.
 func TellPBX(ctx context.Context, runDir, path string, wait time.Duration, what, v any) error {
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	folder, err := os.Open(runDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &NoAgentError{}
-	}
-	if err != nil {
-		return &RunDirError{err}
-	}
-	defer folder.Close()
-	response, err := request(ctx, folder, PBXSocket, http.MethodPost, path, what)
-	switch {
-	case errors.Is(err, unix.ENOENT):
-		return &NoAgentError{}
-	case errors.Is(err, unix.ECONNREFUSED):
-		return &NoAgentError{Died: true}
-	case err != nil:
-		return fmt.Errorf("the agent does not answer: %w", err)
-	}
-	defer response.Body.Close()
-	body := io.LimitReader(response.Body, maxPBXAnswer)
-	if response.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(body, 200))
-		return fmt.Errorf("the agent refuses it: %d: %s", response.StatusCode, strings.TrimSpace(string(text)))
-	}
-	if err := json.NewDecoder(body).Decode(v); err != nil {
-		return fmt.Errorf("the agent's answer: %w", err)
-	}
-	return nil
+	return tellSocket(ctx, runDir, PBXSocket, path, wait, what, v, maxPBXAnswer)
 }
