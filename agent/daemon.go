@@ -14,22 +14,24 @@ import (
 // daemon is the running agent. Its loop makes all changes to the kernel, except bans, one after
 // the other. Fetching, watching and answering run beside it.
 type daemon struct {
-	opts    RunOptions
-	hold    *state.AgentHold
-	log     *slog.Logger
-	cfg     config.Config                 // for the loop only
-	shared  atomic.Pointer[config.Config] // the same, for other goroutines
-	state   agentState
-	fetcher *fetcher
-	pasts   map[string]past // the fetcher's own
-	files   *fileWatch
-	metrics *metricsServer
-	reports *reporter
-	asks    chan request  // requests to reload
-	allows  chan request  // requests of "voipbl allow"
-	listed  chan struct{} // a list blocks a phone that has registered
-	trunks  chan struct{} // the PBX is registered elsewhere than before
-	adopted bell          // rung after shared has changed
+	opts     RunOptions
+	hold     *state.AgentHold
+	log      *slog.Logger
+	cfg      config.Config                 // for the loop only
+	shared   atomic.Pointer[config.Config] // the same, for other goroutines
+	state    agentState
+	fetcher  *fetcher
+	pasts    map[string]past // the fetcher's own
+	lists    *lists          // what mirrors of the fleet say
+	files    *fileWatch
+	metrics  *metricsServer
+	reports  *reporter
+	asks     chan request  // requests to reload
+	allows   chan request  // requests of "voipbl allow"
+	listed   chan struct{} // a list blocks a phone that has registered
+	trunks   chan struct{} // the PBX is registered elsewhere than before
+	document chan struct{} // the operator of the fleet has another document
+	adopted  bell          // rung after shared has changed
 
 	agenda   agenda        // when each task is due
 	applyWhy []string      // the reasons for applyTask

@@ -353,7 +353,7 @@ func (d *daemon) ensureRules(ctx context.Context) (*rules.Report, error) {
 	}
 	held := rules.Open(d.cfg, h.Fw, h.Kernel, h.Store)
 	defer held.Close()
-	held.Trunks = exempt.HostPrefixes(d.cfg.Firewall.Trunks, answers.Answers)
+	held.Trunks = exempt.HostPrefixes(exempt.TrunkHosts(d.cfg), answers.Answers)
 	report, warnings, err := trial.SettleAndEnsure(ctx, held, rules.How{Unattended: true, Established: true})
 	d.warn("ensure", warnings)
 	return report, err

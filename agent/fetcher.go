@@ -26,6 +26,7 @@ type fetcher struct {
 	round func(ctx context.Context, job job, tell func(fetched)) // does the work
 	past  func(config.Feed) attempts                             // what is known of earlier attempts
 	times func(config.Feed) feeds.Times
+	lists *lists        // what mirrors of the fleet say; nil: there is no fleet
 	done  chan fetched  // results; closed at the end
 	ended chan struct{} // closed when run no longer reads
 
@@ -43,6 +44,8 @@ type job struct {
 	cfg   config.Config
 	feeds []config.Feed
 	names bool
+
+	mirrored map[string]bool // of these feeds, those to be taken from the fleet's mirror
 }
 
 // fetched is one feed that was fetched, or the names that were resolved.
@@ -81,11 +84,15 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config, ready func()) {
 		tried     map[string]attempts
 		named     namesAsked
 		networkAt time.Time // when the network last changed
+		news      <-chan struct{}
 		awake     time.Time // since when this has run without a gap
 		looked    time.Time
 		finished  = make(chan []fetched)
 		working   = false
 	)
+	if f.lists != nil {
+		news = f.lists.news
+	}
 	for {
 		if !working {
 			tried = f.learn(cfg, tried) // "voipbl sync" may have run meanwhile
@@ -101,6 +108,9 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config, ready func()) {
 			working = true
 			f.setBusy(time.Now(), todo.feeds)
 			for _, feed := range todo.feeds {
+				if todo.mirrored[feed.Name] {
+					continue // which is no attempt at the source, should it fail
+				}
 				a := tried[feed.Name]
 				a.last, a.other = now, false
 				tried[feed.Name] = a
@@ -127,6 +137,9 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config, ready func()) {
 				if a, ok := tried[r.feed]; ok && a.url == r.attempts.url {
 					if r.attempts.failures > 0 { // the state folder may not have the number
 						r.attempts.failures = max(r.attempts.failures, a.failures+1)
+						if r.attempts.success.IsZero() {
+							r.attempts.success = a.success
+						}
 					}
 					tried[r.feed] = r.attempts
 				}
@@ -134,6 +147,7 @@ func (f *fetcher) run(ctx context.Context, cfg config.Config, ready func()) {
 		case cfg = <-f.replaced:
 			tried = f.learn(cfg, tried)
 			named = namesAsked{}
+		case <-news:
 		case <-f.network:
 			networkAt = time.Now().Round(0)
 			named = namesAsked{}
@@ -201,10 +215,16 @@ func (f *fetcher) due(cfg config.Config, tried map[string]attempts, named namesA
 		if feed.URL == "" {
 			continue
 		}
-		at := nextFetch(f.times(feed), tried[feed.Name], now, network, awake)
+		at, mirrored := f.nextOf(cfg, feed, tried[feed.Name], now, network, awake)
 		times[feed.Name] = at
 		if !at.After(now) {
 			todo.feeds = append(todo.feeds, feed)
+			if mirrored {
+				if todo.mirrored == nil {
+					todo.mirrored = make(map[string]bool)
+				}
+				todo.mirrored[feed.Name] = true
+			}
 		} else if at.Before(next) {
 			next = at
 		}
@@ -223,6 +243,20 @@ func (f *fetcher) due(cfg config.Config, tried map[string]attempts, named namesA
 	f.next = times
 	f.mu.Unlock()
 	return todo, next
+}
+
+// nextOf returns when a feed is due, and whether the fleet's mirror is to give its list.
+func (f *fetcher) nextOf(cfg config.Config, feed config.Feed, a attempts, now, network, awake time.Time) (at time.Time, mirrored bool) {
+	times := f.times(feed)
+	source := nextFetch(times, a, now, network, awake)
+	if f.lists == nil || a.last.After(now.Add(clockSlack)) {
+		return source, false
+	}
+	w, waits := f.lists.of(cfg, feed)
+	if waits && a.mirrored {
+		source = later(source, awake.Add(firstWord))
+	}
+	return nextSource(times, a, w, source, now)
 }
 
 func (f *fetcher) setBusy(since time.Time, feeds []config.Feed) {
@@ -265,7 +299,10 @@ func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 	h, unlock, err := d.openFetch(ctx, todo.cfg)
 	if err != nil {
 		for _, f := range todo.feeds {
-			if ctx.Err() == nil {
+			if todo.mirrored[f.Name] && ctx.Err() == nil {
+				m, _ := d.lists.mirrored(f)
+				d.notMirrored(f, m, err) // which is no attempt at the source
+			} else if ctx.Err() == nil {
 				r := feeds.Report{Name: f.Name, State: feeds.Stale, Problem: problem.Of(err)}
 				tell(fetched{feed: f.Name, report: r, attempts: attempts{last: time.Now().Round(0), failures: 1, reason: fetch.Reason(r.Problem.Reason)}})
 			}
@@ -295,8 +332,8 @@ func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 	for _, f := range todo.feeds {
 		group.Go(func() error {
 			begun := time.Now()
-			got := r.Get(ctx, f)
-			if ctx.Err() == nil {
+			got := d.get(ctx, r, h, f, todo.mirrored[f.Name])
+			if got != nil && ctx.Err() == nil {
 				tell(fetched{feed: f.Name, report: got.Report, warnings: got.Warnings, attempts: attemptsAfter(h, f, got.Report, begun), took: time.Since(begun)})
 			}
 			return nil
@@ -306,6 +343,39 @@ func (d *daemon) fetchRound(ctx context.Context, todo job, tell func(fetched)) {
 	if err := end(); err != nil {
 		d.log.Warn(err.Error())
 	}
+}
+
+// get gets a feed from its source, or from the fleet's mirror. It returns nil if the mirror's copy was not
+// taken: then the source is asked when it is due.
+func (d *daemon) get(ctx context.Context, r *feeds.Reader, store *fetch.Store, f config.Feed, mirrored bool) *feeds.Feed {
+	if !mirrored {
+		got := r.Get(ctx, f)
+		if c, err := store.Open(f.Name); err == nil {
+			d.lists.has(f, c.Meta().SHA256)
+			c.Close()
+		}
+		return got
+	}
+	m, ok := d.lists.mirrored(f)
+	if !ok {
+		return nil
+	}
+	got, err := r.GetMirrored(ctx, f, m)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		d.notMirrored(f, m, err)
+		return nil
+	}
+	d.lists.tried(f, m, nil, time.Now())
+	return got
+}
+
+// notMirrored notes that a mirror's copy could not be had or was not believed.
+func (d *daemon) notMirrored(f config.Feed, m feeds.Mirrored, err error) {
+	d.lists.tried(f, m, err, time.Now())
+	d.log.Warn("a list is not taken from the fleet's mirror; its source is asked when it is due", "feed", f.Name, "mirror", m.From, "error", err)
 }
 
 // fetchWait is how long the agent waits for a "voipbl sync": longer than the longest can take.
@@ -346,9 +416,12 @@ func resolveAgain(ctx context.Context, cfg config.Config, store *fetch.Store) fe
 // attemptsAfter returns what is known of a feed after an attempt, even if that could not be
 // written down, so that a full disk does not lead to more requests.
 func attemptsAfter(store *fetch.Store, f config.Feed, r feeds.Report, begun time.Time) attempts {
-	a := attempts{last: begun.Round(0)}
+	past, _ := pastAttempts(store, f)
+	a := attempts{last: begun.Round(0), mirrored: r.Mirror != "", success: begun.Round(0)}
+	if r.Mirror != "" {
+		a.success = past.success
+	}
 	if r.Problem != nil {
-		past, _ := pastAttempts(store, f)
 		a.failures, a.reason, a.success = max(past.failures, 1), fetch.Reason(r.Problem.Reason), past.success
 	}
 	return a
@@ -362,6 +435,7 @@ func pastAttempts(store *fetch.Store, f config.Feed) (a attempts, lasts bool) {
 		return attempts{}, lastingError(err)
 	}
 	a = attempts{last: state.LastAttempt, failures: state.Failures, reason: fetch.Reason(state.Reason), success: state.LastSuccess}
+	a.mirrored = state.Mirror != ""
 	if state.LastError == "" {
 		a.failures, a.reason = 0, ""
 	}

@@ -47,7 +47,7 @@ func TestFailureFromAnotherSource(t *testing.T) {
 // startAgentsRound fetches as the agent does, starting with what is in the state folder.
 func startAgentsRound(t *testing.T, cfg config.Config) (s *sources, end func()) {
 	t.Helper()
-	d := &daemon{cfg: cfg, log: slog.New(slog.DiscardHandler)}
+	d := &daemon{cfg: cfg, lists: newLists(), log: slog.New(slog.DiscardHandler)}
 	d.shared.Store(&cfg)
 	s = newSources(t)
 	_, end = s.startWith(cfg, newFetcher(noSplay, d.past, d.fetchRound))

@@ -12,9 +12,9 @@ import (
 	"github.com/voipbl/voipbl/fetch"
 )
 
-// A fleet is many hosts that fetch one list. The clock is virtual; when each host asks is what
+// A crowd is many hosts that fetch one list. The clock is virtual; when each host asks is what
 // the agent's own scheduler says.
-type fleet struct {
+type crowd struct {
 	feed  config.Feed
 	hosts []member
 	asked []time.Time // the requests of all hosts, sorted
@@ -27,8 +27,8 @@ type member struct {
 }
 
 // newFleet returns hosts that were installed at any moment of the day before begin.
-func newFleet(f config.Feed, hosts int, begin time.Time) *fleet {
-	fl := &fleet{feed: f}
+func newFleet(f config.Feed, hosts int, begin time.Time) *crowd {
+	fl := &crowd{feed: f}
 	for i := range hosts {
 		r := rand.New(rand.NewPCG(uint64(i), 2026))
 		id := fmt.Sprintf("%016x%016x", r.Uint64(), r.Uint64())
@@ -40,7 +40,7 @@ func newFleet(f config.Feed, hosts int, begin time.Time) *fleet {
 }
 
 // pass lets a host fetch until a time, and tells of each fetch.
-func (fl *fleet) pass(i int, to time.Time, tell func(time.Time)) {
+func (fl *crowd) pass(i int, to time.Time, tell func(time.Time)) {
 	m := &fl.hosts[i]
 	for now := m.a.last; ; {
 		at := nextFetch(m.times, m.a, now, time.Time{}, m.awake)
@@ -56,7 +56,7 @@ func (fl *fleet) pass(i int, to time.Time, tell func(time.Time)) {
 }
 
 // run lets all hosts run until a time.
-func (fl *fleet) run(to time.Time) {
+func (fl *crowd) run(to time.Time) {
 	fl.asked = nil
 	for i := range fl.hosts {
 		fl.pass(i, to, func(at time.Time) { fl.asked = append(fl.asked, at) })
@@ -65,7 +65,7 @@ func (fl *fleet) run(to time.Time) {
 }
 
 // peak is the most requests in any window of time, a second.
-func (fl *fleet) peak(window time.Duration) float64 {
+func (fl *crowd) peak(window time.Duration) float64 {
 	most, from := 0, 0
 	for i, at := range fl.asked {
 		for at.Sub(fl.asked[from]) >= window {

@@ -59,7 +59,11 @@ func (d *daemon) logFetch(f fetched) {
 	}
 	p := f.report.Problem
 	if p == nil {
-		d.log.Info("fetched", "feed", f.feed, "state", f.report.State, "entries", f.report.Entries, "seconds", rounded(f.took))
+		args := []any{"feed", f.feed, "state", f.report.State, "entries", f.report.Entries, "seconds", rounded(f.took)}
+		if f.report.Mirror != "" {
+			args = append(args, "mirror", f.report.Mirror)
+		}
+		d.log.Info("fetched", args...)
 		return
 	}
 	words := "feed is not fresh; its last good copy stays in force"

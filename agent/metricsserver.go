@@ -26,6 +26,8 @@ type metricsServer struct {
 	handler http.Handler
 	watch   *blocklist.Watch // for one collection of metrics at a time
 
+	collector *metrics.Collector
+
 	mu     sync.Mutex // for the fields below
 	server *http.Server
 	at     netip.AddrPort
@@ -33,8 +35,9 @@ type metricsServer struct {
 
 func newMetricsServer(d *daemon) *metricsServer {
 	m := &metricsServer{d: d, watch: blocklist.NewWatch(&d.headers)}
+	m.collector = metrics.New(m.status)
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(metrics.New(m.status), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(m.collector, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2}))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {

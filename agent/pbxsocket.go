@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -119,7 +120,7 @@ func letIn(socket, group string) error {
 		return err
 	}
 	if err := unix.Setxattr(socket, "system.posix_acl_access", groupACL(uint32(id)), 0); err != nil {
-		return fmt.Errorf("the group %s cannot be let in to %s: %w", group, state.PBXSocket, err)
+		return fmt.Errorf("the group %s cannot be let in to %s: %w", group, filepath.Base(socket), err)
 	}
 	return nil
 }

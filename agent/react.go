@@ -21,6 +21,7 @@ func (d *daemon) fetched(f fetched) {
 		return
 	}
 	d.logFetch(f)
+	d.lists.fetched()
 	d.state.change(func(s *state.AgentStatus) {
 		s.FetchSeconds = with(s.FetchSeconds, f.feed, f.took.Seconds())
 		if f.report.State == feeds.Fresh || f.report.State == feeds.Unchanged {

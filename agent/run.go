@@ -42,7 +42,7 @@ func Run(ctx context.Context, opts RunOptions) error {
 		return err
 	}
 	defer hold.Release()
-	d := &daemon{hold: hold, opts: opts, log: opts.Log, cfg: cfg, asks: make(chan request), allows: make(chan request), listed: make(chan struct{}, 1), trunks: make(chan struct{}, 1), begun: time.Now(), drift: drift{large: blocklist.CheapHeader}, book: &bans.Book{Cfg: cfg, Strangers: make(map[cidr.Prefix]time.Duration), News: bans.NewNews(time.Now())}}
+	d := &daemon{hold: hold, opts: opts, log: opts.Log, cfg: cfg, lists: newLists(), asks: make(chan request), allows: make(chan request), listed: make(chan struct{}, 1), trunks: make(chan struct{}, 1), document: make(chan struct{}, 1), begun: time.Now(), drift: drift{large: blocklist.CheapHeader}, book: &bans.Book{Cfg: cfg, Strangers: make(map[cidr.Prefix]time.Duration), News: bans.NewNews(time.Now())}}
 	d.shared.Store(&cfg)
 	now := time.Now().UTC().Truncate(time.Second)
 	d.state.now = state.AgentStatus{
@@ -74,19 +74,26 @@ func Run(ctx context.Context, opts RunOptions) error {
 // more; STOPPING goes to systemd; the parts beside the loop end; what serve opened is closed.
 func (d *daemon) serve(ctx context.Context, start *starting) error {
 	d.fetcher = newFetcher(feeds.TimesOf, d.past, d.fetchRound)
+	d.fetcher.lists = d.lists
 	d.reports = newReporter(d.sendReports)
 	d.files = &fileWatch{}
 	d.watchFiles(ctx, time.Now())
 	d.host = host.Addresses()
 	banned := bans.NewServer(func() config.Config { return *d.shared.Load() }, d.book)
 	phones, attackers := d.phones(), newAttackers(d)
-	var asked, pbx *control
+	var asked, pbx, fleet *control
 	if err := start.try(ctx, func() (err error) { asked, err = d.listen(banned, phones); return err }, isLasting); err != nil {
 		d.files.close()
 		return err
 	}
 	if err := start.try(ctx, func() (err error) { pbx, err = d.listenToPBX(banned, attackers, phones); return err }, isLasting); err != nil {
 		asked.close()
+		d.files.close()
+		return err
+	}
+	if err := start.try(ctx, func() (err error) { fleet, err = d.listenToFleet(banned); return err }, isLasting); err != nil {
+		asked.close()
+		pbx.close()
 		d.files.close()
 		return err
 	}
@@ -97,6 +104,7 @@ func (d *daemon) serve(ctx context.Context, start *starting) error {
 	beside, running := startParts(besides,
 		part{"the agent's socket", asked.run},
 		part{"the socket for what watches the PBX", pbx.run},
+		part{"the socket for the fleet", fleet.run},
 		part{"bans", banned.Run},
 		part{"attackers to report", attackers.run},
 		part{"fetching", func(ctx context.Context, ready func()) error { d.fetcher.run(ctx, cfg, ready); return nil }},
@@ -175,6 +183,8 @@ func (d *daemon) loop(ctx context.Context, news, hostNews <-chan struct{}) error
 			d.phoneListed(time.Now())
 		case <-d.trunks:
 			d.trunksChanged(ctx)
+		case <-d.document:
+			d.documentChanged(ctx)
 		case f, open := <-d.fetcher.done:
 			if open {
 				d.fetched(f)

@@ -56,6 +56,7 @@ type attempts struct {
 	success  time.Time    // the last attempt that did not fail
 	reason   fetch.Reason // why the last one failed
 	other    bool         // the copy is from another source than the configured one
+	mirrored bool         // the last success was by a mirror of the fleet
 }
 
 // nextFetch returns when a feed is to be fetched next: at the next time of its schedule after

@@ -18,14 +18,51 @@ import (
 
 // agentState is an AgentStatus that several goroutines write and read.
 type agentState struct {
-	mu  sync.Mutex
-	now state.AgentStatus
+	mu     sync.Mutex
+	now    state.AgentStatus
+	serial uint64 // another one whenever the status of the host may have changed: see mark
+	told   bell   // rung then
+
+	ahead time.Duration // of the clock to this host's uptime, by which the times of now are
 }
 
 func (s *agentState) change(change func(*state.AgentStatus)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.restate(clockAhead())
+	before := markOf(&s.now)
 	change(&s.now)
+	if markOf(&s.now) != before {
+		s.serial++
+		s.told.ring()
+	}
+}
+
+// next returns the serial of the status, and a channel that is closed when there is another one.
+func (s *agentState) next() (serial uint64, more <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.serial, s.told.next()
+}
+
+// mark is what of the agent's status tells that the status of the host may be another one.
+type mark struct {
+	repairs, applies       int
+	applied, loaded        time.Time
+	apply, config, refused string
+}
+
+func markOf(s *state.AgentStatus) mark {
+	text := func(p *problem.Problem) string {
+		if p == nil {
+			return ""
+		}
+		return p.Error
+	}
+	return mark{
+		s.Repairs.Rules + s.Repairs.Sets, s.Applies.Written + s.Applies.Failed, s.Applied, s.ConfigLoaded,
+		text(s.ApplyError), text(s.ConfigError), text(s.DocumentRefused),
+	}
 }
 
 // get returns a copy. It can be read without the lock, since writers replace its maps and slices
@@ -33,6 +70,7 @@ func (s *agentState) change(change func(*state.AgentStatus)) {
 func (s *agentState) get() state.AgentStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.restate(clockAhead())
 	return s.now
 }
 

@@ -57,6 +57,7 @@ var remedies = map[error]string{
 	ErrPermission:   "run it as root, or give it CAP_NET_ADMIN in the host's own user namespace",
 	ErrNotFound:     "run \"voipbl sync\" to create it",
 	errExists:       "another program creates sets of our names at the same time: find it, or choose another name with \"set:\"",
+	errExistsOrGone: "run \"voipbl sync\", which looks again: another program has made or removed a set of that name meanwhile",
 	errNoIPSet:      "load it with \"modprobe ip_set ip_set_hash_net\"; on Ubuntu's small kernels the modules are in linux-modules-extra; in a container, load it on the host",
 	errNoType:       "load it with \"modprobe ip_set_hash_net\"; it needs Linux 3.10 or later",
 	errBusy:         "take out the rule or list that uses it (\"iptables-save | grep match-set\", \"ipset list\"); if there is none, try again",

@@ -179,6 +179,7 @@ func TestTroubles(t *testing.T) {
 	silent, c := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		close(asked)
 		<-r.Context().Done()
+		panic(http.ErrAbortHandler) // to return would be to answer
 	})
 	cut, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, _ := w.(http.Hijacker).Hijack()

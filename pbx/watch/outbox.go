@@ -51,9 +51,22 @@ func worse(a, b timed) int {
 	return cmp.Or(cmp.Compare(b.For, a.For), cmp.Compare(b.Failures, a.Failures))
 }
 
+// worstFirst sorts bans, and keeps the worst of each source only: of two bans of one address, the one
+// that is made last is in force, and it must not be the one that knows less.
+func worstFirst(all []timed) []timed {
+	slices.SortStableFunc(all, worse)
+	seen := make(map[netip.Prefix]bool, len(all))
+	return slices.DeleteFunc(all, func(b timed) bool {
+		source, _ := b.Addr.Prefix(min(b.Addr.BitLen(), pbx.SourceBits6))
+		again := seen[source]
+		seen[source] = true
+		return again
+	})
+}
+
 // leaveOut leaves out the least of too many bans. Whoever goes on will be banned later.
 func (o *outbox) leaveOut() {
-	slices.SortStableFunc(o.bans, worse)
+	o.bans = worstFirst(o.bans)
 	o.bans = o.bans[:min(len(o.bans), mostBans)]
 }
 
@@ -176,8 +189,7 @@ func (o *outbox) takeBans(now time.Time) (all []timed) {
 		}
 	}
 	o.bans, o.why = nil, ""
-	slices.SortStableFunc(all, worse)
-	return all
+	return worstFirst(all)
 }
 
 // putBack puts bans in that the agent has not made, and why.

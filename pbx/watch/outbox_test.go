@@ -55,3 +55,26 @@ func TestOutboxBounds(t *testing.T) {
 		t.Errorf("%d bans of half a second, which the agent does not make", len(late))
 	}
 }
+
+// TestOutboxOneEach: a source that is banned twice at once, the second time because it is proved, has the
+// ban that says so, and only that one.
+func TestOutboxOneEach(t *testing.T) {
+	o := newOutbox()
+	for _, b := range []detect.Ban{
+		{Addr: netip.MustParseAddr("8.8.8.8"), For: 10 * time.Minute, Reason: "3 wrong passwords in 2 s, not proved"},
+		{Addr: netip.MustParseAddr("2a00:1::7"), For: 10 * time.Minute, Proved: true, Reason: "2 wrong passwords in 2 s, proved"},
+		{Addr: netip.MustParseAddr("8.8.8.8"), For: 10 * time.Minute, Proved: true, Reason: "3 wrong passwords in 2 s, proved"},
+		{Addr: netip.MustParseAddr("2a00:1::8"), For: time.Hour, Reason: "9 wrong passwords in 3 s, not proved"},
+	} {
+		o.take(b, time.Now())
+	}
+	var got []string
+	for _, b := range o.takeBans(time.Now()) {
+		got = append(got, b.Addr.String()+" "+b.Evidence)
+	}
+	want := []string{"2a00:1::7 2 wrong passwords in 2 s, proved", "8.8.8.8 3 wrong passwords in 2 s, proved"}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
