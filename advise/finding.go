@@ -91,8 +91,10 @@ const (
 	StateFolder      = "state-folder"    // the state folder cannot be written to
 	RunFolder        = "run-folder"      // the run folder cannot be written to
 	AllowTrouble     = "allow-trouble"   // the list of "voipbl allow" is damaged or not kept
+	FleetDocument    = "fleet-document"  // the document of the fleet's operator cannot be read, or the hub's is refused
 	PhoneTrouble     = "phone-trouble"   // registered phones or trunks cannot be read or not be written down, or rules cannot use their set
 	PBXUnwatched     = "pbx-unwatched"   // the PBX is not watched as configured
+	FleetTrouble     = "fleet-trouble"   // this host and the others of the fleet do not know of each other's bans
 	PBXUnproved      = "pbx-unproved"    // wrong passwords over UDP are not proved
 	BothBan          = "both-ban"        // fail2ban and voipbl ban the same attackers
 	NobodyBans       = "nobody-bans"     // nobody bans who guesses passwords at Asterisk

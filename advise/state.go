@@ -48,12 +48,22 @@ func (d *doctor) state() {
 	if p := s.PhonesProblem; p != nil {
 		d.note(PhoneTrouble, Warning, p.Remedy, "a registered phone or a trunk may be blocked or limited", "%s", p.Error)
 	}
+	if doc := s.FleetDocument; doc != nil {
+		for _, p := range doc.Problems {
+			d.note(FleetDocument, Warning, p.Remedy, "what the operator of the fleet has said may not count here", "%s", p.Error)
+		}
+	}
 	for _, p := range s.PBXProblems {
 		why := unwatched
 		if p.Reason == blocklist.ReasonCopies {
 			why = "the manager interface alone does not prove wrong passwords over UDP: bans are for ten minutes at a time, and not reported"
 		}
 		d.note(PBXUnwatched, Warning, p.Remedy, why, "%s", p.Error)
+	}
+	if s.Fleet != nil {
+		for _, p := range s.Fleet.Problems {
+			d.note(FleetTrouble, Warning, p.Remedy, "what other hosts of the fleet learn of attackers does not count here, or they do not learn what this one does", "%s", p.Error)
+		}
 	}
 	for _, text := range d.Unconnected {
 		d.note(PBXUnwatched, Warning, "voipbl pbx connect, which says what is missing", unwatched, "%s", text)
@@ -129,7 +139,7 @@ func (d *doctor) feeds() {
 			d.note(FeedTrouble, Warning, remedy, "it counts from the next sync on", "the list %s %s", f.Name, d.Status.NeverWords(f))
 		case f.Stale:
 			d.note(StaleFeed, Problem, remedy, "attackers seen since then are not on it",
-				"the list %s is stale: it was last fetched at %s%s", f.Name, f.LastSuccess.Local().Format(time.DateTime), why)
+				"the list %s%s is stale: it was last fetched at %s%s", f.Name, f.By(), f.LastSuccess.Local().Format(time.DateTime), why)
 		case f.Held != nil:
 			d.note(FeedTrouble, Warning, "look at the list; \"voipbl sync --force\" believes it", "the last good copy stays in force meanwhile",
 				"a new list of %s waits to be believed%s", f.Name, why)

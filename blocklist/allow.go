@@ -33,7 +33,7 @@ type AllowOptions struct {
 // Allowed is one host that is never blocked because an admin has said so.
 type Allowed struct {
 	Host   string    `json:"host"`   // an address, a network or a name
-	Source string    `json:"source"` // "voipbl allow", or the key of the configuration
+	Source string    `json:"source"` // "voipbl allow", the key of the configuration, or "allow of the fleet"
 	At     time.Time `json:"at,omitzero"`
 	Until  time.Time `json:"until,omitzero"` // by the wall clock; zero: until Disallow
 	Reason string    `json:"reason,omitempty"`
@@ -416,18 +416,18 @@ func freeFromSets(ctx context.Context, cfg config.Config, kernel *ipsetsync.Kern
 }
 
 // ReadAllowedHosts returns the hosts that an admin has allowed, by hand or in the
-// configuration. The notes say what is wrong with the list.
+// configuration, or the operator of the fleet. The notes say what is wrong with the list.
 func ReadAllowedHosts(ctx context.Context, cfg config.Config) (all []Allowed, notes []string, err error) {
 	all = []Allowed{}
 	b := exempt.ReadAllowed(cfg, state.Clock())
-	exempt, err := bans.ExemptNow(ctx, cfg)
+	spared, err := bans.ExemptNow(ctx, cfg)
 	if err != nil {
 		return all, b.Notes, err
 	}
 	for _, e := range b.List.Entries {
 		a := allowedOf(e)
 		if e.Host.Name != "" {
-			a.Addresses = exempt.AddressesOf(e.Host.Name)
+			a.Addresses = spared.AddressesOf(e.Host.Name)
 		}
 		all = append(all, a)
 	}
@@ -435,13 +435,16 @@ func ReadAllowedHosts(ctx context.Context, cfg config.Config) (all []Allowed, no
 		for _, h := range hosts {
 			a := Allowed{Host: h.String(), Source: source}
 			if h.Name != "" {
-				a.Addresses = exempt.AddressesOf(h.Name)
+				a.Addresses = spared.AddressesOf(h.Name)
 			}
 			all = append(all, a)
 		}
 	}
 	add("allow", cfg.Allow)
 	add("trunks", cfg.Firewall.Trunks)
+	for _, w := range exempt.OfFleet(cfg) {
+		add(w.Reason, w.Hosts)
+	}
 	for _, p := range cfg.Firewall.LocalNetworks {
 		all = append(all, Allowed{Host: p.String(), Source: "local_networks"})
 	}

@@ -50,7 +50,8 @@ type CheckReport struct {
 // Listing is a line of a feed's copy that names the address.
 type Listing struct {
 	Feed   string `json:"feed"`
-	File   string `json:"file"` // URL or file
+	File   string `json:"file"`             // URL or file
+	Mirror string `json:"mirror,omitempty"` // the host of the fleet that has fetched the list for this one
 	Line   int    `json:"line"`
 	Text   string `json:"text"`
 	Prefix string `json:"prefix"`
@@ -181,13 +182,14 @@ func ParseQuery(s string) (netip.Prefix, error) {
 // checkFeed finds the lines of a feed's last good copy that name a query.
 func checkFeed(cfg config.Config, store *fetch.Store, name string, queries []netip.Prefix, reports []CheckReport) error {
 	policy := feeds.PolicyOf(cfg.Limits)
+	past, _ := store.State(name) // without it, the mirror is not named
 	return feeds.EachLine(store, name, func(part fetch.Part, sc *cidr.Scanner) {
 		for _, p := range sc.Prefixes() {
 			for i, q := range queries {
 				if !p.Overlaps(cidr.FromNetip(q)) || len(reports[i].Listed) == maxListings {
 					continue
 				}
-				l := Listing{Feed: name, File: part.Name, Line: sc.Line(), Text: string(sc.Text()), Prefix: p.String()}
+				l := Listing{Feed: name, File: part.Name, Mirror: past.Mirror, Line: sc.Line(), Text: string(sc.Text()), Prefix: p.String()}
 				if policy.TooWide(sc.Prefixes()) {
 					l.Reject = cidr.TooWide.String()
 				}

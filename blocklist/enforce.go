@@ -14,6 +14,7 @@ import (
 	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/firewall"
+	"github.com/voipbl/voipbl/fleet/docfile"
 	"github.com/voipbl/voipbl/hits"
 	"github.com/voipbl/voipbl/impact"
 	"github.com/voipbl/voipbl/internal/memory"
@@ -99,6 +100,7 @@ func (e *Enforcement) Run(ctx context.Context, report *SyncReport, watch *state.
 	watch.Lap("kernel state")
 	if !e.dryRun {
 		report.Warnings = append(report.Warnings, exempt.SettleAllowed(ctx, e.Cfg, e.verb)...)
+		docfile.Keep(ctx, e.Cfg, e.verb, state.LookWait) // status says what is not written down
 	}
 	// As late as possible, so that people who have logged in meanwhile are protected.
 	protected, err := exempt.GatherWith(e.Cfg, e.answers, processes.SessionPeers())

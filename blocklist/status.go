@@ -69,6 +69,11 @@ type Status struct {
 	// PBXProblems is why the PBX is not watched as configured.
 	PBXProblems []*problem.Problem `json:"pbx_problems,omitempty"`
 
+	Fleet *FleetStatus `json:"fleet,omitempty"` // if this host is in one
+
+	// FleetDocument is the operator's document; nil without a fleet or its key.
+	FleetDocument *DocumentStatus `json:"fleet_document,omitempty"`
+
 	watch      *link.Reported // what the watcher has told; nil if it does not run
 	watchWords string
 
@@ -184,6 +189,7 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	s.Unprotected, s.Names, s.AllowedProblem = protected.Unprotected, protected.Names, protected.AllowedProblem
 	s.PBXProblems, s.watch = pbxProblems(cfg, agent, agentError, now), heard(cfg.PBX, agent, now)
 	s.watchWords = watchWords(cfg.PBX, agent, now)
+	s.FleetDocument = documentStatus(cfg, version, agent)
 	s.Trunks = len(known.ReadTrunks(cfg).All)
 	phones, unreadable := known.Read(cfg)
 	s.Phones, s.Spread, s.PhonesProblem = len(phones.Phones), phones.Spread(), cmp.Or(unreadable, foreignPhones(cfg, kernel), known.Unkept(cfg))
@@ -207,6 +213,7 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	s.bansUnkept, s.bansLost = bans.UnkeptBans(cfg), bans.LostBans(cfg)
 	banned, notes, err := bans.Read(cfg)
 	s.Bans, s.banNotes, s.bansUnread = len(banned), notes, problem.If(err)
+	s.Fleet = fleetStatus(cfg.Fleet, agent, agentError, ofFleet(banned), now)
 	s.Spared = slices.DeleteFunc(s.Spared, func(c impact.Spared) bool {
 		return slices.ContainsFunc(banned, func(b bans.Ban) bool { return b.Prefix.Contains(c.Address) })
 	})

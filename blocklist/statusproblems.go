@@ -72,6 +72,16 @@ func (s *Status) judge() {
 	for _, p := range s.PBXProblems {
 		s.Add(p)
 	}
+	if s.Fleet != nil {
+		for _, p := range s.Fleet.Problems {
+			s.Add(p)
+		}
+	}
+	if d := s.FleetDocument; d != nil {
+		for _, p := range d.Problems {
+			s.Add(p)
+		}
+	}
 	s.Add(s.OtherNames())
 	s.Add(s.StateFolder)
 	s.Add(s.RunFolder)
@@ -144,7 +154,7 @@ func (s *Status) judgeFeed(f feeds.Status) {
 	case f.Stale && f.Never(), f.Problem != nil && f.Untried():
 		s.problem(remedy, "feed %s %s%s", f.Name, s.NeverWords(f), why)
 	case f.Stale:
-		s.problem(remedy, "feed %s is STALE: no success for three times its interval%s", f.Name, why)
+		s.problem(remedy, "feed %s%s is STALE: no success for three times its interval%s", f.Name, f.By(), why)
 	case f.Held != nil:
 		s.problem(remedy, "feed %s: a new list waits to be believed%s", f.Name, why)
 	case f.Problem != nil:

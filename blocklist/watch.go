@@ -109,6 +109,8 @@ func (w *Watch) status(ctx context.Context, cfg config.Config, version string, n
 		}
 	}
 	s.Bans = book.Active()
+	s.PBXProblems = pbxProblems(cfg, agent, nil, now)
+	s.Fleet = fleetStatus(cfg.Fleet, agent, nil, book.OfFleet(), now)
 	s.judgeProtected()
 	return s, nil
 }

@@ -38,11 +38,11 @@ func New(read func() (*blocklist.Status, config.Config, error)) *Collector {
 	return &Collector{read: read}
 }
 
-// status returns what was read, at most [every] ago.
-func (c *Collector) status() (*blocklist.Status, config.Config, error) {
+// Status returns what was read, at most so long ago, and the configuration in force then.
+func (c *Collector) Status(age time.Duration) (*blocklist.Status, config.Config, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.last != nil && time.Since(c.lastAt) < every {
+	if c.last != nil && time.Since(c.lastAt) < age {
 		return c.last, c.cfg, nil
 	}
 	s, cfg, err := c.read()
@@ -80,6 +80,7 @@ var (
 	metricFailures  = metric("feed_failures", "Failures of a feed in a row.", "feed")
 	metricStale     = metric("feed_stale", "1 if a feed had no success for three times its interval.", "feed")
 	metricHeld      = metric("feed_held", "1 if a new list of a feed waits to be believed.", "feed")
+	metricMirrored  = metric("feed_mirrored", "1 if a mirror of the fleet has fetched the list of a feed, 0 if this host has.", "feed")
 	metricWaiting   = metric("lists_held", "1 if newer lists wait, since they would cut off somebody who has a call or a TCP connection (on_impact: hold).")
 	metricSpared    = metric("spared_addresses", "Addresses on lists that are not blocked while their calls go on (on_impact: protect).")
 	metricChanged   = metric("feed_content_changed_timestamp_seconds", "When what a feed from the network lists last changed.", "feed")
@@ -109,13 +110,26 @@ var (
 	metricAskedFor = metric("pbx_bans_total", "Bans that what the PBX sees has led to. Those of exempt addresses are refused.")
 )
 
+// Metrics of a host in a fleet.
+var (
+	metricFleetOK        = metric("fleet_ok", "0 if this host and the others of the fleet do not know of each other's bans as configured.")
+	metricFleetConnected = metric("fleet_connected", "1 if this host is connected to the hub of the fleet.")
+	metricFleetHeardAt   = metric("fleet_heard_timestamp_seconds", "When the process that talks with the hub has last told how it is.")
+	metricFleetBans      = metric("fleet_bans", "Bans of other hosts that are in force here.")
+	metricFleetHosts     = metric("fleet_hosts", "Other hosts that have said their bans.")
+	metricFleetHeard     = metric("fleet_heard_bans", "Bans that other hosts have said.")
+	metricFleetBelieved  = metric("fleet_believed_bans", "Addresses whose bans by others count here.")
+	metricFleetUnsaid    = metric("fleet_unsaid_bans", "Bans of this host that the hub does not have yet.")
+	metricFleetIgnored   = metric("fleet_ignored_messages_total", "Messages that were not understood.")
+)
+
 // Describe is part of [prometheus.Collector]. It describes nothing, since the metrics depend on
 // the configuration.
 func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect is part of [prometheus.Collector].
 func (c *Collector) Collect(out chan<- prometheus.Metric) {
-	s, cfg, err := c.status()
+	s, cfg, err := c.Status(every)
 	if err != nil {
 		out <- prometheus.NewInvalidMetric(metricProtected, err)
 		return
@@ -151,6 +165,7 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		gauge(metricStale, one(f.Stale), f.Name)
 		gauge(metricHeld, one(f.Held != nil), f.Name)
 		gauge(metricFrozen, one(f.Frozen), f.Name)
+		gauge(metricMirrored, one(f.Mirror != ""), f.Name)
 		if l := s.Stopped[f.Name]; l != nil {
 			counter(metricStopped, float64(l.Packets), f.Name)
 			counter(metricOnly, float64(l.Only), f.Name)
@@ -190,6 +205,27 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 			sendPBX(r, gauge, counter)
 		}
 	}
+	if s.Fleet != nil {
+		sendFleet(s, gauge, counter)
+	}
+}
+
+// sendFleet sends how it is with the fleet.
+func sendFleet(s *blocklist.Status, gauge, counter func(*prometheus.Desc, float64, ...string)) {
+	gauge(metricFleetOK, one(len(s.Fleet.Problems) == 0))
+	gauge(metricFleetBans, float64(s.Fleet.Bans))
+	r := s.Agent.Fleet
+	if r == nil {
+		gauge(metricFleetConnected, 0)
+		return
+	}
+	gauge(metricFleetConnected, one(s.Fleet.Connected))
+	gauge(metricFleetHeardAt, unixSeconds(r.At))
+	gauge(metricFleetHosts, float64(r.Health.Hosts))
+	gauge(metricFleetHeard, float64(r.Health.Heard))
+	gauge(metricFleetBelieved, float64(r.Health.Believed))
+	gauge(metricFleetUnsaid, float64(r.Health.Unsaid))
+	counter(metricFleetIgnored, float64(r.Health.Ignored))
 }
 
 // sendPBX sends what the process that watches the PBX has told. It counts since it was started.

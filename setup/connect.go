@@ -391,7 +391,7 @@ func (c *connecting) watcher(ctx context.Context) error {
 		return nil
 	}
 	if c.Off {
-		_, said, err := probe.Run(ctx, "systemctl", "disable", "--now", watcherUnit)
+		_, said, err := probe.Change(ctx, "systemctl", "disable", "--now", watcherUnit)
 		if err != nil && !strings.Contains(said, "does not exist") && !strings.Contains(said, "not loaded") {
 			return err
 		}
@@ -400,10 +400,10 @@ func (c *connecting) watcher(ctx context.Context) error {
 	if _, err := user.Lookup(link.User); err != nil {
 		return fmt.Errorf("there is no user %s, whom the watcher runs as: systemd-sysusers voipbl.conf, or reinstall the package", link.User)
 	}
-	if _, _, err := probe.Run(ctx, "systemctl", "enable", watcherUnit); err != nil {
+	if _, _, err := probe.Change(ctx, "systemctl", "enable", watcherUnit); err != nil {
 		return err
 	}
-	_, _, err := probe.Run(ctx, "systemctl", "restart", watcherUnit)
+	_, _, err := probe.Change(ctx, "systemctl", "restart", watcherUnit)
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/feeds"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/screen"
@@ -63,8 +64,11 @@ func Check(on *screen.Screen, r blocklist.CheckReport) {
 	}
 	for _, l := range r.Listed {
 		note := ""
+		if l.Mirror != "" {
+			note = ", " + feeds.Via(l.Mirror)
+		}
 		if l.Reject != "" {
-			note = " (not in force: " + l.Reject + ")"
+			note += " (not in force: " + l.Reject + ")"
 		}
 		fmt.Fprintf(on.Out, "  listed by %s, %s line %d: %q%s\n", l.Feed, screen.Clean(l.File), l.Line, screen.Shorten(l.Text, 60), note)
 	}
@@ -73,6 +77,9 @@ func Check(on *screen.Screen, r blocklist.CheckReport) {
 	}
 	for _, b := range r.Bans {
 		fmt.Fprintf(on.Out, "  banned here: %s%s%s\n", screen.Prefix(b.Prefix), Until(b), Reason(b.Why()))
+	}
+	if i := slices.IndexFunc(r.Bans, func(b bans.Ban) bool { return b.Reason == bans.FleetReason }); i >= 0 {
+		fmt.Fprintf(on.Out, "  \"voipbl unban %s\" ends that here, and keeps the fleet off it for a day\n", screen.Prefix(r.Bans[i].Prefix))
 	}
 	if r.BanSet != "" {
 		left := "without an end"

@@ -158,11 +158,26 @@ func printAgent(on *screen.Screen, s *blocklist.Status, now time.Time) {
 	if words := s.WatchWords(); words != "" {
 		t.Row("PBX", words)
 	}
+	if f := s.Fleet; f != nil {
+		t.Row("fleet", screen.Clean(f.Words()))
+	}
+	if d := s.FleetDocument; d != nil {
+		t.Row("document", documentWords(d))
+	}
 	if r := s.Reports; r != nil {
 		t.Row("reports", Reports(r, now))
 	}
 	t.Print(on.Out)
 	fmt.Fprintln(on.Out)
+}
+
+// documentWords says what the operator's document of the fleet allows.
+func documentWords(d *blocklist.DocumentStatus) string {
+	if d.Serial == 0 {
+		return "none of the fleet's operator has come yet"
+	}
+	return fmt.Sprintf("of the fleet's operator, serial %d of %s: %s and %s exempt", d.Serial, d.At.Local().Format(time.DateTime),
+		screen.Plural(d.Allow, "host", "hosts"), screen.Plural(d.Trunks, "trunk", "trunks"))
 }
 
 // droppedWords says how many packets the rules have dropped, since when, and how fast.
@@ -212,7 +227,10 @@ func feedWords(f feeds.Status) string {
 		words = append(words, "frozen")
 	}
 	if len(words) == 0 {
-		return "ok"
+		words = append(words, "ok")
+	}
+	if f.Mirror != "" {
+		words = append(words, feeds.Via(f.Mirror))
 	}
 	return strings.Join(words, ", ")
 }
