@@ -25,7 +25,7 @@ const reference = "/usr/share/voipbl/voipbl.yaml"
 
 var files = []note{
 	{"/etc/voipbl/voipbl.yaml", "The configuration; see voipbl.yaml(5). Without it the defaults hold.",
-		append([]string{"reload", "config", "migrate", "remove", "pbx"}, withState...)},
+		append([]string{"reload", "config", "migrate", "remove", "pbx", "fleet"}, withState...)},
 	{reference, "A commented configuration with every key and its default. Nothing reads it.", []string{"config", "setup"}},
 	{"/etc/voipbl/blocklist.d", "Lists of your own, one address, network or range to a line. What follows an address on its line is a comment.",
 		[]string{"sync", "check", "run", "setup"}},
@@ -34,6 +34,7 @@ var files = []note{
 	{"/etc/default/voipbl", "The environment of voipbl.service, such as HTTPS_PROXY. It need not be there.", []string{"run"}},
 	{"voipbl.service", "The agent, \"voipbl run\", as a unit of systemd(1).", []string{"run", "reload"}},
 	{"voipbl-pbx.service", "The unit that watches the PBX, \"voipbl pbx run\", as a user without rights.", []string{"pbx", "run"}},
+	{"voipbl-fleet.service", "The unit that shares bans with the fleet, \"voipbl fleet run\", as a user without rights.", []string{"fleet", "run"}},
 	{"voipbl-sets.service", "The unit that puts the sets in place early at boot, before rules that name them are loaded.", []string{"run"}},
 }
 
