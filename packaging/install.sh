@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")"
 dest=${1:-}
 install -D -m 755 ../bin/voipbl "$dest/usr/sbin/voipbl"
-for unit in voipbl.service voipbl-sets.service voipbl-no-mounts.service voipbl-pbx.service; do
+for unit in voipbl.service voipbl-sets.service voipbl-no-mounts.service voipbl-pbx.service voipbl-fleet.service voipbl-hub.service; do
 	install -D -m 644 "systemd/$unit" "$dest/lib/systemd/system/$unit"
 done
 install -D -m 755 systemd/voipbl-generator "$dest/lib/systemd/system-generators/voipbl"

@@ -25,7 +25,7 @@ const (
 	alertsTest    = "prometheus/voipbl-alerts.test.yml"
 )
 
-// served are the agent's own metrics. People build on them: names are added, and
+// served are the metrics that the agent serves, and those of the hub of a fleet in a file (voipbl_hub_…). People build on them: names are added, and
 // never changed.
 var served = []string{
 	"voipbl_applied_timestamp_seconds",
@@ -52,6 +52,23 @@ var served = []string{
 	"voipbl_feed_rejected_lines",
 	"voipbl_feed_stale",
 	"voipbl_feed_stopped_packets_total",
+	"voipbl_fleet_bans",
+	"voipbl_fleet_believed_bans",
+	"voipbl_fleet_connected",
+	"voipbl_fleet_heard_bans",
+	"voipbl_fleet_heard_timestamp_seconds",
+	"voipbl_fleet_hosts",
+	"voipbl_fleet_ignored_messages_total",
+	"voipbl_fleet_ok",
+	"voipbl_fleet_unsaid_bans",
+	"voipbl_hub_host_bans",
+	"voipbl_hub_host_list_age_seconds",
+	"voipbl_hub_host_needs_look",
+	"voipbl_hub_host_protected",
+	"voipbl_hub_host_seen_timestamp_seconds",
+	"voipbl_hub_hosts",
+	"voipbl_hub_looked_timestamp_seconds",
+	"voipbl_hub_ok",
 	"voipbl_lists_held",
 	"voipbl_pbx_bans_total",
 	"voipbl_pbx_dropped_events_total",
@@ -236,7 +253,7 @@ func TestAlerts(t *testing.T) {
 	want := []string{
 		"VoipblNotProtected", "VoipblDown", "VoipblFeedStale", "VoipblFeedHeld", "VoipblListsHeld", "VoipblFeedFrozen",
 		"VoipblDriftRepeated", "VoipblFamilyNotProtected", "VoipblConfigRefused", "VoipblRulesOnTrial", "VoipblApplyFailing",
-		"VoipblPBXNotWatched",
+		"VoipblPBXNotWatched", "VoipblFleetTrouble", "VoipblFleetHostNotProtected", "VoipblFleetHostNeedsLook", "VoipblHubTrouble", "VoipblHubNotLooked",
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -75,6 +75,7 @@ func (p *pbx) put(name, text string) {
 // attackers are banned, by a service without rights; also after each part was restarted. Removed, nothing
 // of it is left in Asterisk's files.
 func TestAsterisk(t *testing.T) {
+	t.Parallel()
 	p := &pbx{testhost.BootBeside(t, testasterisk.Root(t), "/srv/asterisk"), t}
 	p.copyDebs()
 	p.wire()

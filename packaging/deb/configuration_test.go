@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/internal/testhost"
+	"github.com/voipbl/voipbl/internal/testshare"
 )
 
 const (
@@ -23,8 +24,10 @@ const (
 // and without a terminal. No upgrade asks, fails, loses a change or leaves another file beside
 // it.
 func TestConfiguration(t *testing.T) {
-	for _, suite := range []string{testhost.Debian12, testhost.Debian13} {
+	t.Parallel()
+	for _, suite := range testshare.Every(t, 2, []string{testhost.Debian12, testhost.Debian13}) {
 		t.Run(suite, func(t *testing.T) {
+			t.Parallel()
 			p := bootSuite(t, suite)
 			p.copyDebs()
 			p.variants()

@@ -10,6 +10,7 @@ import (
 // TestRemovalDisconnects: prerm has voipbl taken out of Asterisk's files, passes on what is left to do, and
 // says that Asterisk is still connected only where it is, and that it was only where it was.
 func TestRemovalDisconnects(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, lines string
 		code        int

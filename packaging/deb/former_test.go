@@ -9,6 +9,7 @@ import (
 // TestRemovalKnowsFormerNames: postrm also reports saved rules that name sets from before a
 // renaming, although "voipbl remove" forgets these names first. After a purge the watcher's user is gone, too.
 func TestRemovalKnowsFormerNames(t *testing.T) {
+	t.Parallel()
 	// A stand-in for "voipbl remove" forgets the names; the folders are the script's own.
 	out, err := exec.Command("unshare", "-m", "sh", "-ec", `
 		for d in /etc /run /var/lib; do mount -t tmpfs none $d; done
@@ -24,10 +25,10 @@ func TestRemovalKnowsFormerNames(t *testing.T) {
 		[ ! -e /run/voipbl/set-names.json ]
 		sh ./postrm remove
 		[ ! -e /run/voipbl ]
-		printf 'root:x:0:0::/root:/bin/sh\nvoipbl-pbx:x:999:999::/:/usr/sbin/nologin\n' >/etc/passwd
-		printf 'root:x:0:\nvoipbl-pbx:x:999:\n' >/etc/group
+		printf 'root:x:0:0::/root:/bin/sh\nvoipbl-pbx:x:999:999::/:/usr/sbin/nologin\nvoipbl-fleet:x:998:998::/:/usr/sbin/nologin\n' >/etc/passwd
+		printf 'root:x:0:\nvoipbl-pbx:x:999:\nvoipbl-fleet:x:998:\n' >/etc/group
 		sh ./postrm purge
-		if grep voipbl-pbx /etc/passwd /etc/group; then exit 1; fi
+		if grep -E 'voipbl-(pbx|fleet)' /etc/passwd /etc/group; then exit 1; fi
 		grep -q ^root: /etc/passwd`).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -11,6 +11,7 @@ import (
 // TestInstall follows the package through its life on one host: it is installed, boots with and
 // without a list's server, is upgraded under attack, disabled, removed, and purged.
 func TestInstall(t *testing.T) {
+	t.Parallel()
 	p := boot(t, "python3", "fail2ban", "openssh-server", "openssh-client", "libpam-systemd", "ufw")
 	p.copyDebs()
 	p.wire()

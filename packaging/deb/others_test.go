@@ -9,6 +9,7 @@ import (
 // sets. At boot the rules are loaded, stale entries are removed, and the host is protected before
 // there is a network.
 func TestSavedRules(t *testing.T) {
+	t.Parallel()
 	p := boot(t, "iptables-persistent", "ipset-persistent")
 	p.copyDebs()
 	p.Must("systemctl", "enable", "--now", "netfilter-persistent.service")

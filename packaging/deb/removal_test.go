@@ -11,6 +11,7 @@ import (
 // with voipbl's actions, names those that only ask voipbl whom to spare, and leaves all others
 // alone.
 func TestRemovalStopsJails(t *testing.T) {
+	t.Parallel()
 	// A real fail2ban, with its own folders and network, and a stand-in for voipbl.
 	cmd := exec.Command("unshare", "-m", "-n", "-p", "--fork", "--kill-child", "--mount-proc", "sh", "-ec", `
 		ip link set lo up
