@@ -11,7 +11,7 @@ import (
 
 func (a *abuse) dialControl() net.Conn {
 	a.t.Helper()
-	c, err := net.DialTimeout("unix", filepath.Join(a.dir, "run", "agent.sock"), 5*time.Second)
+	c, err := net.DialTimeout("unix", filepath.Join(a.dir, "run", "agent.sock"), time.Minute)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func (a *abuse) dialControl() net.Conn {
 // something, and leaves little room for the answer.
 func (a *abuse) dialMetrics(say string) net.Conn {
 	a.t.Helper()
-	c, err := net.DialTimeout("tcp", metricsAt, 5*time.Second)
+	c, err := net.DialTimeout("tcp", metricsAt, time.Minute)
 	if err != nil {
 		a.t.Fatal(err)
 	}

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	warmUp      = 12 * time.Second
-	abuseLength = 40 * time.Second
+	warmUp      = 6 * time.Second
+	abuseLength = 15 * time.Second
 	abuseTick   = 20 * time.Millisecond // so SIGHUP comes fifty times a second
 	recovery    = time.Minute           // the agent promises 15 s, on a machine that is not busy
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/internal/testshare"
 )
 
 // runningAgent is "voipbl run" in a host of a test.
@@ -320,7 +321,8 @@ func TestStaleIsShouted(t *testing.T) {
 
 // TestAgentRepairs changes voipbl's rules and sets while the agent runs.
 func TestAgentRepairs(t *testing.T) {
-	for _, backend := range []string{"nft", "legacy"} {
+	t.Parallel()
+	for _, backend := range testshare.First(t, []string{"nft", "legacy"}) {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
 			testRepairs(t, backend)

@@ -37,8 +37,8 @@ func (s *stage) mendFile(string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if string(text) == s.good {
-		return // by what another remedy said, and the agent has not read it yet
+	if string(text) != s.broken() {
+		return // mended by what another remedy said, and the agent has not read it yet
 	}
 	if out, code := s.run("voipbl", "--config", s.asked, "config", "check"); code != exit.Usage || !strings.Contains(out, s.asked) {
 		s.t.Errorf("%s\nconfig check shows no mistake: %d: %s", s.row, code, out)

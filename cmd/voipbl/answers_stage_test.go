@@ -121,6 +121,7 @@ firewall:
 }
 
 func (s *stage) write(text string)  { replaceFile(s.t, s.file, text) }
+func (s *stage) broken() string     { return strings.Replace(s.good, "/second}]", "/second}", 1) }
 func (s *stage) list(text string)   { replaceFile(s.t, filepath.Join(s.dir, "list"), text) }
 func (s *stage) second(text string) { replaceFile(s.t, filepath.Join(s.dir, "second"), text) }
 
@@ -209,7 +210,7 @@ func (s *stage) ufw() map[string]string {
 }
 
 // replaceFile writes a file as editors do, never half.
-func replaceFile(t *testing.T, name, text string) {
+func replaceFile(t testing.TB, name, text string) {
 	t.Helper()
 	writeFile(t, name+"~", text)
 	if err := os.Rename(name+"~", name); err != nil {
@@ -390,7 +391,7 @@ func (s *stage) bring() {
 			s.awaitStatus("the agent has taken the edit over", `the base rules (are new|have changed)`)
 		}
 	case "broken":
-		s.write(strings.Replace(s.good, "/second}]", "/second}", 1))
+		s.write(s.broken())
 		if s.row.Agent == "running" || s.row.Agent == "refused" {
 			s.awaitStatus("the agent has seen the mistake", `goes on with the old configuration: .*voipbl.yaml:`)
 		}

@@ -15,6 +15,7 @@ import (
 // tools share a host.
 func TestAnswers(t *testing.T) {
 	testskip.UnlessRoot(t)
+	t.Parallel()
 	type kind struct{ agent, base, tools string }
 	groups := make(map[kind][]trouble)
 	var kinds []kind

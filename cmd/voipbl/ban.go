@@ -56,6 +56,9 @@ configuration.`,
 			if err := checkReason(opts.Reason); err != nil {
 				return err
 			}
+			if opts.Reason == bans.FleetReason {
+				return badLine(fmt.Errorf("--reason %s: that is the reason of bans that other hosts of the fleet have made: expected another one", opts.Reason))
+			}
 			if err := checkDashes(cmd, args); err != nil {
 				return err
 			}
@@ -86,6 +89,9 @@ func (a *app) unbanCommand() *cobra.Command {
 		Long: `Take back bans made by "voipbl ban", whatever their reason. Write each as it was
 written then. What a feed also lists stays blocked: see "voipbl check".
 A report to VoIPBL of an attacker that the PBX has seen is taken back, too.
+
+In a fleet, other hosts may go on banning the address. Their bans of it are not
+made here for a day, or until "voipbl ban" bans it.
 
 With --reason only bans with exactly that reason are taken back, and it is no
 error if there are none: so a program takes back only what it has banned itself.
@@ -274,7 +280,7 @@ func (a *app) bansCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "bans",
 		Short:   "List the bans of this host",
-		Long:    "List what \"voipbl ban\" has blocked, and until when.\n\nExit status: 0 listed, 2 error.",
+		Long:    "List what \"voipbl ban\" has blocked, and until when. Bans that other hosts of\nthe fleet have made begin with \"fleet\" and their names.\n\nExit status: 0 listed, 2 error.",
 		Example: "  voipbl bans\n  voipbl bans --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -22,7 +22,7 @@ import (
 // of them many in one call.
 const (
 	flooding    = 10_000
-	oneByOne    = 200
+	oneByOne    = 60
 	inOneCall   = 100
 	floodAtOnce = 6 // calls
 )
@@ -152,6 +152,7 @@ func fullList() []byte {
 // acknowledged is in force and written down; what made way is what ended soonest; and
 // the kernel and the list agree.
 func TestBanFlood(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, "nft")
 	config := h.configure("metrics: {listen: \"\"}\n", h.nearFeed())
 	writeFile(t, filepath.Join(h.dir, "state", "bans.journal"), string(fullList()))

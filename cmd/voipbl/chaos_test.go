@@ -25,7 +25,7 @@ import (
 // starts without waiting for a lock, is not hindered.
 func TestKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
-	const kills = 200
+	const kills = 60
 	testns.Enter(t)
 	dir := t.TempDir()
 	server, err := startFeedServer(dir)
@@ -179,7 +179,7 @@ func setSum(t *testing.T) [sha256.Size]byte {
 	return sha256.Sum256([]byte(strings.Join(entries, "")))
 }
 
-func writeFile(t *testing.T, name, text string) {
+func writeFile(t testing.TB, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 		t.Fatal(err)

@@ -15,12 +15,13 @@ import (
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testns"
 	"github.com/voipbl/voipbl/internal/testpoll"
+	"github.com/voipbl/voipbl/internal/testshare"
 )
 
 // host is a PBX host of a test's own: a namespace, a folder, and two
 // configurations that differ in the base rules.
 type host struct {
-	t          *testing.T
+	t          testing.TB
 	backend    string
 	dir        string
 	drop, base string
@@ -35,7 +36,7 @@ func newHost(t *testing.T, backend string) *host {
 }
 
 // hostHere is one in the namespace that the test is in already, where voipbl never ran.
-func hostHere(t *testing.T, backend string) *host {
+func hostHere(t testing.TB, backend string) *host {
 	t.Helper()
 	h := &host{t: t, backend: backend, dir: t.TempDir()}
 	h.drop, h.base = filepath.Join(h.dir, "drop.yaml"), filepath.Join(h.dir, "base.yaml")
@@ -154,6 +155,7 @@ func (h *host) window(command string) (typed func() (string, int)) {
 // TestStateLost damages or removes the state while base rules are on trial: they are still rolled
 // back.
 func TestStateLost(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ what, command string }{
 		{"damaged", "echo nonsense >DIR/state/firewall.json"},
 		{"removed", "rm DIR/state/firewall.json"},
@@ -174,7 +176,8 @@ func TestStateLost(t *testing.T) {
 // TestLostSession loses the SSH session while base rules are on trial. They are rolled back in
 // time, changes that others made meanwhile stay, and the rules do not come back by themselves.
 func TestLostSession(t *testing.T) {
-	for _, backend := range []string{"nft", "legacy"} {
+	t.Parallel()
+	for _, backend := range testshare.Every(t, 2, []string{"nft", "legacy"}) {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
 			h := newHost(t, backend)
@@ -247,6 +250,7 @@ func TestConfirmed(t *testing.T) {
 // TestKilledInApply kills apply at random moments: whatever it had done by then, in
 // the end the rules are as they were, and the next sync finds nothing in its way.
 func TestKilledInApply(t *testing.T) {
+	t.Parallel()
 	const kills = 16
 	for i := range kills {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
@@ -276,6 +280,7 @@ func TestKilledInApply(t *testing.T) {
 // TestTakenBackBesideHangingSync has a sync wait for a server that never answers while base rules
 // are on trial: they are still rolled back in time.
 func TestTakenBackBesideHangingSync(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, "nft")
 	server, err := startFeedServer(h.dir)
 	if err != nil {

@@ -111,6 +111,7 @@ func (h *connectHost) files() map[string]string {
 // which the command is killed, or that fails. Each file is then the old or the new one; disconnected, all is
 // as it was, and nothing lies beside it; connected, all is as without the fault.
 func TestConnectFaults(t *testing.T) {
+	t.Parallel()
 	for _, v := range []struct{ name, before, verb string }{
 		{"connect", "", "connect"},
 		{"copies", "", "connect --copies"},
@@ -138,11 +139,7 @@ func TestConnectFaults(t *testing.T) {
 			for n := range 3 { // as many as there are files of Asterisk's, at most
 				faults = append(faults, testfault.Fault{Kind: testfault.Open, N: n + 1, File: ".voipbl-new"})
 			}
-			for _, k := range []testfault.Kind{testfault.Write, testfault.Fsync, testfault.Rename} {
-				for n := range cmd.Calls(k) {
-					faults = append(faults, testfault.Fault{Kind: k, N: n + 1}, testfault.Fault{Kind: k, N: n + 1, Errno: unix.EIO})
-				}
-			}
+			faults = append(faults, everyCall(t, cmd, unix.EIO)...)
 			eachFault(t, faults, func(t *testing.T, fault testfault.Fault) bool {
 				h, none, before := begin(t)
 				cmd, code, text := h.run(v.verb, fault)

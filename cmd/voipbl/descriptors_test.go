@@ -131,6 +131,7 @@ func residentKiB(t *testing.T, pid int) int {
 // nothing; for ever ends the agent with what failed, and never with "another is running".
 func TestStartTriesAgain(t *testing.T) {
 	testskip.UnlessRoot(t)
+	t.Parallel()
 	for _, file := range []string{"agent.lock", "sets.lock", "rules.lock", "moved.yaml", "firewall.json", "near"} {
 		for _, on := range []bool{false, true} {
 			if on && file == "near" { // a list, whose last good copy is in force then

@@ -120,6 +120,17 @@ func TestREADMEIsShort(t *testing.T) {
 	}
 }
 
+// TestAllCommandsListed: the page that lists all commands has each that help lists.
+func TestAllCommandsListed(t *testing.T) {
+	page := readDocument(t, "../../docs/operation.md")
+	root := newApp(new(bytes.Buffer), new(bytes.Buffer)).command()
+	for _, cmd := range root.Commands() {
+		if listed := regexp.MustCompile("(?m)^\\|.*`(voipbl )?" + cmd.Name() + "[ `].*\\|$"); cmd.IsAvailableCommand() && !listed.MatchString(page.text) {
+			t.Errorf("%s is not among all commands", cmd.CommandPath())
+		}
+	}
+}
+
 // shownCommand is a command that a text shows: what follows "voipbl" in a code span or in
 // quotation marks, which may have line breaks, or on an indented line.
 var shownCommand = regexp.MustCompile("(?m)`voipbl\\s+([^`]+)`|\"voipbl\\s+([^\"]+)\"|^(?:    |\\t)(?:[$#] )?voipbl +(.+)$")

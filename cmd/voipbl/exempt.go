@@ -31,7 +31,8 @@ func (a *app) exemptCommand() *cobra.Command {
 		Long: `Tell for each address or prefix whether it is exempt: never blocked on this
 host, by no list, no ban and no jail of voipbl's. Exempt are allow, trunks and
 local_networks, this host's own addresses, its gateways and DNS servers,
-logged-in SSH sessions, and the servers that lists come from. A registered
+logged-in SSH sessions, the servers that lists come from, the hubs of the
+fleet, and whom its operator allows ("voipbl fleet document"). A registered
 phone is not: no list blocks it, but a ban does, and it says so.
 
 It is for programs that ask before they ban, and quick: it reads no list and no

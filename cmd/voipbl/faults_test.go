@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testfault"
 	"github.com/voipbl/voipbl/internal/testns"
+	"github.com/voipbl/voipbl/internal/testshare"
 	"github.com/voipbl/voipbl/internal/testskip"
 	"github.com/voipbl/voipbl/voipblsh"
 )
@@ -71,7 +73,7 @@ iptables-nft -A BLACKLIST-INPUT -s 8.8.8.8 -j DROP
 func picks(t *testing.T) int {
 	switch s := os.Getenv("VOIPBL_FAULTS"); s {
 	case "":
-		return 2
+		return 1
 	case "all":
 		return 1 << 20
 	default:
@@ -92,6 +94,7 @@ func picks(t *testing.T) int {
 // VOIPBL_FAULTS is how many calls of a kind fail under a verb; all is each one.
 func TestFaults(t *testing.T) {
 	testskip.UnlessRoot(t)
+	t.Parallel()
 	n := picks(t)
 	for _, v := range faultVerbs {
 		t.Run(v.name, func(t *testing.T) {
@@ -100,7 +103,7 @@ func TestFaults(t *testing.T) {
 				t.Fatal("this machine's own cron runs voipbl.sh, and migrate would take it out: try this on another one")
 			}
 			dry := dryRun(t, v)
-			faults := slices.Concat(chosenFaults(dry.calls, n), v.always, kills(dry.calls, n))
+			faults := append(shareOfFaults(t, v.name, dry.calls, n), v.always...)
 			eachFault(t, faults, func(t *testing.T, fault testfault.Fault) bool { return runWithFault(t, v, dry, fault) })
 		})
 	}
@@ -126,22 +129,60 @@ func eachFault(t *testing.T, faults []testfault.Fault, run func(*testing.T, test
 	})
 }
 
-// chosenFaults spreads up to n faults over the calls of each kind, the first and
-// the last among them, and takes the errors in turn.
-func chosenFaults(calls map[testfault.Kind]int, n int) (faults []testfault.Fault) {
+// shareOfFaults are up to n faults of each kind of call, and kills. If no number is asked for, each test
+// takes every third of these.
+func shareOfFaults(t *testing.T, verb string, calls map[testfault.Kind]int, n int) []testfault.Fault {
+	faults := slices.Concat(chosenFaults(verb, calls, n), kills(calls, n))
+	if os.Getenv("VOIPBL_FAULTS") == "" {
+		faults = testshare.Every(t, 3, faults)
+	}
+	return faults
+}
+
+// chosenFaults spreads up to n faults over the calls of each kind, the first and the last among them, and
+// takes the errors in turn. If there is one only, each verb has its own: all verbs together fail early
+// and late, once and for good.
+func chosenFaults(verb string, calls map[testfault.Kind]int, n int) (faults []testfault.Fault) {
 	for _, k := range testfault.Kinds {
 		total := calls[k]
 		m := min(n, total)
 		if k == testfault.Tool { // of which there are many, and all different
 			m = min(2*n, total)
 		}
+		own := crc32.ChecksumIEEE([]byte(verb + k.String()))
 		for i := range m {
-			f := testfault.Fault{Kind: k, N: 1 + i, Errno: k.Errnos()[i%len(k.Errnos())], On: i%2 == 1}
+			turn := i
+			if n == 1 {
+				turn += int(own >> 8 & 0xff)
+			}
+			f := testfault.Fault{Kind: k, N: 1 + int(own)%total, Errno: k.Errnos()[turn%len(k.Errnos())], On: turn%2 == 1}
 			if m > 1 {
 				f.N = 1 + i*(total-1)/(m-1)
 			}
 			faults = append(faults, f)
 		}
+	}
+	return faults
+}
+
+// everyCall fails each call of the kinds that change files: in a run of a few it is killed at half of
+// them, and the others fail; else both.
+func everyCall(t *testing.T, cmd *testfault.Command, errno unix.Errno) (faults []testfault.Fault) {
+	for _, k := range []testfault.Kind{testfault.Write, testfault.Fsync, testfault.Rename} {
+		for n := range cmd.Calls(k) {
+			kill, fail := testfault.Fault{Kind: k, N: n + 1}, testfault.Fault{Kind: k, N: n + 1, Errno: errno}
+			switch {
+			case picks(t) > 1:
+				faults = append(faults, kill, fail)
+			case (n/2+int(k))%2 == 0:
+				faults = append(faults, kill)
+			default:
+				faults = append(faults, fail)
+			}
+		}
+	}
+	if os.Getenv("VOIPBL_FAULTS") == "" {
+		faults = testshare.Every(t, 3, faults)
 	}
 	return faults
 }

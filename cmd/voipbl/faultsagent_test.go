@@ -21,6 +21,7 @@ import (
 // ban is in the kernel, and one sync mends all.
 func TestFaultsInAgent(t *testing.T) {
 	testskip.UnlessRoot(t)
+	t.Parallel()
 	n := picks(t)
 	var dry agentOutcome
 	t.Run("none", func(t *testing.T) {
@@ -29,7 +30,7 @@ func TestFaultsInAgent(t *testing.T) {
 	if dry.calls == nil {
 		t.FailNow()
 	}
-	eachFault(t, append(chosenFaults(dry.calls, n), kills(dry.calls, n)...), func(t *testing.T, fault testfault.Fault) bool {
+	eachFault(t, shareOfFaults(t, "run", dry.calls, n), func(t *testing.T, fault testfault.Fault) bool {
 		return agentWithFault(t, fault, dry.healed).failed != ""
 	})
 }

@@ -61,7 +61,7 @@ func TestImportRule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	testing := regexp.MustCompile(`^internal/(test|friends|metricnames|siege)|^packaging/|^testdata/|^internal/genfeed`)
+	testing := regexp.MustCompile(`^internal/(test|friends|metricnames|siege|fleetsim)|^packaging/|^testdata/|^internal/genfeed`)
 	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
 		var p struct {
 			ImportPath string

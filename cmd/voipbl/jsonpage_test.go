@@ -12,6 +12,8 @@ import (
 	"github.com/voipbl/voipbl/bans"
 	"github.com/voipbl/voipbl/blocklist"
 	"github.com/voipbl/voipbl/exempt"
+	"github.com/voipbl/voipbl/fleet/enroll"
+	"github.com/voipbl/voipbl/fleet/signer"
 	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/migrate"
 	"github.com/voipbl/voipbl/outbox"
@@ -44,6 +46,16 @@ var printed = map[string]any{
 	"firewall-diff-firewall-apply": rules.Report{},
 	"setup":                        setup.Report{},
 	"pbx-connect-pbx-disconnect":   setup.Connected{},
+	"fleet-init":                   enroll.Initialized{},
+	"fleet-add":                    enroll.Added{},
+	"fleet-join-fleet-leave":       enroll.Joined{},
+	"fleet-revoke":                 enroll.Revoked{},
+	"fleet-relay":                  enroll.Relayed{},
+	"fleet-sign":                   signer.Signed{},
+	"fleet-sign---new-key":         signer.NewKey{},
+	"fleet-publish":                enroll.Published{},
+	"fleet-document":               documentReport{},
+	"fleet-status":                 fleetStatus{},
 	"report":                       outbox.Report{},
 	"report---list":                outbox.OutboxStatus{},
 	"migrate":                      migrate.Migrated{},

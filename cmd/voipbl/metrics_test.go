@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	fleetlink "github.com/voipbl/voipbl/fleet/link"
 	"github.com/voipbl/voipbl/internal/metricnames"
 	"github.com/voipbl/voipbl/pbx/link"
 	"github.com/voipbl/voipbl/state"
@@ -26,12 +27,12 @@ const metricsAt = "127.0.0.1:9617"
 // in another goroutine, and so in another network namespace.
 func (h *host) askMetrics() []byte {
 	h.t.Helper()
-	conn, err := net.DialTimeout("tcp", metricsAt, 5*time.Second)
+	conn, err := net.DialTimeout("tcp", metricsAt, time.Minute)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := io.WriteString(conn, "GET /metrics HTTP/1.0\r\n\r\n"); err != nil {
 		h.t.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func TestMetrics(t *testing.T) {
 	h := newHost(t, "nft")
 	h.startFar("6.6.6.0/24\n6.6.8.8\n10.0.0.1\n2a00:1::/32\n4.0.0.0/6\n")
 	writeFile(t, filepath.Join(h.dir, "list"), "127.9.9.9\n5.5.5.5\n")
-	config := h.configure("pbx: {hep: \"127.0.0.1:460\", ami: \"127.0.0.1:5038\"}\n", farFeed, h.nearFeed())
+	config := h.configure("pbx: {hep: \"127.0.0.1:460\", ami: \"127.0.0.1:5038\"}\nfleet: {hub: [\"tls://45.9.9.9:4222\"]}\n", farFeed, h.nearFeed())
 	if err := os.MkdirAll(filepath.Join(h.dir, "state"), 0o750); err != nil {
 		t.Fatal(err)
 	}
@@ -112,6 +113,14 @@ func TestMetrics(t *testing.T) {
 		HEP: &link.HEP{Packets: 7, WrongKey: 2, Damaged: 3, Lost: 4, Last: time.Now()}, AMI: &link.AMI{Events: 5, Dropped: 6}, Bans: 8, Tells: []link.Tell{},
 	}
 	if err := state.TellPBX(t.Context(), filepath.Join(h.dir, "run"), link.HealthPath, time.Minute, health, new(struct{})); err != nil {
+		t.Fatal(err)
+	}
+
+	inFleet := fleetlink.Health{
+		Since: time.Now(), Name: "acme_pbx7", Hub: "tls://45.9.9.9:4222", Connected: time.Now(), Synced: true,
+		Hosts: 9, Heard: 10, Believed: 11, Unsaid: 12, Ignored: 13,
+	}
+	if err := state.TellFleet(t.Context(), filepath.Join(h.dir, "run"), fleetlink.HealthPath, time.Minute, inFleet, new(struct{})); err != nil {
 		t.Fatal(err)
 	}
 
@@ -137,6 +146,14 @@ func TestMetrics(t *testing.T) {
 		`voipbl_bans`:                                          0,
 		`voipbl_phones`:                                        0,
 		`voipbl_pbx_watched`:                                   1,
+		`voipbl_fleet_ok`:                                      1,
+		`voipbl_fleet_connected`:                               1,
+		`voipbl_fleet_bans`:                                    0,
+		`voipbl_fleet_hosts`:                                   9,
+		`voipbl_fleet_heard_bans`:                              10,
+		`voipbl_fleet_believed_bans`:                           11,
+		`voipbl_fleet_unsaid_bans`:                             12,
+		`voipbl_fleet_ignored_messages_total`:                  13,
 		`voipbl_pbx_bans_total`:                                8,
 		`voipbl_pbx_messages_total`:                            7,
 		`voipbl_pbx_lost_messages_total`:                       4,
@@ -161,7 +178,7 @@ func TestMetrics(t *testing.T) {
 	for _, name := range []string{
 		`voipbl_applied_timestamp_seconds`, `voipbl_feed_last_success_timestamp_seconds{feed="far"}`,
 		`voipbl_feed_last_attempt_timestamp_seconds{feed="far"}`, `voipbl_feed_content_changed_timestamp_seconds{feed="far"}`, `voipbl_config_loaded_timestamp_seconds`,
-		`voipbl_pbx_heard_timestamp_seconds`, `voipbl_pbx_last_message_timestamp_seconds`,
+		`voipbl_fleet_heard_timestamp_seconds`, `voipbl_pbx_heard_timestamp_seconds`, `voipbl_pbx_last_message_timestamp_seconds`,
 	} {
 		if age := now - got[name]; age < -1 || age > 60 {
 			t.Errorf("%s is %v s old", name, age)
@@ -192,7 +209,7 @@ func TestMetrics(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range metricnames.In(text) {
-			served := false
+			served := strings.HasPrefix(name, "voipbl_hub_") // of a hub: TestFleetRoll
 			for is := range got {
 				served = served || is == name || strings.HasPrefix(is, name+"{")
 			}

@@ -9,17 +9,19 @@ import (
 
 	"github.com/voipbl/voipbl/internal/testhost"
 	"github.com/voipbl/voipbl/internal/testpoll"
+	"github.com/voipbl/voipbl/internal/testshare"
 )
 
 // TestWithoutMounts has a host on which mounting is forbidden, where unchanged units end with
 // 226/NAMESPACE. The host is still protected from before the network is up, even if the generator
 // cannot detect this. Where mounts are allowed, the units lose nothing.
 func TestWithoutMounts(t *testing.T) {
+	t.Parallel()
 	t.Run("Debian 12", func(t *testing.T) { t.Parallel(); withoutMounts(t, testhost.Debian12) })
 	for _, suite := range []string{testhost.Debian12, testhost.Debian13} {
 		t.Run("without CAP_SYS_ADMIN, "+suite, func(t *testing.T) { t.Parallel(); withoutAdmin(t, suite) })
 	}
-	for _, suite := range []string{testhost.Debian12, testhost.Debian13} {
+	for _, suite := range testshare.Every(t, 2, []string{testhost.Debian12, testhost.Debian13}) {
 		t.Run("with mounts, "+suite, func(t *testing.T) { t.Parallel(); withMounts(t, suite) })
 	}
 }

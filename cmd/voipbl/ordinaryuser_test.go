@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/testbuild"
@@ -23,7 +24,10 @@ import (
 
 // harmless are the commands that an ordinary user may run.
 var harmless = []string{"voipbl", "voipbl config", "voipbl config check", "voipbl config show", "voipbl firewall", "voipbl version", "voipbl completion", "voipbl help",
-	"voipbl pbx", "voipbl pbx run"} // as the watcher does: it waits for the agent
+	"voipbl pbx", "voipbl pbx run", // as the watcher does: it waits for the agent
+	"voipbl fleet", "voipbl fleet keep", "voipbl fleet run", "voipbl fleet status",
+	"voipbl fleet document", // without a key none counts, whoever asks
+	"voipbl fleet sign"}     // on the machine of whoever has the key
 
 // looks are the commands that only look: that they could not is 2, as 1 is an answer.
 var looks = []string{"voipbl status", "voipbl doctor", "voipbl top", "voipbl feeds", "voipbl check", "voipbl exempt", "voipbl bans", "voipbl phones", "voipbl allowed", "voipbl firewall show", "voipbl firewall diff"}
@@ -92,6 +96,11 @@ func TestOrdinaryUser(t *testing.T) {
 		if _, takes, _ := strings.Cut(cmd.Use, " "); takes != "" {
 			words = append(words, "7.7.7.7")
 		}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Annotations[cobra.BashCompOneRequiredFlag] != nil {
+				words = append(words, "--"+f.Name, at("new"))
+			}
+		})
 		try("voipbl.yaml", want, words...)
 		try("secret.yaml", []int{exit.NotApplied, exit.Usage}, words...)
 	}

@@ -15,6 +15,7 @@ import (
 // blocked. In any order, the rules end up with sets that have that change.
 func TestBesideRenamingSync(t *testing.T) {
 	testskip.UnlessRoot(t)
+	t.Parallel()
 	sync := faultVerb{name: "sync", args: []string{"sync", "--wait", "20s"}, config: "renamed"}
 	at := func(kind testfault.Kind, file string) testfault.Fault {
 		return testfault.Fault{Kind: kind, N: 1, File: file}

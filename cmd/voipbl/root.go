@@ -126,7 +126,7 @@ func (a *app) addVerbs(root *cobra.Command) {
 		}},
 		{"firewall", "Firewall:", []*cobra.Command{a.firewallCommand()}},
 		{setupGroup, "Setup:", []*cobra.Command{
-			a.setupCommand(), a.pbxCommand(), a.configCommand(), a.migrateCommand(), a.removeCommand(), a.completionCommand(), a.versionCommand(),
+			a.setupCommand(), a.pbxCommand(), a.fleetCommand(), a.configCommand(), a.migrateCommand(), a.removeCommand(), a.completionCommand(), a.versionCommand(),
 		}},
 		{"agent", "Agent:", []*cobra.Command{a.runCommand(), a.reloadCommand()}},
 	} {

@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 // HTTP on 127.0.0.1:8080, TLS on 127.0.0.1:8443.
 func TestScripts(t *testing.T) {
 	testskip.UnlessRoot(t)
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:   filepath.Join("..", "..", "testdata", "script"),
 		Setup: setupScript,

@@ -66,7 +66,7 @@ func TestUsageErrors(t *testing.T) {
 		} else if _, takes, _ := strings.Cut(cmd.Use, " "); takes == "" {
 			with("nonsense")
 			with("1.2.3.4", "5.6.7.8")
-		} else {
+		} else if takes[0] != '[' {
 			with()
 		}
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
