@@ -82,7 +82,7 @@ func TestFlags(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
 		{"", ""},
 		{"-quick -only sync,packets", ""},
-		{"-only packet", `"packet" is no part: choose of sync,start,packets,agent,steps`},
+		{"-only packet", `"packet" is no part: choose of sync,start,packets,agent,fleet,steps`},
 		{"-only sync,", `"" is no part`},
 		{"-lists " + lists, "no published lists: "},
 		{"-lists " + lists + "/none", "no published lists: "},

@@ -38,7 +38,7 @@ var parts = []struct {
 	name    string
 	measure func(*bench, *page.Results) error
 }{
-	{"sync", (*bench).syncs}, {"start", (*bench).starts}, {"packets", (*bench).packets}, {"agent", (*bench).agents}, {"steps", (*bench).steps},
+	{"sync", (*bench).syncs}, {"start", (*bench).starts}, {"packets", (*bench).packets}, {"agent", (*bench).agents}, {"fleet", (*bench).fleet}, {"steps", (*bench).steps},
 }
 
 func partNames() (names []string) {

@@ -28,15 +28,20 @@ func (b *bench) step(r *page.Results, which string, packages ...string) error {
 	if b.quick {
 		time = "1x"
 	}
-	cmd := exec.CommandContext(b.ctx, "go", append([]string{"test", "-run", "^$", "-bench", which, "-benchmem", "-benchtime", time}, packages...)...)
+	steps, err := b.goBench(which, time, packages...)
+	r.Steps = append(r.Steps, steps...)
+	return err
+}
+
+// goBench runs benchmarks of packages, each for a time or so many times.
+func (b *bench) goBench(which, time string, packages ...string) ([]page.Step, error) {
+	cmd := exec.CommandContext(b.ctx, "go", append([]string{"test", "-run", "^$", "-bench", which, "-benchmem", "-benchtime", time, "-timeout", "30m"}, packages...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return fmt.Errorf("%s: %w\n%s", cmd, err, out)
+		return nil, fmt.Errorf("%s: %w\n%s", cmd, err, out)
 	}
-	steps, err := parseSteps(string(out))
-	r.Steps = append(r.Steps, steps...)
-	return err
+	return parseSteps(string(out))
 }
 
 // parseSteps reads what "go test -bench" prints.

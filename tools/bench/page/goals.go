@@ -19,7 +19,7 @@ func (r Results) goals() []goal {
 	wall := func(s Sync, name, of string) float64 { return best(s.get(name).wall()) / best(s.get(of).wall()) }
 	cpu := func(s Sync, name, of string) float64 { return best(s.get(name).cpu()) / best(s.get(of).cpu()) }
 	size := "sync of " + thousands(full.Entries) + " entries"
-	return []goal{
+	return append([]goal{
 		{what: size + ", cold / `ipset restore` presized", most: 0.33, figure: wall(full, Cold, Restore)},
 		{what: "the same, CPU", most: 0.36, figure: cpu(full, Cold, Restore)},
 		{what: "the same / restore and both iptables-restore", most: 0.28, figure: wall(full, Cold, RestoreRules)},
@@ -34,7 +34,7 @@ func (r Results) goals() []goal {
 		{what: "start of the program (`voipbl version`)", most: 5, unit: "ms", figure: best(series(r.Start, Version).wall())},
 		{what: "agent, scraped every 15 s, " + thousands(full.Entries) + " entries, share of a core", most: 0.15, unit: "%", figure: r.agentCPU(Full)},
 		{what: "agent, scraped every 15 s, 1 M entries, share of a core", most: 0.15, unit: "%", figure: r.agentCPU(Million)},
-	}
+	}, r.fleetGoals()...)
 }
 
 // peakOfFeeds is the peak of all syncs of the full list, in however many feeds. NaN without any.

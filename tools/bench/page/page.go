@@ -29,7 +29,7 @@ func (r Results) Markdown(folder, notes string) ([]byte, error) {
 	err = layout.Execute(&b, map[string]any{
 		"Results": r, "Folder": folder, "Plots": plots, "Memory": number(r.Machine.Memory), "Load": number(r.Machine.Load),
 		"Minutes": (r.Seconds + 59) / 60, "Goals": r.goalTable(), "Notes": notes, "Syncs": syncs, "Feeds": r.feedTable(), "Start": r.startTable(),
-		"Lookup": r.lookupTable(), "Places": r.placeTable(), "Base": r.baseTable(), "Agents": r.agentTable(), "Steps": r.stepTable(),
+		"Lookup": r.lookupTable(), "Places": r.placeTable(), "Base": r.baseTable(), "Agents": r.agentTable(), "Fleet": r.fleetTable(), "Steps": r.stepTable(),
 	})
 	return b.Bytes(), err
 }

@@ -16,6 +16,7 @@ type Results struct {
 	Sets      []Set     `json:"sets"`
 	Packets   []Packets `json:"packets"`
 	Agents    []Agent   `json:"agents"`
+	Fleet     []Step    `json:"fleet,omitempty"` // with figures of their own only
 	Steps     []Step    `json:"steps"`
 }
 
@@ -130,7 +131,7 @@ func (r Results) Missing() (parts []string) {
 	for _, part := range []struct {
 		name string
 		n    int
-	}{{"sync", len(r.Syncs)}, {"start", len(r.Start)}, {"packets", len(r.Packets)}, {"agent", len(r.Agents)}, {"steps", len(r.Steps)}} {
+	}{{"sync", len(r.Syncs)}, {"start", len(r.Start)}, {"packets", len(r.Packets)}, {"agent", len(r.Agents)}, {"fleet", len(r.Fleet)}, {"steps", len(r.Steps)}} {
 		if part.n == 0 {
 			parts = append(parts, part.name)
 		}
