@@ -18,6 +18,7 @@ import (
 	"github.com/voipbl/voipbl/host"
 	"github.com/voipbl/voipbl/impact"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/internal/units"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/known"
 	"github.com/voipbl/voipbl/outbox"
@@ -213,7 +214,7 @@ func StatusOf(ctx context.Context, cfg config.Config, version string, now time.T
 	s.bansUnkept, s.bansLost = bans.UnkeptBans(cfg), bans.LostBans(cfg)
 	banned, notes, err := bans.Read(cfg)
 	s.Bans, s.banNotes, s.bansUnread = len(banned), notes, problem.If(err)
-	s.Fleet = fleetStatus(cfg.Fleet, agent, agentError, ofFleet(banned), now)
+	s.Fleet = fleetStatus(cfg.Fleet, agent, agentError, ofFleet(banned), units.Systemd(), now)
 	s.Spared = slices.DeleteFunc(s.Spared, func(c impact.Spared) bool {
 		return slices.ContainsFunc(banned, func(b bans.Ban) bool { return b.Prefix.Contains(c.Address) })
 	})

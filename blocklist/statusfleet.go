@@ -3,6 +3,7 @@ package blocklist
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/fleet/link"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/internal/units"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -41,11 +43,11 @@ type FleetStatus struct {
 func (f *FleetStatus) Words() string { return f.words }
 
 // fleetStatus returns how it is with the fleet; nil if this host is in none.
-func fleetStatus(cfg config.Fleet, agent *state.AgentStatus, trouble *problem.Problem, banned int, now time.Time) *FleetStatus {
+func fleetStatus(cfg config.Fleet, agent *state.AgentStatus, trouble *problem.Problem, banned int, systemd bool, now time.Time) *FleetStatus {
 	if !cfg.On() {
 		return nil
 	}
-	f := &FleetStatus{Bans: banned, Problems: fleetProblems(cfg, agent, trouble, now)}
+	f := &FleetStatus{Bans: banned, Problems: fleetProblems(cfg, agent, trouble, systemd, now)}
 	if f.Problems == nil {
 		f.Problems = []*problem.Problem{}
 	}
@@ -71,7 +73,7 @@ func InFleet(cfg config.Fleet, agent *state.AgentStatus, now time.Time) (said *l
 	if fleetHealth(agent, now) != nil {
 		said = agent.Fleet
 	}
-	return said, fleetProblems(cfg, agent, nil, now)
+	return said, fleetProblems(cfg, agent, nil, units.Systemd(), now)
 }
 
 // fleetHealth returns how the fleet's process is; nil if it does not run.
@@ -83,8 +85,8 @@ func fleetHealth(agent *state.AgentStatus, now time.Time) *link.Health {
 }
 
 // fleetProblems returns why this host and the others do not know of each other's bans. Of an agent that is in
-// trouble, another problem tells.
-func fleetProblems(cfg config.Fleet, agent *state.AgentStatus, trouble *problem.Problem, now time.Time) (all []*problem.Problem) {
+// trouble, another problem tells. systemd: it runs this machine.
+func fleetProblems(cfg config.Fleet, agent *state.AgentStatus, trouble *problem.Problem, systemd bool, now time.Time) (all []*problem.Problem) {
 	add := func(remedy, format string, args ...any) {
 		all = append(all, &problem.Problem{Error: fmt.Sprintf(format, args...), Remedy: remedy})
 	}
@@ -93,19 +95,19 @@ func fleetProblems(cfg config.Fleet, agent *state.AgentStatus, trouble *problem.
 	case agent == nil && trouble != nil:
 		return nil
 	case agent == nil:
-		add("systemctl start voipbl", "the fleet is not heard: the agent does not run")
+		add(units.Agent.StartRemedy(systemd), "the fleet is not heard: the agent does not run")
 		return all
 	case h == nil && now.Sub(agent.ConfigLoaded) < fleetSilentAfter:
 		return nil // it may be about to begin
 	case h == nil:
-		add("systemctl enable --now voipbl-fleet; \"journalctl -u voipbl-fleet\" says why", "the fleet is not heard: voipbl-fleet does not run")
+		add(units.Member.EndedRemedy(systemd), "the fleet is not heard: voipbl-fleet does not run")
 		return all
 	case agent.FleetError != nil:
 		add(agent.FleetError.Remedy, "this host has no credentials for the fleet: %s", agent.FleetError.Error)
 		return all
 	}
 	name := cmp.Or(h.Name, "this host")
-	const newFileRemedy = "have the operator of the fleet make a new join file for this host, and join with it"
+	newFileRemedy := "on the hub, \"voipbl fleet add " + cmp.Or(h.Name, "NAME") + " --again\" makes another join file: join with that"
 	ended := !h.Ends.IsZero() && !now.Before(h.Ends)
 	switch away := awaySince(agent); {
 	case ended:
@@ -113,14 +115,14 @@ func fleetProblems(cfg config.Fleet, agent *state.AgentStatus, trouble *problem.
 	case h.Refused:
 		add(newFileRemedy, "the hub of the fleet does not admit %s: it is revoked, or its credentials have ended", name)
 	case h.Connected.IsZero() && now.Sub(away) > fleetAwayAfter:
-		add("look whether the hub runs and this host reaches it; bans of others stay until their end",
+		add(awayRemedy(cfg.Hubs),
 			"not connected to the hub of the fleet (%s) since %s%s", strings.Join(cfg.Hubs, ", "), away.Local().Format(time.DateTime), because(h.Error))
 	case !h.Connected.IsZero() && !h.Synced && now.Sub(away) > fleetAwayAfter:
-		add("on the hub \"systemctl status voipbl-hub nats-server\"", "what the fleet says cannot be read from its hub%s", because(h.Error))
+		add(hubRemedy(cfg.Hubs, h.Hub), "what the fleet says cannot be read from its hub%s", because(h.Error))
 	case !h.Connected.IsZero() && h.Unsaid == 0 && h.Error != "":
-		add("see \"journalctl -u voipbl -u voipbl-fleet\"", "what the fleet says is not done here%s", because(h.Error))
+		add("see "+units.Agent.LogRemedy(systemd)+" and "+units.Member.LogRemedy(systemd), "what the fleet says is not done here%s", because(h.Error))
 	case !h.Connected.IsZero() && h.Unsaid > 0 && h.Error != "":
-		add("on the hub \"systemctl status voipbl-hub nats-server\"", "%s cannot be told to the fleet%s", counted(uint64(h.Unsaid), "ban"), because(h.Error))
+		add(hubRemedy(cfg.Hubs, h.Hub), "%s cannot be told to the fleet%s", counted(uint64(h.Unsaid), "ban"), because(h.Error))
 	}
 	if !ended && !h.Ends.IsZero() && h.Ends.Sub(now) < credsEndSoon {
 		add(newFileRemedy, "the credentials of %s for the fleet end at %s", name, h.Ends.Local().Format(time.DateTime))
@@ -130,6 +132,25 @@ func fleetProblems(cfg config.Fleet, agent *state.AgentStatus, trouble *problem.
 			"another host speaks in the fleet by the name of %s, the last time at %s", name, h.Twin.Local().Format(time.DateTime))
 	}
 	return all
+}
+
+// hubRemedy is what to do about a hub from which nothing comes, or that takes nothing, over a connection with at.
+// Of several addresses, all but the last may be those of a relay, which admits hosts also while it is cut off.
+func hubRemedy(all []string, at string) string {
+	remedy := "see how nats-server and \"voipbl fleet keep\" are on the hub (\"voipbl fleet status\" there)"
+	if i := slices.Index(all, at); i >= 0 && i < len(all)-1 {
+		return "if " + at + " is a relay, see whether its nats-server reaches the hub; else " + remedy
+	}
+	return remedy
+}
+
+// awayRemedy is what to do about a hub with which there is no connection.
+func awayRemedy(all []string) string {
+	which := "the hub runs and this host reaches it"
+	if len(all) > 1 {
+		which = "one of these runs, the hub or a relay, and this host reaches it"
+	}
+	return "look whether " + which + "; bans of others stay until their end"
 }
 
 func because(why string) string {

@@ -77,7 +77,7 @@ func TestFleetStatus(t *testing.T) {
 		if c.change != nil {
 			c.change(&cfg, agent, &agent.Fleet.Health)
 		}
-		s := fleetStatus(cfg, agent, nil, ofFleet([]bans.Ban{{Reason: bans.FleetReason}, {Reason: "by hand"}, {Reason: bans.FleetReason}}), now)
+		s := fleetStatus(cfg, agent, nil, ofFleet([]bans.Ban{{Reason: bans.FleetReason}, {Reason: "by hand"}, {Reason: bans.FleetReason}}), true, now)
 		got := ""
 		for _, p := range s.Problems {
 			got += p.Error
@@ -89,14 +89,46 @@ func TestFleetStatus(t *testing.T) {
 			t.Errorf("%s: %q\n%q, not %q", c.name, got, s.Words(), c.words)
 		}
 	}
-	if fleetStatus(config.Default().Fleet, &state.AgentStatus{}, nil, 0, now) != nil {
+	if fleetStatus(config.Default().Fleet, &state.AgentStatus{}, nil, 0, true, now) != nil {
 		t.Error("a host without a hub is in a fleet")
 	}
+	// The remedy is for the machine that it is read on, and names the relay that may be cut off.
+	relayed := config.Fleet{Hubs: []string{"tls://relay:4222", "tls://hub:4222"}}
+	remedies := func(change func(*link.Health), systemd bool) (text string) {
+		agent := &state.AgentStatus{Fleet: &link.Reported{At: now, Health: well}, ConfigLoaded: now.Add(-time.Hour)}
+		if change == nil {
+			agent.Fleet = nil
+		} else {
+			change(&agent.Fleet.Health)
+		}
+		for _, p := range fleetProblems(relayed, agent, nil, systemd, now) {
+			text += p.Remedy
+		}
+		return text
+	}
+	unread := func(hub string) func(*link.Health) {
+		return func(h *link.Health) { h.Hub, h.Synced, h.Error = hub, false, "no answer" }
+	}
+	for _, c := range []struct {
+		is, want string
+		not      string
+	}{
+		{remedies(nil, true), "systemctl enable --now voipbl-fleet", "fleet run"},
+		{remedies(nil, false), `start "voipbl fleet run"`, "systemctl"},
+		{remedies(unread("tls://relay:4222"), true), "if tls://relay:4222 is a relay, see whether its nats-server reaches the hub", "systemctl"},
+		{remedies(unread("tls://hub:4222"), true), "on the hub", "relay"},
+		{remedies(func(h *link.Health) { h.Connected = time.Time{} }, true), "the hub or a relay", ""},
+		{remedies(func(h *link.Health) { h.Connected, h.Refused = time.Time{}, true }, true), `"voipbl fleet add acme_pbx7 --again"`, ""},
+	} {
+		if !strings.Contains(c.is, c.want) || c.not != "" && strings.Contains(c.is, c.not) {
+			t.Errorf("%q, want %q and not %q", c.is, c.want, c.not)
+		}
+	}
 	on := config.Fleet{Hubs: []string{"x"}}
-	if p := fleetProblems(on, nil, nil, now); len(p) != 1 || !strings.Contains(p[0].Error, "the agent does not run") {
+	if p := fleetProblems(on, nil, nil, true, now); len(p) != 1 || !strings.Contains(p[0].Error, "the agent does not run") {
 		t.Errorf("%v", p)
 	}
-	if p := fleetProblems(on, nil, &problem.Problem{}, now); p != nil {
+	if p := fleetProblems(on, nil, &problem.Problem{}, true, now); p != nil {
 		t.Errorf("%v", p)
 	}
 }

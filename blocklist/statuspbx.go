@@ -9,6 +9,7 @@ import (
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/internal/units"
 	"github.com/voipbl/voipbl/pbx/link"
 	"github.com/voipbl/voipbl/state"
 )
@@ -38,10 +39,10 @@ func pbxProblems(whole config.Config, agent *state.AgentStatus, trouble *problem
 	case !cfg.Watched(), agent == nil && trouble != nil, begins(cfg, agent, now):
 		return nil
 	case agent == nil:
-		return []*problem.Problem{{Error: "the PBX is not watched: the agent does not run, so attackers are not banned and new phones are not known", Remedy: "systemctl start voipbl"}}
+		return []*problem.Problem{{Error: "the PBX is not watched: the agent does not run, so attackers are not banned and new phones are not known", Remedy: units.Agent.StartRemedy(units.Systemd())}}
 	}
 	if heard(cfg, agent, now) == nil {
-		return []*problem.Problem{{Error: "the PBX is not watched: voipbl-pbx does not run", Remedy: "systemctl enable --now voipbl-pbx; \"journalctl -u voipbl-pbx\" says why"}}
+		return []*problem.Problem{{Error: "the PBX is not watched: voipbl-pbx does not run", Remedy: units.Watcher.EndedRemedy(units.Systemd())}}
 	}
 	var all []*problem.Problem
 	reason := ""

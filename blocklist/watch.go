@@ -10,6 +10,7 @@ import (
 	"github.com/voipbl/voipbl/exempt"
 	"github.com/voipbl/voipbl/firewall"
 	"github.com/voipbl/voipbl/hits"
+	"github.com/voipbl/voipbl/internal/units"
 	"github.com/voipbl/voipbl/ipsetsync"
 	"github.com/voipbl/voipbl/reach"
 	"github.com/voipbl/voipbl/settings"
@@ -110,7 +111,7 @@ func (w *Watch) status(ctx context.Context, cfg config.Config, version string, n
 	}
 	s.Bans = book.Active()
 	s.PBXProblems = pbxProblems(cfg, agent, nil, now)
-	s.Fleet = fleetStatus(cfg.Fleet, agent, nil, book.OfFleet(), now)
+	s.Fleet = fleetStatus(cfg.Fleet, agent, nil, book.OfFleet(), units.Systemd(), now)
 	s.judgeProtected()
 	return s, nil
 }

@@ -164,7 +164,11 @@ key may still be admitted, which it says; 2 usage or configuration.`,
 				fmt.Fprintf(a.Out, "%s is added: copy %s to it, run \"voipbl fleet join\" with it there, and delete it\n", r.Name, r.File)
 			}
 			if r.Former > 0 {
-				fmt.Fprintf(a.Err, "voipbl: %s of %s revoked, and cut off\n", screen.Plural(r.Former, "former key", "former keys"), r.Name)
+				done := "revoked, and cut off"
+				if opts.DryRun {
+					done = "would be revoked, and cut off"
+				}
+				fmt.Fprintf(a.Err, "voipbl: %s of %s %s\n", screen.Plural(r.Former, "former key", "former keys"), r.Name, done)
 			}
 			for _, n := range r.Notes { // the standard output may be the join file
 				fmt.Fprintln(a.Err, "voipbl: "+screen.Clean(n))

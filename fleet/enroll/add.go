@@ -29,7 +29,7 @@ type Added struct {
 	File    string           `json:"file,omitempty"` // the join file, if it was written
 	New     bool             `json:"new"`            // there is a new key; false: nothing was to do
 	Mirror  bool             `json:"mirror"`         // it may fetch lists for all hosts
-	Former  int              `json:"former"`         // keys of this host that were revoked
+	Former  int              `json:"former"`         // keys of this host that were revoked, or would be
 	Changed []string         `json:"changed"`
 	Notes   []string         `json:"notes"`
 	Error   *problem.Problem `json:"error,omitempty"`
@@ -95,12 +95,19 @@ func (h *hubRun) add(ctx context.Context, opts AddOptions, r *Added) error {
 	}
 	r.New, r.Key = true, creds.Key
 	if h.DryRun {
-		h.changed = []string{operator}
+		r.Former = len(h.op.Revoke(name, time.Now(), creds.Key))
+		h.noteRelay(name.Site())
+		err := h.write(toReload)
 		if opts.To != "" {
 			h.changed = append(h.changed, opts.To)
 		}
-		return nil
+		return err
 	}
+	defer func() { // what was written, also before an error
+		if r.File != "" {
+			h.changed = append(h.changed, r.File)
+		}
+	}()
 	if err := h.write(toReload); err != nil {
 		return err
 	}
@@ -191,6 +198,9 @@ func handOver(opts AddOptions, join []byte, r *Added) error {
 		r.Join = string(join)
 		return opts.Print(join)
 	}
+	if err := (file{Name: opts.To, Text: join, Mode: joinFileMode}).write("/"); err != nil {
+		return err
+	}
 	r.File = opts.To
-	return file{Name: opts.To, Text: join, Mode: joinFileMode}.write("/")
+	return nil
 }

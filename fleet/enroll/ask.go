@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/voipbl/voipbl/fleet"
 	"github.com/voipbl/voipbl/fleet/hub"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/internal/units"
 )
 
 const (
@@ -56,7 +56,7 @@ func (h *hubRun) until(ctx context.Context, is func(context.Context, *hub.Asker)
 		}
 		select {
 		case <-ctx.Done():
-			return (&problem.Problem{Error: last.Error(), Remedy: cmp.Or(problem.RemedyOf(last), fmt.Sprintf("see why in \"journalctl -u %s\"", serverUnit))}).Err()
+			return (&problem.Problem{Error: last.Error(), Remedy: cmp.Or(problem.RemedyOf(last), "see why in "+units.Server.LogRemedy(h.here()))}).Err()
 		case <-time.After(serverPoll):
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/internal/units"
 	"github.com/voipbl/voipbl/state"
 )
 
@@ -48,7 +49,7 @@ func (h *hubRun) note(format string, args ...any) {
 func (h *hubRun) path(name string) string { return filepath.Join(h.Root, name) }
 
 // here reports whether the hub is this machine, whose systemd runs its units.
-func (h *hubRun) here() bool { return h.Root == "" && hasSystemd() }
+func (h *hubRun) here() bool { return h.Root == "" && units.Systemd() }
 
 // useKeys is what only root can do on a hub.
 const useKeys = "use the keys of a fleet"
@@ -267,9 +268,12 @@ func (h *hubRun) settleUnits(ctx context.Context, tell string) error {
 }
 
 // halfway says that the next run finishes this one.
-func (h *hubRun) halfway(err error) error {
+func (h *hubRun) halfway(err error) error { return halfway(err, h.verb) }
+
+// halfway says how to go on after an error in the midst of a verb.
+func halfway(err error, verb string) error {
 	p := problem.Of(err)
-	next := fmt.Sprintf("run %q again, which does what is left to do", h.verb)
+	next := fmt.Sprintf("run %q again, which does what is left to do", verb)
 	if p.Remedy != "" {
 		next = p.Remedy + ", then " + next
 	}

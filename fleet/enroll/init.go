@@ -15,6 +15,7 @@ import (
 	"github.com/voipbl/voipbl/fleet/keys"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/internal/units"
 )
 
 // InitOptions are what the operator asks of "voipbl fleet init".
@@ -179,7 +180,7 @@ const defaultPort = 4222
 
 // portFree returns an error if another program listens at the port. Debian's server may, at its own.
 func (h *hubRun) portFree(ctx context.Context, port int) error {
-	if h.Root != "" || port == defaultPort && hasSystemd() && isActive(ctx, serverUnit) {
+	if h.Root != "" || port == defaultPort && units.Systemd() && isActive(ctx, serverUnit) {
 		return nil
 	}
 	l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))

@@ -17,6 +17,7 @@ import (
 	"github.com/voipbl/voipbl/fleet/link"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/internal/units"
 	"github.com/voipbl/voipbl/state"
 	"github.com/voipbl/voipbl/takeover"
 )
@@ -127,10 +128,10 @@ func (j *joining) parse() (err error) {
 		return (&problem.Problem{Error: "the join file is empty", Remedy: "see what \"voipbl fleet add\" says on the hub"}).Err()
 	}
 	if j.join, j.key, err = keys.ParseJoin(j.JoinFile); err != nil {
-		return (&problem.Problem{Error: "this is no join file that can be used: " + err.Error(), Remedy: "use the file that \"voipbl fleet add NAME\" has written on the hub, whole and as it is; \"voipbl fleet add NAME --again\" writes another one"}).Err()
+		return (&problem.Problem{Error: "the join file cannot be used: " + err.Error(), Remedy: "use the file that \"voipbl fleet add NAME\" has written on the hub, whole and as it is; \"voipbl fleet add NAME --again\" writes another one"}).Err()
 	}
 	if ends := j.key.Expires; !ends.IsZero() && time.Now().After(ends) {
-		return (&problem.Problem{Error: fmt.Sprintf("the credentials of this join file have ended (%s)", ends.Format(time.DateTime)), Remedy: "on the hub: voipbl fleet add " + j.key.Name + " --again"}).Err()
+		return (&problem.Problem{Error: fmt.Sprintf("the credentials of this join file have ended (%s)", ends.Format(time.DateTime)), Remedy: "on the hub, \"voipbl fleet add " + j.key.Name + " --again\" makes another join file: join with that"}).Err()
 	}
 	return nil
 }
@@ -235,7 +236,7 @@ func (j *joining) change(ctx context.Context) error {
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
-			return j.halfway(err)
+			return halfway(err, j.verb())
 		}
 	}
 	j.report.Joined = !j.leave
@@ -250,17 +251,6 @@ func (j *joining) hint() {
 	if j.was.name != "" {
 		j.report.Hints = append(j.report.Hints, fmt.Sprintf("the hub would still admit this host's key: next, on the hub, \"voipbl fleet revoke %s\"", j.was.name))
 	}
-}
-
-// halfway says how to go on after an error.
-func (j *joining) halfway(err error) error {
-	p := problem.Of(err)
-	next := fmt.Sprintf("run %q again, which does what is left to do", j.verb())
-	if p.Remedy != "" {
-		next = p.Remedy + ", then " + next
-	}
-	p.Remedy = next
-	return p.Err()
 }
 
 // configure writes the configuration, and has a running agent take it over.
@@ -278,7 +268,7 @@ func (j *joining) configure(ctx context.Context, text []byte, cfg config.Config)
 	how.Again = j.another && !j.leave // the agent looks at the credentials
 	followed, err := takeover.Follow(ctx, cfg, how)
 	if err == nil && followed == nil && !j.leave {
-		j.note("the agent does not run, and without it this host takes no part in the fleet: systemctl start voipbl")
+		j.note("the agent does not run, and without it this host takes no part in the fleet: %s", units.Agent.StartRemedy(units.Systemd()))
 	}
 	return err
 }
@@ -291,7 +281,7 @@ func (j *joining) following() takeover.Following {
 
 // served reports whether the unit serves the agent of this configuration: it looks for the agent's socket
 // in the default folder. Without systemd, no unit does.
-func (j *joining) served() bool { return hasSystemd() && j.cfg.RunDir == config.Default().RunDir }
+func (j *joining) served() bool { return units.Systemd() && j.cfg.RunDir == config.Default().RunDir }
 
 // start starts the unit of the process that talks with the hub.
 func (j *joining) start(ctx context.Context) error {
@@ -362,9 +352,9 @@ func (j *joining) await(ctx context.Context) error {
 	case last == nil && !j.served():
 		j.noteUnserved()
 	case last == nil:
-		j.note("the process that talks with the hub has not said anything yet: see \"systemctl status %s\"", memberUnit)
+		j.note("the process that talks with the hub has not said anything yet: see %s", units.Member.LogRemedy(units.Systemd()))
 	case last.Refused:
-		j.note("the hub does not admit this host (%s): it is revoked, or it is another hub; on the hub: voipbl fleet status", last.Error)
+		j.note("the hub does not admit this host (%s): its key is revoked, or this is another hub; \"voipbl fleet add %s --again\" on the hub makes another join file: join with that", last.Error, j.key.Name)
 	case last.Error != "":
 		j.note("the hub does not answer yet (%s): this host is in the fleet and goes on trying; \"voipbl fleet status\" says when it is connected", last.Error)
 	default:
@@ -375,7 +365,7 @@ func (j *joining) await(ctx context.Context) error {
 
 // noteUnserved says that no unit of systemd starts the process that talks with the hub.
 func (j *joining) noteUnserved() {
-	j.note("start \"voipbl fleet run\" yourself, since no unit of systemd does here")
+	j.note("%s: no unit of systemd does it here", units.Member.StartRemedy(false))
 }
 
 // twinIn is how long it takes until two hosts that are connected with one key have noticed each other.
@@ -388,7 +378,7 @@ func (j *joining) awaitTwin(ctx context.Context) {
 	}
 	for enough := time.After(twinIn); ; {
 		if h := j.health(ctx); h != nil && !h.Twin.IsZero() {
-			j.note("another host is in the fleet by this name: a join file is for one host alone. Use another one here (on the hub: voipbl fleet add NAME), or have the name's key changed (voipbl fleet add %s --again)", j.key.Name)
+			j.note("another host is in the fleet by this name: a join file is for one host alone. Use another one here (on the hub: \"voipbl fleet add NAME\"), or have the name's key changed (\"voipbl fleet add %s --again\")", j.key.Name)
 			return
 		}
 		select {

@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/fleet"
 	"github.com/voipbl/voipbl/fleet/keys"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/internal/units"
 )
 
 // Keeper is what the process has that keeps the streams on the hub.
@@ -30,7 +31,7 @@ func ReadKeeper() (Keeper, error) {
 	}
 	text, err := ReadPlain(name, maxFile)
 	if err != nil {
-		return Keeper{}, (&problem.Problem{Error: err.Error(), Remedy: "\"voipbl fleet init\" writes it on a hub; systemctl start voipbl-hub then"}).Err()
+		return Keeper{}, (&problem.Problem{Error: err.Error(), Remedy: "\"voipbl fleet init\" writes it on a hub; then " + units.Keeper.StartRemedy(units.Systemd())}).Err()
 	}
 	var k Keeper
 	if err := json.Unmarshal(text, &k); err != nil {

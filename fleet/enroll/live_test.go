@@ -200,9 +200,18 @@ func TestVerbsAtServer(t *testing.T) {
 
 	_, was := l.adds("acme_pbx1", false)
 	l.until("a host is connected", func() bool { return was.Health().Synced })
+	dry := l.opts
+	dry.DryRun = true
+	would, err := Add(t.Context(), AddOptions{HubOptions: dry, Name: "acme_pbx1", Again: true})
+	if err != nil {
+		t.Fatal(err)
+	}
 	again, is := l.adds("acme_pbx1", true)
 	if again.Former != 1 || !again.New {
 		t.Errorf("another key: %+v", again)
+	}
+	if would.Former != again.Former || !slices.Equal(would.Changed, again.Changed) {
+		t.Errorf("a dry run said %+v, and it was %+v", would, again)
 	}
 	l.until("the former key is refused, and the other one is not", func() bool { return was.Health().Refused && is.Health().Synced })
 	r, err := Revoke(t.Context(), RevokeOptions{HubOptions: l.opts, Name: "acme_pbx1"})

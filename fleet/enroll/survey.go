@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/fleet/beat"
 	"github.com/voipbl/voipbl/fleet/hub"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/internal/units"
 )
 
 // survey finds out how the streams and the hosts are, from a server that answers.
@@ -80,8 +81,8 @@ func (h *hubRun) keeperConnected(ctx context.Context) (bool, error) {
 // streamProblems are what is wrong with the streams, and with what keeps them.
 func (h *hubRun) streamProblems(kept bool, seen *hub.Survey) (all []*problem.Problem) {
 	if !kept {
-		p := &problem.Problem{Reason: "keeper", Error: "what keeps the hub's streams does not run (" + keeperUnit + ")", Remedy: "systemctl enable --now " + keeperUnit + "; \"journalctl -u " + keeperUnit + "\" says why it ended"}
-		if !h.here() {
+		p := &problem.Problem{Reason: "keeper", Error: "what keeps the hub's streams does not run (voipbl fleet keep)", Remedy: units.Keeper.EndedRemedy(h.here())}
+		if h.Root != "" {
 			p.Remedy = "start \"voipbl fleet keep\" where the hub's server runs"
 		}
 		all = append(all, p)
@@ -94,7 +95,7 @@ func (h *hubRun) streamProblems(kept bool, seen *hub.Survey) (all []*problem.Pro
 		case errors.Is(seen.Streams[name], hub.ErrNoStream):
 			p.Remedy = "wait a minute; if it is still not there, run \"voipbl fleet init\", which gives the server what this version needs"
 		default:
-			p.Remedy = "wait a minute; if it is still so, \"journalctl -u " + keeperUnit + "\" says what to do"
+			p.Remedy = "wait a minute; if it is still so, " + units.Keeper.LogRemedy(h.here()) + " says what to do"
 		}
 		all = append(all, p)
 	}

@@ -2,7 +2,6 @@ package enroll
 
 import (
 	"context"
-	"os"
 	"strings"
 
 	"github.com/voipbl/voipbl/internal/probe"
@@ -14,12 +13,6 @@ const (
 	keeperUnit = "voipbl-hub.service"  // keeps the streams of the hub as they should be
 	memberUnit = "voipbl-fleet.service"
 )
-
-// hasSystemd reports whether this machine is run by systemd.
-func hasSystemd() bool {
-	_, err := os.Stat("/run/systemd/system")
-	return err == nil
-}
 
 // systemctl has systemd do something.
 func systemctl(ctx context.Context, words ...string) error {

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 
@@ -51,10 +52,10 @@ func ParseJoin(text []byte) (Join, Creds, error) {
 		Version int `json:"voipbl_fleet"`
 	}
 	if len(text) > MaxJoin {
-		return Join{}, Creds{}, fmt.Errorf("longer than %d bytes: no join file", MaxJoin)
+		return Join{}, Creds{}, fmt.Errorf("it is none, since it has more than %d bytes", MaxJoin)
 	}
 	if err := json.Unmarshal(text, &head); err != nil || head.Version == 0 {
-		return Join{}, Creds{}, fmt.Errorf("no join file")
+		return Join{}, Creds{}, errors.New("it is none")
 	}
 	if head.Version != joinVersion {
 		return Join{}, Creds{}, fmt.Errorf("a join file of version %d, and this program knows version %d", head.Version, joinVersion)

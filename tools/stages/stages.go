@@ -48,7 +48,7 @@ var packages = map[string]string{
 // real Asterisk, Kamailio or sshd.
 var forRoot = []string{
 	"TestAsteriskFlowOfChoice", "TestAsteriskNetwork", "TestAsteriskOffice", "TestAsteriskSpellings",
-	"TestFilesDiffer", "TestFleetGivenCertificate", "TestFleetInitAnotherName", "TestFleetInitTwice", "TestFleetRelay", "TestLeave", "TestOldCopy", "TestReadHub", "TestRelayMoved", "TestVerbsAtServer", "TestWriteFiles", "TestWriteFilesOnFullDisk", "TestWriteFilesOverLinks",
+	"TestAddAgainDry", "TestFilesDiffer", "TestFleetGivenCertificate", "TestFleetInitAnotherName", "TestFleetInitTwice", "TestFleetRelay", "TestLeave", "TestOldCopy", "TestReadHub", "TestRelayMoved", "TestVerbsAtServer", "TestWriteFiles", "TestWriteFilesOnFullDisk", "TestWriteFilesOverLinks",
 	"TestBelieve", "TestConnectAsterisk", "TestAMIOfAsterisk", "TestHEPOfAsterisk", "TestHEPOfKamailio", "TestHEPOfKamailioAlike",
 	"TestIAXAuthDebug", "TestRealAsterisk",
 	"TestNamedSSHD", "TestSessionsOfContainers", "TestSessionsOfRealSSHD",
