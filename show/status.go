@@ -147,7 +147,7 @@ func printAgent(on *screen.Screen, s *blocklist.Status, now time.Time) {
 	}
 	t.Row("dropped", droppedWords(s))
 	if s.Bans > 0 {
-		t.Row("bans", fmt.Sprintf("%s of this host: see \"voipbl bans\"", screen.Plural(s.Bans, "ban", "bans")))
+		t.Row("bans", banWords(s)+": see \"voipbl bans\"")
 	}
 	if s.Phones > 0 {
 		t.Row("phones", fmt.Sprintf("%s: see \"voipbl phones\"", screen.Plural(s.Phones, "registered phone", "registered phones")))
@@ -169,6 +169,18 @@ func printAgent(on *screen.Screen, s *blocklist.Status, now time.Time) {
 	}
 	t.Print(on.Out)
 	fmt.Fprintln(on.Out)
+}
+
+// banWords says how many bans are in force, and how many of them others of the fleet have made.
+func banWords(s *blocklist.Status) string {
+	all := screen.Plural(s.Bans, "ban", "bans")
+	switch {
+	case s.Fleet == nil || s.Fleet.Bans == 0:
+		return all + " of this host"
+	case s.Fleet.Bans >= s.Bans:
+		return all + ", of the fleet"
+	}
+	return fmt.Sprintf("%s, of which %d of the fleet", all, s.Fleet.Bans)
 }
 
 // documentWords says what the operator's document of the fleet allows.

@@ -24,8 +24,11 @@ func (a *app) printHub(s *enroll.HubStatus, all bool, now time.Time) {
 			connected++
 		}
 	}
-	fmt.Fprintf(a.Out, "this host is the hub of a fleet: %d of %s connected\n", connected, screen.Plural(admitted(s.Hosts), "host", "hosts"))
-	if s.Answers {
+	hosts := screen.Plural(admitted(s.Hosts), "host", "hosts")
+	if !s.Answers {
+		fmt.Fprintf(a.Out, "this host is the hub of a fleet of %s: its server cannot be reached, so it is not known how they are\n", hosts)
+	} else {
+		fmt.Fprintf(a.Out, "this host is the hub of a fleet: %d of %s connected\n", connected, hosts)
 		fmt.Fprintf(a.Out, "%d of %d %s a look\n", s.Look, admitted(s.Hosts), map[bool]string{true: "needs", false: "need"}[s.Look == 1])
 	}
 	t := screen.Table{Right: []int{3, 4}}
@@ -41,8 +44,8 @@ func (a *app) printHub(s *enroll.HubStatus, all bool, now time.Time) {
 	if !all && s.Answers {
 		a.printRest(s, now)
 	}
-	if names := mirrors(s.Hosts); len(names) > 0 {
-		a.Folded("lists are fetched for all by " + strings.Join(names, ", "))
+	if words := mirrorWords(s); words != "" {
+		a.Folded(words)
 	}
 	if s.OneSite != "" {
 		a.Folded(fmt.Sprintf("all hosts are of the site %s: their bans count only where fleet.trust names it, or the operator's document does", s.OneSite))
@@ -62,14 +65,26 @@ func admitted(hosts []enroll.HostStatus) (n int) {
 	return n
 }
 
-// mirrors are the hosts that fetch lists for all.
-func mirrors(hosts []enroll.HostStatus) (names []string) {
-	for _, h := range hosts {
-		if h.Mirror && h.Revoked.IsZero() {
-			names = append(names, h.Name.String())
+// mirrorWords says which hosts fetch lists for all, and which are to and have not been heard lately; "" without any.
+func mirrorWords(s *enroll.HubStatus) string {
+	var fetch, gone []string
+	for _, h := range s.Hosts {
+		switch {
+		case !h.Mirror || !h.Revoked.IsZero() || !s.Answers:
+		case h.State == beat.Silent, h.State == beat.NeverSeen:
+			gone = append(gone, h.Name.String()+" ("+h.State.Words()+")")
+		default:
+			fetch = append(fetch, h.Name.String())
 		}
 	}
-	return names
+	var parts []string
+	if len(fetch) > 0 {
+		parts = append(parts, "lists are fetched for all by "+strings.Join(fetch, ", "))
+	}
+	if len(gone) > 0 {
+		parts = append(parts, "no lists come from "+strings.Join(gone, ", "))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // hostRow is a host in the table.

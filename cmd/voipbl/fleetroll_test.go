@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/voipbl/voipbl/fleet"
 	"github.com/voipbl/voipbl/fleet/beat"
 	"github.com/voipbl/voipbl/fleet/enroll"
 	"github.com/voipbl/voipbl/internal/metricnames"
@@ -59,6 +60,31 @@ func (o *fleetOperator) becomes(code int, states ...string) enroll.HubStatus {
 		}
 	}
 	return s
+}
+
+// TestMirrorWords: lists do not come from a mirror that has not been heard.
+func TestMirrorWords(t *testing.T) {
+	mirror := func(name fleet.Name, is beat.State) enroll.HostStatus {
+		return enroll.HostStatus{Name: name, Mirror: true, State: is}
+	}
+	for _, c := range []struct {
+		hosts []enroll.HostStatus
+		want  string
+	}{
+		{nil, ""},
+		{[]enroll.HostStatus{{Name: "acme_pbx1", State: beat.Fine}}, ""},
+		{[]enroll.HostStatus{mirror("acme_hub", beat.Fine), mirror("beta_hub", beat.OldList)}, "lists are fetched for all by acme_hub, beta_hub"},
+		{[]enroll.HostStatus{mirror("acme_hub", beat.NeverSeen)}, "no lists come from acme_hub (never seen)"},
+		{[]enroll.HostStatus{mirror("acme_hub", beat.Fine), mirror("beta_hub", beat.Silent)}, "lists are fetched for all by acme_hub; no lists come from beta_hub (silent)"},
+	} {
+		s := &enroll.HubStatus{Answers: true, Hosts: c.hosts}
+		if is := mirrorWords(s); is != c.want {
+			t.Errorf("%q, want %q", is, c.want)
+		}
+		if s.Answers = false; mirrorWords(s) != "" {
+			t.Errorf("with a server that does not answer: %q", mirrorWords(s))
+		}
+	}
 }
 
 // TestFleetRoll: the operator sees on the hub which host is not protected, which has never come, and who is

@@ -171,12 +171,12 @@ hub cannot be asked; 2 usage or configuration.`,
 				fmt.Fprintf(a.Out, "the hub has the document with serial %d already\n", r.Serial)
 				return nil
 			}
-			before := "where there is none"
+			before := "the first that counts"
 			if r.Before > 0 {
 				before = fmt.Sprintf("in place of %d", r.Before)
 			}
 			if opts.DryRun {
-				fmt.Fprintf(a.Out, "would publish the document with serial %d %s\ndry run: nothing was changed\n", r.Serial, before)
+				fmt.Fprintf(a.Out, "would publish the document with serial %d, %s\ndry run: nothing was changed\n", r.Serial, before)
 			} else {
 				fmt.Fprintf(a.Out, "the hub has the document with serial %d, %s\n", r.Serial, before)
 			}

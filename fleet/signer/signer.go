@@ -132,7 +132,7 @@ func Sign(o Options) (*Signed, error) {
 		return nil, notSigned((&problem.Problem{
 			Reason: "error",
 			Error:  fmt.Sprintf("%s has serial %d, and %s has %d: hosts take only documents with a larger one", o.Document, d.Serial, s.Last, last.Serial),
-			Remedy: "leave \"serial\" out, which is the time then, or give a larger one (--serial)",
+			Remedy: serialRemedy(written.Serial == 0, last.Serial, o.Now),
 		}).Err())
 	}
 	if s.Text, err = document.Sign(d, k); err != nil {
@@ -146,6 +146,18 @@ func Sign(o Options) (*Signed, error) {
 	}
 	s.File = o.Out
 	return s, nil
+}
+
+// serialRemedy is what to do if the serial is not larger than the last one. byTime: it is the time.
+func serialRemedy(byTime bool, last uint64, now time.Time) string {
+	next := fmt.Sprintf("sign with --serial %d, or a larger one", last+1)
+	switch ahead := now.Unix() < 0 || last >= uint64(now.Unix()); {
+	case !byTime && !ahead:
+		return "leave \"serial\" out, which is the time then; or " + next
+	case byTime:
+		return fmt.Sprintf("if the clock of this machine is behind (%s), set it and sign again; if the one of then was ahead, %s", now.Local().Format(time.DateTime), next)
+	}
+	return next
 }
 
 // noteOn says what follows from a serial that is far ahead of the time; "" if it is not.

@@ -2,6 +2,7 @@ package signer
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -225,6 +226,32 @@ func TestSerial(t *testing.T) {
 		s, err := Sign(o)
 		if err != nil || s.Serial != c.want || (s.Note != "") != c.noted {
 			t.Errorf("%q, %d: %+v, %v", c.text, c.serial, s, err)
+		}
+	}
+	// What to do about one that is not larger depends on whose it is: the clock's, or the document's.
+	for _, c := range []struct {
+		text   string
+		behind time.Duration // the clock, since the last one was signed
+		want   string
+	}{
+		{"", time.Hour, "if the clock of this machine is behind ("},
+		{"", time.Hour, fmt.Sprintf("sign with --serial %d,", now.Unix()+1)},
+		{"serial: 7", -time.Hour, "leave \"serial\" out"},
+		{"serial: 7", time.Hour, fmt.Sprintf("sign with --serial %d,", now.Unix()+1)},
+	} {
+		d.write("document.yaml", "")
+		o := d.options()
+		if err := os.Remove(o.Out); err != nil && !problem.IsAbsent(err) {
+			t.Fatal(err)
+		}
+		if _, err := Sign(o); err != nil {
+			t.Fatal(err)
+		}
+		d.write("document.yaml", c.text+"\n")
+		o.Now = now.Add(-c.behind)
+		_, err := Sign(o)
+		if remedy := problem.RemedyOf(err); !strings.Contains(remedy, c.want) || c.text != "" && c.behind > 0 && strings.Contains(remedy, "leave") {
+			t.Errorf("%q, %v: %q, want %q", c.text, c.behind, remedy, c.want)
 		}
 	}
 	o := d.options()
