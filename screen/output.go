@@ -45,7 +45,7 @@ func (o *Output) Write(p []byte) (int, error) {
 }
 
 // Fold breaks lines that are longer than the terminal is wide. It indents continuation lines by
-// four more than the line.
+// four more than the line, and keeps what is in quotes in one line if it fits: it may be a command to copy.
 func Fold(p []byte) []byte {
 	var out bytes.Buffer
 	for line := range bytes.Lines(p) {
@@ -58,6 +58,8 @@ func Fold(p []byte) []byte {
 					break
 				}
 				at = len(indent) + 1 + next
+			} else if quote := quoted(line, at); quote-1 > len(indent) {
+				at = quote - 1
 			}
 			out.Write(line[:at])
 			out.WriteByte('\n')
@@ -66,6 +68,26 @@ func Fold(p []byte) []byte {
 		out.Write(line)
 	}
 	return out.Bytes()
+}
+
+// quoted returns where the quotes begin that a break at a space would cut in two; 0 if it would not, or if they
+// do not begin a word, or do not fit in a line.
+func quoted(line []byte, at int) int {
+	if bytes.Count(line[:at], []byte{'"'})%2 == 0 {
+		return 0
+	}
+	begin := bytes.LastIndexByte(line[:at], '"')
+	long := bytes.IndexByte(line[begin+1:], '"')
+	if long < 0 || long > Columns-20 || begin == 0 {
+		return 0
+	}
+	if line[begin-1] == '(' {
+		begin--
+	}
+	if begin == 0 || line[begin-1] != ' ' {
+		return 0
+	}
+	return begin
 }
 
 // Width counts the visible characters of a line, without its line end and colours.

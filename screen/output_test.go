@@ -18,6 +18,17 @@ func TestFold(t *testing.T) {
 	if got, want := string(Fold([]byte("  a: "+strings.Repeat("x", 90)+" b c\n"))), "  a: "+strings.Repeat("x", 90)+"\n      b c\n"; got != want {
 		t.Errorf("after a long word: got %q, want %q", got, want)
 	}
+	// A command is not cut in two.
+	for _, c := range []struct{ text, want string }{
+		{strings.Repeat("x", 60) + ` on "voipbl fleet revoke acme_pbx1", or not` + "\n", strings.Repeat("x", 60) + " on\n    \"voipbl fleet revoke acme_pbx1\", or not\n"},
+		{strings.Repeat("x", 60) + ` on ("voipbl fleet revoke acme_pbx1")` + "\n", strings.Repeat("x", 60) + " on\n    (\"voipbl fleet revoke acme_pbx1\")\n"},
+		{strings.Repeat("x", 60) + ` "a b" on c word word word` + "\n", strings.Repeat("x", 60) + " \"a b\" on c word\n    word word\n"},
+		{`"` + strings.Repeat("word ", 20) + "\"\n", `"` + strings.Repeat("word ", 15) + "word\n    " + strings.Repeat("word ", 4) + "\"\n"},
+	} {
+		if got := string(Fold([]byte(c.text))); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
 	if got := string(Fold([]byte(strings.Repeat("x", 75) + " word"))); got != strings.Repeat("x", 75)+" word" {
 		t.Errorf("exactly as wide as the terminal: %q", got)
 	}

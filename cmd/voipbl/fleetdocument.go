@@ -92,7 +92,11 @@ func noDocumentKey(cfg config.Fleet) *problem.Problem {
 
 func (a *app) printDocument(r documentReport) {
 	if r.Serial == 0 {
-		fmt.Fprintln(a.Out, "no document counts here")
+		words := "no document counts here"
+		if len(r.Problems) == 0 {
+			words += ": none has come from the hub yet"
+		}
+		fmt.Fprintln(a.Out, words)
 	} else {
 		fmt.Fprintf(a.Out, "serial %d, signed %s (%s)\n", r.Serial, r.At.Local().Format(time.DateTime), screen.Ago(r.At, time.Now()))
 		var t screen.Table

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	fleetdocument "github.com/voipbl/voipbl/fleet/document"
 	"github.com/voipbl/voipbl/fleet/link"
 	"github.com/voipbl/voipbl/internal/testdocument"
 	"github.com/voipbl/voipbl/state"
@@ -139,7 +140,7 @@ func TestFleetDocument(t *testing.T) {
 		{"another one of that serial", "another document with the serial", operator.Sign("serial: 7\nallow: [9.9.9.3]")},
 		{"one of somebody else", "the operator's key has not signed it", other},
 		{"a changed one", "it is no", bytes.Replace(first, []byte("body"), []byte("b0dy"), 1)},
-		{"a long one", "it is no signed document", bytes.Repeat([]byte("x"), link.MaxDocument+1)},
+		{"a long one", "it is no signed document", bytes.Repeat([]byte("x"), fleetdocument.MaxSigned+1)},
 		{"nothing", "it is no signed document", nil},
 	} {
 		if a := f.bring(test.signed); a.Serial != 7 || !strings.Contains(a.Refused, test.why) || a.Undone {

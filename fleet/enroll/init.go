@@ -90,7 +90,7 @@ func (h *hubRun) init(ctx context.Context, opts InitOptions, r *Initialized) err
 		}
 		h.op.DocumentKey = opts.DocumentKey
 		if joined := h.joined(); key != opts.DocumentKey && len(joined) > 0 {
-			h.note("hosts that have joined take no document until they have this key, too: write fleet: {key: %q} into their configuration (%s)", opts.DocumentKey, some(joined))
+			h.note("hosts that have joined take no document until they have this key, too: below \"fleet\" in their configuration, write key: %q (%s)", opts.DocumentKey, some(joined))
 		}
 	}
 	if err == nil && (opts.Cert != "" || h.op.TLS.Own()) {

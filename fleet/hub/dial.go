@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/voipbl/voipbl/fleet"
+	"github.com/voipbl/voipbl/fleet/document"
 )
 
 const (
@@ -35,7 +36,7 @@ const (
 	queue = 2 * batch
 
 	// queueBytes is how many bytes these may have: a hub that sends what nobody has asked for fills no memory.
-	queueBytes = 2*batch*(fleet.MaxMessage+headroom) + MaxDocument
+	queueBytes = 2*batch*(fleet.MaxMessage+headroom) + document.MaxSigned
 )
 
 // dial connects with the first hub that admits a user, and returns its URL. complain is called with what
@@ -71,10 +72,13 @@ type awayError struct{ error }
 
 func (e awayError) Unwrap() error { return e.error }
 
+// errRefused is what the library calls ErrNoServers, which tells nobody why.
+var errRefused = errors.New("connection refused: no server listens there")
+
 // isAway reports whether nothing answers at a hub.
 func isAway(err error) bool {
 	var op *net.OpError
-	return errors.Is(err, nats.ErrNoServers) || errors.As(err, &op) && op.Op == "dial"
+	return errors.Is(err, errRefused) || errors.As(err, &op) && op.Op == "dial"
 }
 
 // connect connects with one hub. The library is not to connect again: what has to be done then is the
@@ -84,7 +88,7 @@ func connect(ctx context.Context, hub string, m member, complain, ended func(err
 	if err != nil {
 		return nil, err
 	}
-	return nats.Connect(hub, append(options,
+	nc, err := nats.Connect(hub, append(options,
 		nats.NoReconnect(),
 		nats.IgnoreDiscoveredServers(), // a hub does not send this host elsewhere
 		nats.Timeout(admitIn),
@@ -96,6 +100,10 @@ func connect(ctx context.Context, hub string, m member, complain, ended func(err
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { complain(err) }),
 		nats.ClosedHandler(func(nc *nats.Conn) { ended(closed(nc)) }),
 	)...)
+	if errors.Is(err, nats.ErrNoServers) {
+		err = errRefused
+	}
+	return nc, err
 }
 
 // closed is why a connection has ended.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/voipbl/voipbl/fleet"
+	"github.com/voipbl/voipbl/fleet/document"
 	"github.com/voipbl/voipbl/internal/testpoll"
 )
 
@@ -31,7 +32,7 @@ func TestPublishDocument(t *testing.T) {
 			t.Fatalf("%s has %d documents, and not the last one", o.member.name, len(papers))
 		}
 	}
-	first, second := []byte(`{"body":"1"}`), bytes.Repeat([]byte("x"), MaxDocument)
+	first, second := []byte(`{"body":"1"}`), bytes.Repeat([]byte("x"), document.MaxSigned)
 	h.must(publish(first, func(now []byte) error {
 		if now != nil {
 			t.Errorf("before the first: %s", now)

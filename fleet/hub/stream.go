@@ -10,6 +10,7 @@ import (
 
 	"github.com/voipbl/voipbl/fleet"
 	"github.com/voipbl/voipbl/fleet/beat"
+	"github.com/voipbl/voipbl/fleet/document"
 	"github.com/voipbl/voipbl/fleet/keys"
 )
 
@@ -17,8 +18,6 @@ import (
 const documentSubject = "v1.doc"
 
 const (
-	// MaxDocument is the most bytes of the operator's document. Hosts send less: their credentials say so.
-	MaxDocument = 64 << 10
 
 	// headroom is for the headers that a server adds to a message.
 	headroom = 1 << 10
@@ -34,7 +33,7 @@ func form() jetstream.StreamConfig {
 	c := plainForm()
 	c.Name = keys.Stream
 	c.Description = "What the hosts of the fleet say of their bans: one message a slot. voipbl keeps it as it is."
-	c.MaxMsgSize = MaxDocument + headroom
+	c.MaxMsgSize = document.MaxSigned + headroom // hosts send less: their credentials say so
 	c.MaxConsumers = keys.MaxHosts
 	c.Subjects = []string{documentSubject}
 	for slot := range fleet.Slots {

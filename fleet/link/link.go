@@ -140,9 +140,6 @@ type Document struct {
 	Signed []byte `json:"signed"`
 }
 
-// MaxDocument is the size in bytes of the largest document that the agent takes: that of the largest signed one.
-const MaxDocument = 64 << 10
-
 // DocumentAnswer is the result of Document.
 type DocumentAnswer struct {
 	Serial  uint64 `json:"serial"`            // of the one that counts now
