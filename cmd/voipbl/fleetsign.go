@@ -37,7 +37,7 @@ allows stays allowed there:
   allow: [203.0.113.10, 198.51.100.0/24, office.example.net]
   trunks: [sip.provider.example]    # let in by base rules, too
   trust: [acme]                     # sites and hosts, beside fleet.trust
-  hosts: [acme_pbx1, zeta_pbx1]     # all there are
+  hosts: [acme_pbx1, zeta_pbx1]     # all there are: shown, and no more
   revoked: [acme_pbx9]              # whose bans count no more
   minimum_version: 0.9.0            # status of hosts with an older one says so
 

@@ -53,9 +53,10 @@ folder of its textfile collector, and prints nothing. It ends with 0 once the
 file is written, whatever is in it.
 
 Exit status: 0 all is well, also without a fleet; 3 something is wrong, which it
-says, or this host is not connected for less than a minute; 1 it is not for
-longer, the hub's server does not answer, or a host is not protected; 2 usage or
-configuration, or it cannot be found out.`,
+says, or this host has not been connected for less than a minute; 1 it is not
+connected for longer, or since the hub refuses its key, or since nothing here
+talks with the hub; on the hub, its server does not answer, or a host is not
+protected; 2 usage or configuration, or it cannot be found out.`,
 		Example: `  voipbl fleet status
   voipbl fleet status --all
   voipbl fleet status --json`,
