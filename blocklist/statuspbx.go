@@ -132,7 +132,11 @@ func watchWords(cfg config.PBX, agent *state.AgentStatus, now time.Time) string 
 		text += fmt.Sprintf("; last heard of %d s ago", int(silent.Seconds()))
 	}
 	if h.Waiting > 0 && h.Why != "" {
-		text += fmt.Sprintf("; %d bans wait: %s", h.Waiting, h.Why)
+		wait := "wait"
+		if h.Waiting == 1 {
+			wait = "waits"
+		}
+		text += fmt.Sprintf("; %s %s: %s", counted(uint64(h.Waiting), "ban"), wait, h.Why)
 	}
 	return text
 }

@@ -110,7 +110,7 @@ func TestFleetJoinRevoked(t *testing.T) {
 		t.Errorf("join: %d: %s", code, out)
 	}
 	began := time.Now()
-	if out, code := m.asks("fleet", "join", "--wait", "10m", bad); code != 3 || !strings.Contains(out, "not connected yet") || !strings.Contains(out, "the hub does not admit this host") {
+	if out, code := m.asks("fleet", "join", "--wait", "10m", bad); code != 3 || !strings.Contains(out, "not connected yet") || !strings.Contains(out, "the hub does not admit this host") || !strings.Contains(out, `"voipbl fleet add acme_pbx1 --again"`) {
 		t.Errorf("join with a revoked key: %d: %s", code, out)
 	}
 	if took := time.Since(began); took > 5*time.Minute {

@@ -10,6 +10,19 @@ import (
 	"github.com/voipbl/voipbl/internal/testskip"
 )
 
+// TestSome: a message never names "1 others".
+func TestSome(t *testing.T) {
+	names := make([]string, mostNamed+2)
+	for i := range names {
+		names[i] = "x"
+	}
+	for n, want := range map[int]string{1: "x", mostNamed + 1: strings.Join(names[:mostNamed+1], ", "), mostNamed + 2: strings.Join(names[:mostNamed], ", ") + " and 2 others"} {
+		if is := some(names[:n]); is != want {
+			t.Errorf("%d: %s, want %s", n, is, want)
+		}
+	}
+}
+
 // TestAddAgainDry: a dry run lists what another key for a host entails: its former one is revoked, which the server's
 // configuration has, and the relay that would let that pass is cut off.
 func TestAddAgainDry(t *testing.T) {

@@ -227,10 +227,10 @@ func (h *hubRun) settle(ctx context.Context) error {
 	case h.here():
 		err = h.settleUnits(ctx, tell)
 	case !h.runs():
-		h.note("start the server: nats-server -c %s", serverConf)
+		h.note("start the server: \"nats-server -c %s\"", serverConf)
 		h.note("start \"voipbl fleet keep\" beside it")
 	case tell == toRestart:
-		h.note("start the server anew, which has another configuration: nats-server -c %s", serverConf)
+		h.note("start the server anew, which has another configuration: \"nats-server -c %s\"", serverConf)
 		return reload(h.Root) // who is revoked is refused before that, if the server can read the rest, too
 	case tell == toReload:
 		err = reload(h.Root)

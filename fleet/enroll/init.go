@@ -148,7 +148,7 @@ const mostNamed = 10
 
 // some are the first of the hosts, and how many others there are.
 func some(names []string) string {
-	if len(names) <= mostNamed {
+	if len(names) <= mostNamed+1 { // never "and 1 others"
 		return strings.Join(names, ", ")
 	}
 	return fmt.Sprintf("%s and %d others", strings.Join(names[:mostNamed], ", "), len(names)-mostNamed)

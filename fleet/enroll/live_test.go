@@ -166,7 +166,7 @@ func (l *live) until(what string, so func() bool) {
 // done, and say that a host is cut off once it is.
 func TestVerbsAtServer(t *testing.T) {
 	l := newLive(t)
-	const first, anew = "start the server: nats-server", "start the server anew"
+	const first, anew = "start the server: \"nats-server", "start the server anew"
 	for range 2 {
 		if notes := l.inits(exit.Stale, l.at); !strings.Contains(notes, first) {
 			t.Errorf("before it runs: %s", notes)

@@ -117,6 +117,9 @@ func TestAway(t *testing.T) {
 		if got := errors.As(err, new(awayError)); err == nil || got != want {
 			t.Errorf("%s: %t: %v", hubs, got, err)
 		}
+		if hubs == nobody && !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("it says nothing of why: %v", err)
+		}
 		if hubs == silent && (!errors.Is(err, syscall.ETIMEDOUT) || errors.Is(err, context.DeadlineExceeded)) {
 			t.Errorf("the kernel tries on to reach a hub that does not answer: %v", err)
 		}
