@@ -77,7 +77,8 @@ func (s stage) run(ctx context.Context, tests map[string][]string, all *tally) e
 	start := time.Now()
 	p := newProgress(os.Stdout)
 	for _, g := range s.groups(tests) {
-		args := slices.Concat([]string{s.wrap, "go", "test", "-json", "-count=1", "-vet=off", "-parallel=4", "-timeout=" + s.most.String()}, s.args, g.filter)
+		// Most tests wait for others, so there are more at once than processors.
+		args := slices.Concat([]string{s.wrap, "go", "test", "-json", "-count=1", "-vet=off", "-p=3", "-parallel=4", "-timeout=" + s.most.String()}, s.args, g.filter)
 		for _, pkg := range g.packages {
 			args = append(args, "./"+pkg)
 		}

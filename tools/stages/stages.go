@@ -23,12 +23,9 @@ type stage struct {
 // test that is not named below is in the first stage.
 var stages = []stage{
 	{"unit", "as an ordinary user, with the race detector; what needs the kernel in a user namespace", "testdata/user.sh", []string{"-race"}, 20 * time.Minute},
-	{"kernel", "as root: the program, with the real kernel and the tools of a whole host", "testdata/alone.sh", waits, time.Hour},
-	{"deb", "as root: the .deb on whole hosts", "testdata/alone.sh", waits, 25 * time.Minute},
+	{"kernel", "as root: the program, with the real kernel and the tools of a whole host", "testdata/alone.sh", nil, time.Hour},
+	{"deb", "as root: the .deb on whole hosts", "testdata/alone.sh", nil, 25 * time.Minute},
 }
-
-// waits is for tests that mostly wait for others: more packages at once than processors.
-var waits = []string{"-p=3"}
 
 // packages are those with all tests in another stage than the first: they boot hosts, or start the
 // program as its users do.
