@@ -69,7 +69,7 @@ func newConn(o Options, m member, clock *clock) *Conn {
 func (c *Conn) Run(ctx context.Context) error {
 	pause, since := hostPause, time.Now()
 	for {
-		all := c.turn.tried == 0
+		all, began := c.turn.tried == 0, time.Now()
 		err := c.session(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -81,10 +81,14 @@ func (c *Conn) Run(ctx context.Context) error {
 		if c.turn.atOnce(err) {
 			continue
 		}
-		if lasted > settled || all && errors.As(err, new(awayError)) && time.Since(since) < eager {
+		away, spent := all && errors.As(err, new(awayError)), time.Duration(0)
+		if away {
+			spent = time.Since(began)
+		}
+		if lasted > settled || away && time.Since(since) < eager {
 			pause = hostPause
 		}
-		if err := pause.wait(ctx); err != nil {
+		if err := sleep(ctx, pause.next(spent)); err != nil {
 			return err
 		}
 	}

@@ -59,7 +59,7 @@ func (k *keeper) run(ctx context.Context) error {
 		if time.Since(began) > settled {
 			pause = keeperPause
 		}
-		if err := pause.wait(ctx); err != nil {
+		if err := sleep(ctx, pause.next(0)); err != nil {
 			return err
 		}
 	}

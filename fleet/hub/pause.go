@@ -26,11 +26,12 @@ const settled = 10 * time.Second
 // nothing, and most hubs and networks are back by then.
 const eager = 5 * time.Minute
 
-// wait waits for the next attempt.
-func (p *pause) wait(ctx context.Context) error {
+// next returns how long to wait until the next attempt. spent is what the last one has waited without any work for a
+// hub: for packets that are lost on their way.
+func (p *pause) next(spent time.Duration) time.Duration {
 	d := p.least + rand.N(p.limit-p.least)
 	p.limit = min(2*p.limit, p.most)
-	return sleep(ctx, d)
+	return max(d-spent, 0)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -246,26 +245,4 @@ func TestClock(t *testing.T) {
 	c.set(hub.Add(-24 * time.Hour)) // the hub's clock is set back
 	was("what it stamped before", hub, up)
 	was("a minute ago", hub.Add(-24*time.Hour-time.Minute), up-time.Minute)
-}
-
-// TestPause: the first pauses are short, none is longer than the longest, and none is 0.
-func TestPause(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, p := range []pause{hostPause, keeperPause} {
-			first := p.limit
-			for i := range 10 {
-				began := time.Now()
-				if err := p.wait(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				took := time.Since(began)
-				if took < p.least || took > p.most || i == 0 && took > first {
-					t.Errorf("pause %d: %s", i, took)
-				}
-			}
-		}
-	})
-	if !alike("dial tcp 127.0.0.1:4222: refused", "dial tcp 127.0.0.1:5333: refused") || alike("a", "b") {
-		t.Error("alike")
-	}
 }
