@@ -23,21 +23,22 @@ func TestWatched(t *testing.T) {
 		hep     link.HEP
 		words   string
 		problem string
-		waits   bool
+		waits   int
 	}{
-		{"bans wait", false, time.Second, link.HEP{Packets: 99}, "watched: 99 SIP messages seen; 7 bans wait: more than 10000 bans a minute", "", true},
-		{"it is watched", false, time.Second, link.HEP{Packets: 99, Foreign: 98}, "watched: 99 SIP messages seen", "", false},
-		{"the watcher has ended", false, time.Minute, link.HEP{Packets: 99}, "", "the PBX is not watched: voipbl-pbx does not run", false},
-		{"it is off", true, time.Second, link.HEP{Packets: 99}, "", "", false},
-		{"one message", false, time.Second, link.HEP{Packets: 1}, "watched: 1 SIP message seen", "", false},
-		{"a few between others", false, time.Second, link.HEP{Packets: 9, Foreign: 9}, "watched: 9 SIP messages seen", "", false},
-		{"all between others", false, time.Second, link.HEP{Packets: 99, Foreign: 99}, "watched: 99 SIP messages seen", "none of the 99 SIP messages", false},
-		{"another password", false, time.Second, link.HEP{WrongKey: 1}, "watched: 0 SIP messages seen", "with another password", false},
-		{"a forged one", false, time.Second, link.HEP{Packets: 9, WrongKey: 1}, "watched: 9 SIP messages seen", "", false},
-		{"another password later", false, time.Second, link.HEP{Packets: 9, WrongKey: 1, Missed: 3}, "watched: 9 SIP messages seen", "with another password", false},
+		{"bans wait", false, time.Second, link.HEP{Packets: 99}, "watched: 99 SIP messages seen; 7 bans wait: more than 10000 bans a minute", "", 7},
+		{"a ban waits", false, time.Second, link.HEP{Packets: 99}, "watched: 99 SIP messages seen; 1 ban waits: more than 10000 bans a minute", "", 1},
+		{"it is watched", false, time.Second, link.HEP{Packets: 99, Foreign: 98}, "watched: 99 SIP messages seen", "", 0},
+		{"the watcher has ended", false, time.Minute, link.HEP{Packets: 99}, "", "the PBX is not watched: voipbl-pbx does not run", 0},
+		{"it is off", true, time.Second, link.HEP{Packets: 99}, "", "", 0},
+		{"one message", false, time.Second, link.HEP{Packets: 1}, "watched: 1 SIP message seen", "", 0},
+		{"a few between others", false, time.Second, link.HEP{Packets: 9, Foreign: 9}, "watched: 9 SIP messages seen", "", 0},
+		{"all between others", false, time.Second, link.HEP{Packets: 99, Foreign: 99}, "watched: 99 SIP messages seen", "none of the 99 SIP messages", 0},
+		{"another password", false, time.Second, link.HEP{WrongKey: 1}, "watched: 0 SIP messages seen", "with another password", 0},
+		{"a forged one", false, time.Second, link.HEP{Packets: 9, WrongKey: 1}, "watched: 9 SIP messages seen", "", 0},
+		{"another password later", false, time.Second, link.HEP{Packets: 9, WrongKey: 1, Missed: 3}, "watched: 9 SIP messages seen", "with another password", 0},
 		{"copies have ceased", false, time.Second, link.HEP{Packets: 9, Last: noon, Missed: 3}, "watched: 9 SIP messages seen, the last at 2026-11-30 12:00:00",
-			"Asterisk no longer copies its SIP messages to 127.0.0.1:460: none has come since 2026-11-30 12:00:00, though its manager interface has told of 3 SIP requests", false},
-		{"copies have never come", false, time.Second, link.HEP{Missed: 3}, "watched: 0 SIP messages seen", "none has come, though its", false},
+			"Asterisk no longer copies its SIP messages to 127.0.0.1:460: none has come since 2026-11-30 12:00:00, though its manager interface has told of 3 SIP requests", 0},
+		{"copies have never come", false, time.Second, link.HEP{Missed: 3}, "watched: 0 SIP messages seen", "none has come, though its", 0},
 	} {
 		cfg := config.Config{StateDir: "/elsewhere", PBX: config.PBX{BanAttackers: true}}
 		if !c.off {
@@ -51,8 +52,8 @@ func TestWatched(t *testing.T) {
 		if c.words != "" {
 			tells = []string{"2", "3", "4"}
 		}
-		if c.waits {
-			agent.PBX.Health.Waiting, agent.PBX.Health.Why = 7, "more than 10000 bans a minute"
+		if c.waits > 0 {
+			agent.PBX.Health.Waiting, agent.PBX.Health.Why = c.waits, "more than 10000 bans a minute"
 		}
 		if got := watchWords(cfg.PBX, agent, now); got != c.words || !slices.Equal(s.WatchTells(now), tells) {
 			t.Errorf("%s: %q, %q", c.name, got, s.WatchTells(now))

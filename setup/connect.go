@@ -20,6 +20,7 @@ import (
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/probe"
 	"github.com/voipbl/voipbl/internal/problem"
+	"github.com/voipbl/voipbl/internal/units"
 	"github.com/voipbl/voipbl/pbx/connect"
 	"github.com/voipbl/voipbl/pbx/link"
 	"github.com/voipbl/voipbl/pbx/secrets"
@@ -374,7 +375,7 @@ func (c *connecting) configure(ctx context.Context) error {
 	}
 	followed, err := takeover.Follow(ctx, c.new, takeover.Following{File: c.ConfigFile, MayLose: state.LoseNothing, Timeout: c.Wait})
 	if err == nil && followed == nil && !c.Off {
-		c.note("the agent does not run, and without it nothing follows from what the PBX sees: systemctl start voipbl")
+		c.note("the agent does not run, and without it nothing follows from what the PBX sees: %s", units.Agent.StartRemedy(units.Systemd()))
 	}
 	return err
 }
@@ -384,9 +385,9 @@ func (c *connecting) watcher(ctx context.Context) error {
 	if c.Root != "" {
 		return nil // asterisk says so
 	}
-	if _, err := os.Stat("/run/systemd/system"); err != nil {
+	if !units.Systemd() {
 		if !c.Off {
-			c.note("no systemd runs here: start \"voipbl pbx run\" yourself")
+			c.note("no systemd runs here: %s", units.Watcher.StartRemedy(false))
 		}
 		return nil
 	}
