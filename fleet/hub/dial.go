@@ -90,6 +90,7 @@ func connect(ctx context.Context, hub string, m member, complain, ended func(err
 	}
 	nc, err := nats.Connect(hub, append(options,
 		nats.NoReconnect(),
+		nats.UseOldRequestStyle(),      // for each answer a subscription of its own, without a wildcard: see TestSubscriptions
 		nats.IgnoreDiscoveredServers(), // a hub does not send this host elsewhere
 		nats.Timeout(admitIn),
 		nats.PingInterval(pingEvery),

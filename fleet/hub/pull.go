@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 	"time"
 
@@ -37,10 +36,9 @@ const (
 type pull struct {
 	nc      *nats.Conn
 	sub     *nats.Subscription
-	inbox   string // of all requests to the consumer: its last token is the request's number
+	inbox   string // for the answers to all requests to the consumer
 	stream  string
 	subject string // to which requests are sent
-	number  uint64
 	left    int    // messages that are still to come for the request; 0: there is none
 	read    uint64 // the consumer's sequence of the last message
 	last    uint64 // the stream's
@@ -67,7 +65,7 @@ func (p *pull) begin() (err error) {
 		}
 	}
 	p.inbox, p.left, p.read, p.cut = p.nc.NewInbox(), 0, 0, false
-	if p.sub, err = p.nc.SubscribeSync(p.inbox + ".*"); err != nil {
+	if p.sub, err = p.nc.SubscribeSync(p.inbox); err != nil {
 		return err
 	}
 	return p.sub.SetPendingLimits(queue, queueBytes)
@@ -97,12 +95,9 @@ func (p *pull) send(r request) error {
 	if err != nil {
 		return err
 	}
-	p.number++
 	p.left = r.Batch
-	return p.nc.PublishRequest(p.subject, p.reply(), text)
+	return p.nc.PublishRequest(p.subject, p.inbox, text)
 }
-
-func (p *pull) reply() string { return p.inbox + "." + strconv.FormatUint(p.number, 10) }
 
 // Why there is no next message.
 var (
@@ -155,9 +150,6 @@ func (p *pull) receive(ctx context.Context) (*nats.Msg, error) {
 // status returns what a status of the hub says of the request: nil if it goes on.
 func (p *pull) status(m *nats.Msg) error {
 	code, says := m.Header.Get("Status"), m.Header.Get("Description")
-	if m.Subject != p.reply() && code != "409" {
-		return nil // of a former request
-	}
 	switch code {
 	case "404", "408":
 		return errNone

@@ -35,6 +35,8 @@ const (
 
 	// A host that has gone without a word, as when its link broke, is off after half a minute. By NATS' defaults
 	// it would be after six: meanwhile it comes again, and would look as if its key had been copied.
+	// nats-server 2.9 asks no host to which it sends something at least as often, such as the beats of an open
+	// request: there, a host is off when it comes again, or the kernel gives its connection up.
 	pingEvery        = 10 * time.Second
 	pingsOutstanding = 2
 
