@@ -56,7 +56,7 @@ const (
 
 // Environment is what the server's process needs in its environment, beside the configuration: by Go's default, its
 // garbage would take as much memory as all that it keeps, which is about 90 KB for each host.
-const Environment = "GOGC=50"
+const Environment = "GOGC=40"
 
 // Round is how many messages a host asks for at once.
 const Round = 128
