@@ -14,7 +14,7 @@ import (
 func (a *app) fleetRelayCommand() *cobra.Command {
 	var opts enroll.RelayOptions
 	cmd := &cobra.Command{
-		Use:   "relay SITE [HOST[:PORT]...] -o FOLDER",
+		Use:   "relay SITE {[HOST[:PORT]...] -o FOLDER | --remove}",
 		Short: "Write the files of a server between the hub and a site",
 		Long: `On the hub: write the files of a relay, a server between the hub and the hosts
 of one site, which connect with it as with the hub: one connection to the hub
@@ -43,7 +43,8 @@ configuration.`,
 		Example: `  voipbl fleet relay acme relay.example.net -o acme
   scp acme/* root@relay:/etc/
   ssh root@relay chgrp nats /etc/voipbl-relay.pem
-  ssh root@relay systemctl restart nats-server`,
+  ssh root@relay systemctl restart nats-server
+  voipbl fleet relay acme --remove`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Site, opts.Addresses = args[0], args[1:]
@@ -55,7 +56,11 @@ configuration.`,
 				return err
 			}
 			a.showChanged(r.Changed, opts.DryRun)
-			if !opts.DryRun {
+			switch {
+			case r.Removed:
+				fmt.Fprintf(a.Out, "the site %s has no relay\n", r.Site)
+				a.Folded("next: on the machine of the relay, \"systemctl disable --now nats-server\" and \"rm /etc/voipbl-relay.pem\"")
+			case !opts.DryRun && !opts.Remove:
 				fmt.Fprintf(a.Out, "the relay of %s, reached at %s, is for %s\n", r.Site, screen.Clean(strings.Join(r.Addresses, ", ")), screen.Plural(len(r.Hosts), "host", "hosts"))
 				a.Folded("next: copy " + strings.Join(r.Files, " and ") + " to /etc there, \"chgrp nats /etc/voipbl-relay.pem\", \"systemctl restart nats-server\"")
 			}
@@ -71,8 +76,11 @@ configuration.`,
 	}
 	cmd.Flags().StringVarP(&opts.To, "output", "o", "", "write the relay's files into `FOLDER`")
 	cmd.MarkFlagDirname("output")
-	cmd.MarkFlagRequired("output")
 	cmd.Flags().IntVar(&opts.Port, "hub-port", 0, fmt.Sprintf("the hub's `PORT` for relays; else %d, or as before", keys.DefaultRelayPort))
+	cmd.Flags().BoolVar(&opts.Remove, "remove", false, "take the relay out of the fleet")
+	cmd.MarkFlagsOneRequired("output", "remove")
+	cmd.MarkFlagsMutuallyExclusive("output", "remove")
+	cmd.MarkFlagsMutuallyExclusive("hub-port", "remove")
 	a.hubFlags(cmd, &opts.HubOptions)
 	return cmd
 }

@@ -70,10 +70,18 @@ func (h *hubRun) await(ctx context.Context) error {
 	})
 }
 
-// verify returns once the server has been seen to refuse keys, and none of their connections is left.
+// verify returns once the server has been seen to refuse keys, and those of former credentials of relays, and none
+// of their connections is left.
 func (h *hubRun) verify(ctx context.Context, revoked []string) error {
 	return h.until(ctx, func(ctx context.Context, a *hub.Asker) error {
 		is, why, err := a.CutOff(ctx, revoked)
+		for _, r := range h.op.Relays {
+			account, has := r.AccountKey()
+			if !has || err != nil || !is {
+				continue
+			}
+			is, why, err = a.CutOffFrom(ctx, account, h.op.Strangers)
+		}
 		if err == nil && !is {
 			err = errors.New(why)
 		}

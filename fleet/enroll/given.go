@@ -18,7 +18,7 @@ import (
 func (h *hubRun) given(opts InitOptions, now time.Time) error {
 	before := h.op.TLS
 	if opts.Cert != "" && len(h.op.Relays) > 0 {
-		return (&problem.Problem{Error: "relays know the hub by the fleet's own certificate alone, and there are some: " + h.sitesOfRelays(), Remedy: "keep that certificate, or take the relays away first, as docs/fleet.md says"}).Err()
+		return (&problem.Problem{Error: "relays know the hub by the fleet's own certificate alone, and there are some: " + h.sitesOfRelays(), Remedy: "keep that certificate, or take the relays away first: \"voipbl fleet relay SITE --remove\""}).Err()
 	}
 	if opts.Cert != "" {
 		authority, err := h.authority(opts, before)

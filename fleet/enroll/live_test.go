@@ -243,6 +243,44 @@ func TestVerbsAtServer(t *testing.T) {
 	if err != nil || slices.ContainsFunc(status.Problems, isOf("stranger")) {
 		t.Errorf("a connected relay is a stranger: %+v, %v", status, err)
 	}
+	// A second relay is taken away while it is connected, and the other one goes on. Then that one, too.
+	l.adds("acme_pbx7", false)
+	second := filepath.Join(t.TempDir(), "acme")
+	if r, err := Relay(t.Context(), RelayOptions{HubOptions: l.opts, Site: "acme", Addresses: []string{fmt.Sprintf("127.0.0.1:%d", freePort(t))}, To: second}); code(err) != exit.OK {
+		t.Errorf("a second relay: %+v, %v", r, err)
+	}
+	l.relay(second)
+	l.until("the second relay is connected", func() bool { return l.hasRelay("acme") })
+	remove := RelayOptions{HubOptions: l.opts, Site: "acme", Remove: true}
+	remove.DryRun = true
+	if r, err := Relay(t.Context(), remove); code(err) != exit.OK || r.Removed || len(r.Changed) != 2 || !l.hasRelay("acme") {
+		t.Errorf("removed, dry run: %+v, %v", r, err)
+	}
+	remove.DryRun = false
+	gone := l.relayOf("acme")
+	if r, err := Relay(t.Context(), remove); code(err) != exit.OK || !r.Removed || len(r.Changed) != 2 || l.connected(gone) || !l.hasRelay("zeta") {
+		t.Errorf("removed: %+v, %v; the other one is connected: %t", r, err, l.hasRelay("zeta"))
+	}
+	if r, err := Relay(t.Context(), remove); code(err) != exit.OK || !r.Removed || len(r.Changed) != 0 {
+		t.Errorf("removed again: %+v, %v", r, err)
+	}
+	gone, remove.Site = l.relayOf("zeta"), "zeta"
+	if r, err := Relay(t.Context(), remove); code(err) != exit.Stale || !r.Removed || !strings.Contains(strings.Join(r.Notes, "\n"), anew) || l.connected(gone) {
+		t.Errorf("the last one removed: %+v, %v", r, err)
+	}
+}
+
+// relayOf is the relay of a site, as the operator's file has it.
+func (l *live) relayOf(site string) keys.Relay {
+	l.t.Helper()
+	h := &hubRun{HubOptions: l.opts}
+	unlock, err := h.openThere(l.t.Context())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	unlock()
+	r, _ := h.op.RelayOf(site)
+	return r
 }
 
 // relay starts a relay's server with the files in a folder.
@@ -273,21 +311,24 @@ func (l *live) relay(folder string) {
 }
 
 // hasRelay reports whether the hub's server lists the relay of a site among its connections.
-func (l *live) hasRelay(site string) bool {
+func (l *live) hasRelay(site string) bool { l.t.Helper(); return l.connected(l.relayOf(site)) }
+
+// connected reports that of a relay, which need not be in the operator's file any more.
+func (l *live) connected(r keys.Relay) bool {
 	h := &hubRun{HubOptions: l.opts}
 	unlock, err := h.openThere(l.t.Context())
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	unlock()
-	r, _ := h.op.RelayOf(site)
 	a, err := h.asker(l.t.Context())
 	if err != nil {
 		return false // it is just starting
 	}
 	defer a.Close()
-	all, err := a.Connections(l.t.Context())
-	return err == nil && slices.ContainsFunc(all, func(c hub.Connection) bool { return c.Key == r.Key })
+	account, _ := r.AccountKey()
+	is, err := a.IsConnected(l.t.Context(), account, r.Key)
+	return err == nil && is
 }
 
 func freePort(t *testing.T) int {

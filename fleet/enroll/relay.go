@@ -20,6 +20,7 @@ type RelayOptions struct {
 	Addresses []string // HOST or HOST:PORT, by which the site's hosts reach the relay; none: as before
 	Port      int      // of the hub, for all relays; 0: as before
 	To        string   // the folder for the relay's files
+	Remove    bool     // take the relay away
 }
 
 // Relayed is what "voipbl fleet relay --json" prints.
@@ -29,6 +30,7 @@ type Relayed struct {
 	Hosts     []fleet.Name     `json:"hosts"`     // whom the relay lets pass
 	Files     []string         `json:"files"`     // for the relay
 	Changed   []string         `json:"changed"`   // files that were changed, or would be: the relay's, and those of this hub
+	Removed   bool             `json:"removed"`   // the site has no relay any more, or never had one
 	Notes     []string         `json:"notes"`
 	Error     *problem.Problem `json:"error,omitempty"`
 }
@@ -45,7 +47,7 @@ const (
 const maxPort = 1<<16 - 1
 
 // Relay writes the files of a server between this hub and the hosts of a site, for the hosts that the site has
-// now.
+// now; or takes that server out of the fleet.
 func Relay(ctx context.Context, opts RelayOptions) (*Relayed, error) {
 	h := &hubRun{HubOptions: opts.HubOptions, verb: "voipbl fleet relay " + opts.Site}
 	r := &Relayed{Site: opts.Site, Addresses: []string{}, Hosts: []fleet.Name{}, Files: []string{}}
@@ -74,6 +76,12 @@ func (h *hubRun) relay(ctx context.Context, opts RelayOptions, r *Relayed) error
 	}
 	defer unlock()
 	if h.gid, err = natsGroup(ctx, h.Root); err != nil {
+		return err
+	}
+	if opts.Remove {
+		err := h.removeRelay(ctx, opts.Site)
+		_, there := h.op.RelayOf(opts.Site)
+		r.Removed = !there && !h.DryRun
 		return err
 	}
 	tell, former := toReload, h.op.RelayPort

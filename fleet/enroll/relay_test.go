@@ -71,7 +71,7 @@ func TestFleetRelay(t *testing.T) {
 	if r := add("acme_pbx2"); !says(r.Notes, "does not let pass: acme_pbx2") || !strings.Contains(r.Join, "relay.example.net") {
 		t.Errorf("%+v", r)
 	}
-	if r, _ := relay(false); len(r.Changed) != 2 || len(r.Hosts) != 2 {
+	if r, _ := relay(false); len(r.Changed) != 3 || len(r.Hosts) != 2 {
 		t.Errorf("after a host was added: %+v", r)
 	}
 	if r := add("zeta_pbx2"); len(r.Notes) > 0 {

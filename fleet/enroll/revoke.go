@@ -3,6 +3,7 @@ package enroll
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/voipbl/voipbl/fleet"
@@ -59,6 +60,12 @@ func (h *hubRun) revoke(ctx context.Context, opts RevokeOptions, r *Revoked) err
 	}
 	var all []string
 	ofRelay := h.op.HasRelay(opts.Name)
+	var were []string // sites whose relays were cut off before
+	for _, r := range h.op.Relays {
+		if r.CutOff() {
+			were = append(were, r.Site)
+		}
+	}
 	if byKey {
 		name = h.nameOf(ctx, opts.Name)
 		all = []string{opts.Name}
@@ -72,7 +79,11 @@ func (h *hubRun) revoke(ctx context.Context, opts RevokeOptions, r *Revoked) err
 	if len(all) == 0 {
 		return (&problem.Problem{Error: fmt.Sprintf("no host of this fleet is named %s", name), Remedy: "\"voipbl fleet status\" lists the hosts"}).Err()
 	}
-	h.noteRelay(name.Site())
+	for _, r := range h.op.Relays {
+		if r.Site == name.Site() || r.CutOff() && !slices.Contains(were, r.Site) {
+			h.noteRelay(r.Site)
+		}
+	}
 	if h.DryRun {
 		return h.write(toReload)
 	}

@@ -148,9 +148,6 @@ func (h *hubRun) connections(ctx context.Context) (map[string]hub.Connection, er
 	by := make(map[string]hub.Connection, len(all))
 	h.twice = make(map[string]string)
 	for _, c := range all {
-		if h.op.HasRelay(c.Key) {
-			continue // the server lists these, too
-		}
 		if was, twice := by[c.Key]; twice {
 			h.twice[c.Name] = cmp.Or(h.twice[c.Name], was.Address) + ", " + c.Address
 		}

@@ -127,12 +127,15 @@ func (a *Asker) IsConnected(ctx context.Context, account, key string) (bool, err
 	return slices.ContainsFunc(all, func(c Connection) bool { return c.Key == key }), err
 }
 
-// Refused are the public keys that the server refuses, as it has it now: not what a file says.
-func (a *Asker) Refused(ctx context.Context) ([]string, error) {
+// Refused are the public keys of hosts that the server refuses, as it has it now: not what a file says.
+func (a *Asker) Refused(ctx context.Context) ([]string, error) { return a.refused(ctx, a.account) }
+
+// refused are those of an account.
+func (a *Asker) refused(ctx context.Context, account string) ([]string, error) {
 	var answer struct {
 		Revoked map[string]time.Time `json:"revoked_user"`
 	}
-	if err := a.ask(ctx, "$SYS.REQ.ACCOUNT."+a.account+".INFO", nil, &answer); err != nil {
+	if err := a.ask(ctx, "$SYS.REQ.ACCOUNT."+account+".INFO", nil, &answer); err != nil {
 		return nil, err
 	}
 	var all []string
@@ -146,7 +149,12 @@ func (a *Asker) Refused(ctx context.Context) ([]string, error) {
 // CutOff reports whether the server refuses all these keys, and none of their connections is left. If not,
 // why says what it has seen.
 func (a *Asker) CutOff(ctx context.Context, revoked []string) (is bool, why string, err error) {
-	refused, err := a.Refused(ctx)
+	return a.CutOffFrom(ctx, a.account, revoked)
+}
+
+// CutOffFrom is CutOff for an account, such as a relay's.
+func (a *Asker) CutOffFrom(ctx context.Context, account string, revoked []string) (is bool, why string, err error) {
+	refused, err := a.refused(ctx, account)
 	if err != nil {
 		return false, "", err
 	}
@@ -155,13 +163,13 @@ func (a *Asker) CutOff(ctx context.Context, revoked []string) (is bool, why stri
 			return false, "the server still admits the key " + key, nil
 		}
 	}
-	all, err := a.Connections(ctx)
+	all, err := a.allConnections(ctx, account)
 	if err != nil {
 		return false, "", err
 	}
 	for _, c := range all {
 		if slices.Contains(revoked, c.Key) {
-			return false, "a connection of that host is left, from " + c.Address, nil
+			return false, "a connection of it is left, from " + c.Address, nil
 		}
 	}
 	return true, "", nil

@@ -41,9 +41,9 @@ const (
 	otherKey   = "00000000000000000000000000000002" // of one of the attacker's
 )
 
-func newSite(t testing.TB, program testnats.Program, other map[string]any) *site {
+func newSite(t testing.TB, program testnats.Program, other map[string]any, prepare ...func(*keys.Operator)) *site {
 	t.Helper()
-	s := &site{hub: startForm(t, program, other), expected: map[string]string{}}
+	s := &site{hub: startForm(t, program, other, prepare...), expected: map[string]string{}}
 	s.root = s.almighty(s.op.Streams.Key)
 	s.victim = s.add(victimName)
 	s.known = append(s.known, s.victim.creds.Consumer())

@@ -45,12 +45,26 @@
 //
 // # Relays
 //
-// A relay is a server between the hub and the hosts of a site ([Relay]). The hub admits it as one user of HOSTS,
-// with the rights of its hosts together, which its credential names. It is the relay's own nats-server that holds
-// itself to these: the hub's does not look at what comes from a leaf node. So whoever has the relay's
-// credential and speaks the protocol of leaf nodes can do what all hosts and mirrors together may, and take
-// messages from any of them: a relay is to be trusted as the hub is. An account of its own for each relay, from
-// which STREAMS imports the subjects of its hosts alone, might end that.
+// A relay is a server between the hub and the hosts of a site ([Relay]). The hub admits it as a user of an account
+// of its own, whose credential names its hosts. Debian's server of the relay holds itself to that credential, so a
+// host of another site that comes to it reaches nothing. The hub's server does not look whether it does, so this
+// is not what the hub relies on. Whoever has the credential and speaks the protocol of leaf nodes is alone in
+// the account, and of what is said there STREAMS imports only the slots and heartbeats of the relay's hosts, by
+// name, and lists if one of them is a mirror. Of other relays, their loops and their connections it sees nothing,
+// and what the server tells each account of its own connections names no host at the hub.
+//
+// The account imports the requests as HOSTS does, all as one service. So a relay can end or read the consumer of
+// whoever's public key it knows, which are its hosts. It can also make consumers by any name, until the stream has
+// as many as it may have and other hosts get none: only the rights of a host tie the name to a key, and for these
+// the hub would have to import three requests for each host, which takes the server a minute to check. That
+// lasts until the relay is cut off.
+//
+// The imports by name are a list that the server walks for each new consumer: with 20 relays of 500 hosts each,
+// which are 20,000 imports, a consumer takes 4 ms in place of 1, and with 4 such relays half as much again. The
+// server starts in 1.5 s then, with a configuration of 4 MB.
+//
+// The server does not ask at its port for relays how the user of a signing key may connect. So HOSTS takes no leaf
+// nodes at all: a host's own credential would be worth as much there as all hosts' together.
 //
 // Hosts have their own credentials there, and the relay has the same rights for them. Who
 // is behind it, the hub does not see, so when a key is revoked that a relay's credential names, that
@@ -63,5 +77,5 @@
 // nothing. Nothing limits how often a host connects, and how much it publishes at its own slots. All of
 // that ends when the host is revoked.
 //
-// TestRights has the attacks, each with what it would do to the stream and to others.
+// TestRights has the attacks, each with what it would do to the stream and to others; TestRelayAttack those of relays.
 package keys

@@ -44,8 +44,8 @@ func startHub(t testing.TB, program testnats.Program) *hub {
 	return startForm(t, program, nil)
 }
 
-// startForm starts a hub whose streams have another form than usual.
-func startForm(t testing.TB, program testnats.Program, other map[string]any) *hub {
+// startForm starts a hub whose streams have another form than usual, and of whose fleet something is there before.
+func startForm(t testing.TB, program testnats.Program, other map[string]any, prepare ...func(*keys.Operator)) *hub {
 	t.Helper()
 	h := &hub{t: t}
 	h.Server = program.Start(t, func(p testnats.Place) string {
@@ -54,6 +54,9 @@ func startForm(t testing.TB, program testnats.Program, other map[string]any) *hu
 			t.Fatal(err)
 		}
 		h.op = op
+		for _, f := range prepare {
+			f(op)
+		}
 		return h.config(p)
 	})
 	keeper, err := h.op.KeeperCreds()

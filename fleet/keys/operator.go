@@ -21,7 +21,7 @@ import (
 const version = 1
 
 // MaxOperator is how long that file can be.
-const MaxOperator = 16 << 20
+const MaxOperator = 32 << 20
 
 // Names of the users on the hub. No host can have them, since these lack a "_".
 const (
@@ -169,6 +169,7 @@ func ReadOperator(text []byte) (*Operator, error) {
 		}
 		seen[k] = true
 	}
+	o.cutFormer()
 	if err := o.checkRelays(); err != nil {
 		return nil, err
 	}
@@ -307,7 +308,7 @@ func (o *Operator) Revoke(name fleet.Name, now time.Time, keep ...string) (revok
 		if h.Name == name && h.Revoked.IsZero() && !slices.Contains(keep, h.Key) {
 			o.Hosts[i].Revoked = now.UTC().Truncate(time.Second)
 			revoked = append(revoked, h.Key)
-			o.cutRelay(h.Key)
+			o.cutRelays(h.Key)
 		}
 	}
 	return revoked
@@ -410,15 +411,28 @@ func (o *Operator) sign() error {
 	}
 	self := jwt.NewOperatorClaims(keys["operator"])
 	self.Name, self.SystemAccount = "voipbl", keys["system"]
-	for _, s := range []struct {
+	type signing struct {
 		claims jwt.Claims
 		signed *string
-	}{
+	}
+	streams := streamsAccount(keys["streams"], keys["members"])
+	all := []signing{
 		{self, &o.Signed},
 		{systemAccount(keys["system"], keys["members"]), &o.System.Signed},
-		{streamsAccount(keys["streams"], keys["members"]), &o.Streams.Signed},
+		{streams, &o.Streams.Signed},
 		{hostsAccount(keys["streams"], keys["members"], keys["signer"], mirrors, revoked), &o.Members.Signed},
-	} {
+	}
+	for i := range o.Relays {
+		r := &o.Relays[i]
+		account, has := r.AccountKey()
+		if !has {
+			continue
+		}
+		claims, says := o.relayAccount(*r, account, keys["streams"])
+		importSpoken(streams, account, says)
+		all = append(all, signing{claims, &r.Account.Signed})
+	}
+	for _, s := range all {
 		token, err := signedBy(o.Key, s.claims, *s.signed)
 		if err != nil {
 			return err

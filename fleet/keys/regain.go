@@ -20,16 +20,22 @@ func (o *Operator) RevokeKey(key string, now time.Time) bool {
 			return false
 		}
 		o.Hosts[i].Revoked = now.UTC().Truncate(time.Second)
-		o.cutRelay(key)
+		o.cutRelays(key)
 		return true
-	}
-	if i := slices.IndexFunc(o.Relays, func(r Relay) bool { return r.Key == key }); i >= 0 {
-		o.Relays[i].Key, o.Relays[i].Seed, o.Relays[i].Signed = "", "", ""
 	}
 	if slices.Contains(o.Strangers, key) {
 		return false
 	}
 	o.Strangers = append(o.Strangers, key)
+	if i := slices.IndexFunc(o.Relays, func(r Relay) bool { return r.Key == key }); i >= 0 {
+		o.cutRelay(i)
+		return true
+	}
+	// A host that this file does not know. The relays may have newer credentials than those in it, which name the
+	// key: which of them do is not known.
+	for i := range o.Relays {
+		o.cutRelay(i)
+	}
 	return true
 }
 

@@ -32,12 +32,19 @@ const (
 )
 
 // Relay is a server between the hub and the hosts of one site, which connect with it as with the hub. The hub
-// admits it by a credential that names its hosts: for others its server lets nothing pass. The hub does not see to
-// that.
+// admits it by a credential that names its hosts, for others its server lets nothing pass; and takes from its
+// account nothing by the names of others.
 type Relay struct {
 	Site      string   `json:"site"`
 	Addresses []string `json:"addresses"` // HOST:PORT, as its hosts reach it
 	Hubs      []string `json:"hubs"`      // URLs by which it reaches the hub, as its files name them: see [Operator.Moved]
+	Account   Account  `json:"account"`   // its own at the hub
+
+	// Hosts are those for whom the account lets it speak, and whether one of them is a mirror. They stay when it is
+	// cut off: nobody is admitted to the account then, and each change of them costs all hosts half a minute, in
+	// which they hear nothing new. See [Operator.relayAccount].
+	Hosts  []fleet.Name `json:"hosts,omitempty"`
+	Mirror bool         `json:"mirror,omitempty"`
 
 	// Key is the public key of the credential, Seed the private one, Signed the credential as it was signed last.
 	// None: the relay is cut off until it has another one ([Operator.SetRelay]).
@@ -52,10 +59,23 @@ type Relay struct {
 // CutOff reports whether the hub refuses the relay's former credential, and it has had no other one since.
 func (r Relay) CutOff() bool { return r.Key == "" }
 
-// admits reports whether the credential names a key of a host.
-func (r Relay) admits(key string) bool {
+// AccountKey is the public key of the account that the relay has at the hub; one from before there were such has none.
+func (r Relay) AccountKey() (key string, has bool) {
+	key, err := public(r.Account.Key)
+	return key, err == nil
+}
+
+// named is the relay's credential, as a question for whether it names a key of a host.
+func (r Relay) named() func(key string) bool {
 	claims, err := jwt.DecodeUserClaims(r.Signed)
-	return err == nil && claims.Pub.Allow.Contains(consumerRequests(key)[0])
+	if err != nil {
+		return func(string) bool { return false }
+	}
+	subjects := make(map[string]bool, len(claims.Pub.Allow))
+	for _, s := range claims.Pub.Allow {
+		subjects[s] = true
+	}
+	return func(key string) bool { return subjects[consumerRequests(key)[0]] }
 }
 
 // Moved reports whether the hub is to be reached otherwise than the files of the relay say.
@@ -107,37 +127,51 @@ func (o *Operator) SetRelay(site string, addresses []string, now time.Time) (Rel
 		return Relay{}, err
 	}
 	if r.Key == "" {
-		pair, err := nkeys.CreateUser()
-		if err != nil {
+		if r.Seed, err = newSeed(nkeys.CreateUser); err != nil {
 			return Relay{}, err
 		}
-		seed, err := pair.Seed()
-		if err != nil {
+		if r.Key, err = public(r.Seed); err != nil {
 			return Relay{}, err
 		}
-		if r.Key, err = pair.PublicKey(); err != nil {
+	}
+	if r.Account.Key == "" {
+		if r.Account.Key, err = newSeed(nkeys.CreateAccount); err != nil {
 			return Relay{}, err
 		}
-		r.Seed = string(seed)
 	}
 	claims := jwt.NewUserClaims(r.Key)
 	claims.Name = relayName(site)
 	if claims.UserPermissionLimits, err = o.relayRights(site); err != nil {
 		return Relay{}, err
 	}
-	if r.Signed, err = signedBy(o.Members.Key, claims, r.Signed); err != nil {
+	if r.Signed, err = signedBy(r.Account.Key, claims, r.Signed); err != nil {
 		return Relay{}, err
 	}
 	if o.RelayPort == 0 {
 		o.RelayPort = DefaultRelayPort
 	}
 	r.Hubs = o.relayHubs()
-	if i := o.relayAt(site); i >= 0 {
-		o.Relays[i] = r
-	} else {
-		o.Relays = append(o.Relays, r)
+	r.Hosts, r.Mirror = o.Relayed(site), false
+	for _, h := range o.Hosts {
+		r.Mirror = r.Mirror || h.Mirror && h.Name.Site() == site && h.Revoked.IsZero()
 	}
-	return r, o.sign()
+	i := o.relayAt(site)
+	if i < 0 {
+		i, o.Relays = len(o.Relays), append(o.Relays, r)
+	}
+	o.Relays[i] = r
+	err = o.sign()
+	return o.Relays[i], err
+}
+
+// newSeed makes a private key.
+func newSeed(create func() (nkeys.KeyPair, error)) (string, error) {
+	pair, err := create()
+	if err != nil {
+		return "", err
+	}
+	seed, err := pair.Seed()
+	return string(seed), err
 }
 
 // relayName is what a relay is called at the hub. No host can be called so, since it lacks a "_".
@@ -160,9 +194,9 @@ func (o *Operator) Relayed(site string) (names []fleet.Name) {
 
 // Unrelayed are the hosts of its site that a relay's credential does not name.
 func (o *Operator) Unrelayed(r Relay) (names []string) {
-	claims, err := jwt.DecodeUserClaims(r.Signed)
+	named := r.named()
 	for _, h := range o.Hosts {
-		if h.Name.Site() == r.Site && h.Revoked.IsZero() && (err != nil || !claims.Pub.Allow.Contains(consumerRequests(h.Key)[0])) {
+		if h.Name.Site() == r.Site && h.Revoked.IsZero() && !named(h.Key) {
 			names = append(names, h.Name.String())
 		}
 	}
@@ -199,10 +233,7 @@ func (o *Operator) relayRights(site string) (jwt.UserPermissionLimits, error) {
 	if mirrors {
 		publish = append(publish, mirrorSubjects()...)
 	}
-	publish = append(publish, APIPrefix+".STREAM.INFO."+Stream)
-	for _, s := range listSubjects {
-		publish = append(publish, APIPrefix+".DIRECT.GET."+Lists+"."+s)
-	}
+	publish = append(publish, commonRequests()...)
 	rights := permit(publish, "")
 	rights.Sub.Allow = listen
 	rights.Subs = int64(hosts*relayedSubs + relaySubs)
@@ -219,13 +250,47 @@ func consumerRequests(key string) []string {
 	}
 }
 
-// cutRelay takes the credential of the relay from it that names a key of a host: that key could speak by it
-// although it is revoked, since the hub does not see who is behind a relay.
-func (o *Operator) cutRelay(key string) {
+// cutRelays takes their credentials from the relays whose credential names a key of a host: that key could speak by
+// it although it is revoked, since the hub does not see who is behind a relay.
+func (o *Operator) cutRelays(key string) {
 	for i, r := range o.Relays {
-		if !r.CutOff() && r.admits(key) {
-			o.Strangers = append(o.Strangers, r.Key)
-			o.Relays[i].Key, o.Relays[i].Seed, o.Relays[i].Signed = "", "", ""
+		if !r.CutOff() && r.named()(key) {
+			o.cutRelay(i)
+		}
+	}
+}
+
+// cutRelay takes its credential from a relay.
+func (o *Operator) cutRelay(i int) {
+	r := &o.Relays[i]
+	if !r.CutOff() && !slices.Contains(o.Strangers, r.Key) {
+		o.Strangers = append(o.Strangers, r.Key)
+	}
+	r.Key, r.Seed, r.Signed = "", "", ""
+}
+
+// CutRelay takes its credential from the relay of a site. The server has to be told.
+func (o *Operator) CutRelay(site string) {
+	if i := o.relayAt(site); i >= 0 {
+		o.cutRelay(i)
+	}
+}
+
+// RemoveRelay takes away the relay of a site, and its account. The server has to be told, and to have been told
+// before that the relay is cut off: it does not end the connections of an account that is gone.
+func (o *Operator) RemoveRelay(site string) {
+	o.CutRelay(site)
+	o.Relays = slices.DeleteFunc(o.Relays, func(r Relay) bool { return r.Site == site })
+	if len(o.Relays) == 0 {
+		o.Relays, o.RelayPort, o.Bare = nil, 0, Bare{}
+	}
+}
+
+// cutFormer cuts off the relays of a file from before relays had accounts: their credentials are for that of the hosts.
+func (o *Operator) cutFormer() {
+	for i, r := range o.Relays {
+		if r.Account.Key == "" {
+			o.cutRelay(i)
 		}
 	}
 }
@@ -239,6 +304,11 @@ func (o *Operator) checkRelays() error {
 		key, err := "", error(nil)
 		if r.Seed != "" {
 			key, err = public(r.Seed)
+		}
+		if r.Account.Key != "" || !r.CutOff() {
+			if kind, _, wrong := nkeys.DecodeSeed([]byte(r.Account.Key)); wrong != nil || kind != nkeys.PrefixByteAccount {
+				err = errors.New("it has no account")
+			}
 		}
 		if err != nil || key != r.Key || key != "" && !IsKey(key) || !fleet.IsSite(r.Site) || o.relayAt(r.Site) != i {
 			return fmt.Errorf("the relay of the site %q is not valid, or there twice", r.Site)
@@ -328,6 +398,6 @@ func bare(operator, signed, before string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	claims.Imports, claims.Exports = nil, nil
+	claims.Imports, claims.Exports, claims.Limits.LeafNodeConn = nil, nil, jwt.NoLimit
 	return signedBy(operator, claims, before)
 }

@@ -1,6 +1,7 @@
 package keys_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -155,6 +156,7 @@ func TestRelayCutOff(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		streams := o.Streams.Signed
 		o.Revoke("zeta_pbx1", time.Now())
 		if r, _ := o.RelayOf("acme"); r.CutOff() {
 			t.Errorf("%s: cut off for a host of another site", name)
@@ -170,11 +172,19 @@ func TestRelayCutOff(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		account, err := jwt.DecodeAccountClaims(o.Members.Signed)
-		if err != nil || account.Revocations[r.Key] == 0 || !strings.Contains(server, o.Members.Signed) {
+		account, err := jwt.DecodeAccountClaims(o.Relays[0].Account.Signed)
+		if err != nil || account.Revocations[r.Key] == 0 || !strings.Contains(server, o.Relays[0].Account.Signed) {
 			t.Errorf("%s: the server is not told: %v", name, err)
 		}
+		if o.Streams.Signed != streams {
+			t.Errorf("%s: the streams' account is another one, so that all hosts miss something", name)
+		}
 		next := setRelay(t, o)
+		for _, h := range o.Hosts {
+			if h.Name == "acme_pbx1" && slices.Contains(next.Hosts, h.Name) != (name == "former key") {
+				t.Errorf("%s: the account lets speak %v", name, next.Hosts)
+			}
+		}
 		if next.Key == r.Key || account.Revocations[next.Key] != 0 {
 			t.Errorf("%s: the new credential has the former key", name)
 		}
@@ -195,6 +205,42 @@ func TestRelayCutOff(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestRelayCutOffByStranger: a key of which the file knows nothing may be one that a newer credential of any relay
+// names.
+func TestRelayCutOffByStranger(t *testing.T) {
+	o, r := siteOf(t, 1)
+	stranger, err := newOperator(t, time.Now(), "hub.example.net").Add("acme_pbx9", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !o.RevokeKey(stranger.Key, time.Now()) || o.RevokeKey(stranger.Key, time.Now()) {
+		t.Error("it is revoked never, or twice")
+	}
+	if now, _ := o.RelayOf("acme"); !now.CutOff() || !slices.Contains(o.Strangers, r.Key) {
+		t.Error("the relay is not cut off")
+	}
+}
+
+// TestRelayBefore: a relay from before relays had accounts is cut off when the file is read.
+func TestRelayBefore(t *testing.T) {
+	o, r := siteOf(t, 1)
+	o.Relays[0].Account = keys.Account{}
+	text, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := keys.ReadOperator(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now, _ := again.RelayOf("acme"); !now.CutOff() || !slices.Contains(again.Strangers, r.Key) {
+		t.Errorf("it is not cut off: %+v", now)
+	}
+	if next := setRelay(t, again); next.CutOff() || next.Key == r.Key {
+		t.Errorf("it does not get another credential: %+v", next)
 	}
 }
 

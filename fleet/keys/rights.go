@@ -108,7 +108,7 @@ func keeperRights() jwt.UserPermissionLimits {
 	for _, name := range streams {
 		publish.Add(jsAPI+".STREAM.INFO."+name, jsAPI+".STREAM.CREATE."+name, jsAPI+".STREAM.UPDATE."+name)
 	}
-	publish.Add("v1.ban.*.*", jsAPI+".STREAM.MSG.GET."+Stream)
+	publish.Add(allSlots, jsAPI+".STREAM.MSG.GET."+Stream)
 	publish.Add(takeListsOut()...)
 	return permit(publish, Inbox(keeperName))
 }
@@ -117,7 +117,7 @@ func keeperRights() jwt.UserPermissionLimits {
 // those of the host, and reads them again; and who reads all heartbeats.
 func adminRights() jwt.UserPermissionLimits {
 	publish := jwt.StringList{
-		"v1.ban.*.*",
+		allSlots,
 		"v1.doc", // the signed document of the operator
 		jsAPI + ".STREAM.MSG.GET." + Stream,
 		jsAPI + ".CONSUMER.CREATE." + Hosts + ".*",
@@ -166,6 +166,15 @@ var requests = []string{
 	"STREAM.INFO." + Lists, // only mirrors may
 }
 
+// commonRequests are those of all hosts that are not for a consumer.
+func commonRequests() (subjects []string) {
+	subjects = append(subjects, APIPrefix+".STREAM.INFO."+Stream)
+	for _, s := range listSubjects {
+		subjects = append(subjects, APIPrefix+".DIRECT.GET."+Lists+"."+s)
+	}
+	return subjects
+}
+
 // allRequests is one service for all of them: see the package's comment.
 const allRequests = APIPrefix + ".>"
 
@@ -186,18 +195,24 @@ func spoken() []string { return slices.Concat(slotSubjects(), []string{beat.Subj
 func streamsAccount(account, hosts string) *jwt.AccountClaims {
 	a := jwt.NewAccountClaims(account)
 	a.Name = "STREAMS"
+	a.Limits.LeafNodeConn = 0
 	// The store is limited by the server's max_file_store alone. A limit of the account is reserved, and
 	// nats-server 2.9.10 reserves it twice when two users connect at once for the first time: then the
 	// account has no store until the server is restarted.
 	a.Limits.JetStreamLimits = jwt.JetStreamLimits{DiskStorage: jwt.NoLimit, Streams: int64(len(streams)), Consumer: MaxHosts + MaxReaders}
-	for _, s := range spoken() {
-		a.Imports.Add(&jwt.Import{Name: "spoken", Subject: jwt.Subject(s), Account: hosts, Type: jwt.Stream})
-	}
+	importSpoken(a, hosts, spoken())
 	a.Exports.Add(&jwt.Export{Name: "requests", Subject: allRequests, Type: jwt.Service, ResponseType: jwt.ResponseTypeStream})
 	for _, r := range requests {
 		a.AddMapping(jwt.Subject(APIPrefix+"."+r), jwt.WeightedMapping{Subject: jwt.Subject(jsAPI + "." + strings.Replace(r, "*", "$1", 1)), Weight: 100})
 	}
 	return a
+}
+
+// importSpoken has an account import what is said in another one.
+func importSpoken(a *jwt.AccountClaims, from string, subjects []string) {
+	for _, s := range subjects {
+		a.Imports.Add(&jwt.Import{Name: "spoken", Subject: jwt.Subject(s), Account: from, Type: jwt.Stream})
+	}
 }
 
 // hostsAccount describes the account of the hosts. Their users are signed by a key that can give
@@ -206,6 +221,7 @@ func hostsAccount(streams, hosts, signer, mirrorSigner string, revoked []string)
 	a := jwt.NewAccountClaims(hosts)
 	a.Name = "HOSTS"
 	a.Limits.Conn = MaxHosts
+	a.Limits.LeafNodeConn = 0 // the server does not ask at its port for relays how a host may connect
 	for _, s := range spoken() {
 		a.Exports.Add(&jwt.Export{Name: "spoken", Subject: jwt.Subject(s), Type: jwt.Stream})
 	}
@@ -232,6 +248,7 @@ func hostsAccount(streams, hosts, signer, mirrorSigner string, revoked []string)
 func systemAccount(system, hosts string) *jwt.AccountClaims {
 	a := jwt.NewAccountClaims(system)
 	a.Name = "SYSTEM"
+	a.Limits.LeafNodeConn = 0
 	a.Imports.Add(&jwt.Import{Name: "slots", Account: hosts, Type: jwt.Stream, Subject: jwt.Subject(slotSubjects()[0])})
 	return a
 }

@@ -112,7 +112,16 @@ func (o *Operator) Server(p Place) (string, error) {
 	b.line("  max_file_store: %d", int64(maxStore))
 	b.line("}")
 	b.line("")
-	b.accounts(o.Signed, keys["system"], []string{keys["system"], keys["streams"], keys["members"]}, []string{o.System.Signed, o.Streams.Signed, o.Members.Signed})
+	accounts := []string{keys["system"], keys["streams"], keys["members"]}
+	signed := []string{o.System.Signed, o.Streams.Signed, o.Members.Signed}
+	for _, r := range o.Relays {
+		account, has := r.AccountKey()
+		if !has {
+			continue
+		}
+		accounts, signed = append(accounts, account), append(signed, r.Account.Signed)
+	}
+	b.accounts(o.Signed, keys["system"], accounts, signed)
 	return b.String(), nil
 }
 

@@ -35,9 +35,10 @@ type Relay struct {
 	*testnats.Server
 	Creds keys.Creds // by which the hub admits it
 
-	hub   *Hub
-	site  string
-	creds func(keys.Creds) keys.Creds
+	hub    *Hub
+	site   string
+	creds  func(keys.Creds) keys.Creds
+	untold bool // the hub has to be started anew to know that it has relays
 }
 
 // Relay starts the relay of a site, for the hosts that the site has by now. The hub is told that it has relays.
@@ -51,19 +52,21 @@ func (h *Hub) Relay(site string) *Relay {
 func (h *Hub) RelayForAll(site string) *Relay {
 	h.t.Helper()
 	h.Creds(site + "_relayed")
+	h.forAll = true
 	return h.relay(site, func(keys.Creds) keys.Creds { return h.almighty() })
 }
 
 func (h *Hub) relay(site string, creds func(keys.Creds) keys.Creds) *Relay {
 	h.t.Helper()
-	r := &Relay{hub: h, site: site, creds: creds}
 	first := len(h.Operator.Relays) == 0
+	r := &Relay{hub: h, site: site, creds: creds, untold: first}
 	h.Operator.RelayPort = h.relays
 	r.Server = asInItsUnit(h.program).Start(h.t, r.configuration)
 	if first {
 		h.SetConfig(h.configuration(h.Place))
 		h.Stop()
 		h.Run()
+		r.untold = false
 	}
 	return r
 }
@@ -71,7 +74,7 @@ func (h *Hub) relay(site string, creds func(keys.Creds) keys.Creds) *Relay {
 // URL is what hosts reach the relay by.
 func (r *Relay) URL() string { return "tls://" + r.Address() }
 
-// Refresh gives the relay the files that it is to have by now.
+// Refresh gives the relay the files that it is to have by now, and tells the hub.
 func (r *Relay) Refresh() {
 	r.hub.t.Helper()
 	r.SetConfig(r.configuration(r.Place))
@@ -79,7 +82,7 @@ func (r *Relay) Refresh() {
 	r.Run()
 }
 
-// configuration is that of the relay. It writes the file that it names.
+// configuration is that of the relay, of which the hub is told. It writes the file that it names.
 func (r *Relay) configuration(at testnats.Place) string {
 	r.hub.t.Helper()
 	o := r.hub.Operator
@@ -89,6 +92,9 @@ func (r *Relay) configuration(at testnats.Place) string {
 	place := keys.RelayPlace{Listen: address, Secrets: filepath.Join(at.Dir, "relay.pem")}
 	config, secrets, err := o.RelayServer(relay, place)
 	r.hub.must(err)
+	if !r.untold {
+		r.hub.Reload(r.hub.configuration(r.hub.Place))
+	}
 	own, err := o.RelayCreds(relay)
 	r.hub.must(err)
 	r.Creds = r.creds(own)

@@ -32,7 +32,8 @@ type Hub struct {
 	addr     netip.Addr
 	unkept   func()
 	program  testnats.Program
-	relays   int // the port for relays; 0: none can connect
+	relays   int  // the port for relays; 0: none can connect
+	forAll   bool // relays may be in the account of the hosts
 }
 
 // Start runs a hub in the network namespace of the calling goroutine, at that address of it and on
@@ -152,6 +153,9 @@ func (h *Hub) configuration(p testnats.Place) string {
 	))
 	text, err := h.Operator.Server(place)
 	h.must(err)
+	if h.forAll {
+		text = testnats.Leafs(h.t, text, h.Operator.Members.Signed, h.Operator.Key)
+	}
 	return text
 }
 

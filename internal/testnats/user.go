@@ -1,6 +1,7 @@
 package testnats
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/nats-io/jwt/v2"
@@ -37,4 +38,24 @@ func NewUser(t testing.TB, name, signer string, change func(*jwt.UserClaims)) (u
 	u.Token, err = claims.Encode(by)
 	must(err)
 	return u
+}
+
+// Leafs is the text of a server's configuration, with an account in it that leaf nodes may be in, signed by the
+// operator.
+func Leafs(t testing.TB, text, account, operator string) string {
+	t.Helper()
+	claims, err := jwt.DecodeAccountClaims(account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims.Limits.LeafNodeConn = jwt.NoLimit
+	by, err := nkeys.FromSeed([]byte(operator))
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, err := claims.Encode(by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Replace(text, account, open, 1)
 }

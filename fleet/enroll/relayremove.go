@@ -1,0 +1,40 @@
+package enroll
+
+import "context"
+
+// removeRelay takes the relay of a site away. It is cut off first: a server that is told of an account that is gone
+// goes on with the connections that it has.
+func (h *hubRun) removeRelay(ctx context.Context, site string) error {
+	_, there := h.op.RelayOf(site)
+	if there && !h.DryRun && (h.here() || h.runs()) {
+		h.op.CutRelay(site)
+		if err := h.cutOff(ctx, h.op.Strangers); err != nil {
+			return err
+		}
+	}
+	was := h.changed
+	h.op.RemoveRelay(site)
+	tell := toReload
+	if there && len(h.op.Relays) == 0 {
+		tell = toRestart // the server closes no port before
+	}
+	if err := h.write(tell); err != nil {
+		return err
+	}
+	if len(was) > 0 {
+		h.changed = was
+	}
+	if h.DryRun {
+		return nil
+	}
+	said := len(h.notes)
+	if err := h.settle(ctx); err != nil {
+		return h.halfway(err)
+	}
+	if tell == toRestart && len(h.notes) == said {
+		if err := h.await(ctx); err != nil {
+			return h.halfway(err)
+		}
+	}
+	return h.done()
+}
