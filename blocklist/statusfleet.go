@@ -107,7 +107,7 @@ func fleetProblems(cfg config.Fleet, agent *state.AgentStatus, trouble *problem.
 		return all
 	}
 	name := cmp.Or(h.Name, "this host")
-	newFileRemedy := "on the hub, \"voipbl fleet add " + cmp.Or(h.Name, "NAME") + " --again\" makes another join file: join with that"
+	newFileRemedy := "on the hub, \"voipbl fleet add " + cmp.Or(h.Name, "NAME") + " --again\" (and --mirror, if this host fetches lists for all) makes another join file: join with that"
 	ended := !h.Ends.IsZero() && !now.Before(h.Ends)
 	switch away := awaySince(agent); {
 	case ended:

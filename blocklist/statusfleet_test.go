@@ -118,7 +118,7 @@ func TestFleetStatus(t *testing.T) {
 		{remedies(unread("tls://relay:4222"), true), "if tls://relay:4222 is a relay, see whether its nats-server reaches the hub", "systemctl"},
 		{remedies(unread("tls://hub:4222"), true), "on the hub", "relay"},
 		{remedies(func(h *link.Health) { h.Connected = time.Time{} }, true), "the hub or a relay", ""},
-		{remedies(func(h *link.Health) { h.Connected, h.Refused = time.Time{}, true }, true), `"voipbl fleet add acme_pbx7 --again"`, ""},
+		{remedies(func(h *link.Health) { h.Connected, h.Refused = time.Time{}, true }, true), `"voipbl fleet add acme_pbx7 --again" (and --mirror`, ""},
 	} {
 		if !strings.Contains(c.is, c.want) || c.not != "" && strings.Contains(c.is, c.not) {
 			t.Errorf("%q, want %q and not %q", c.is, c.want, c.not)

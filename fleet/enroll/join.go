@@ -122,6 +122,15 @@ func (j *joining) run(ctx context.Context) error {
 	return nil
 }
 
+// addAgain is the command that gives a host another key, of the same kind.
+func addAgain(name string, mirror bool) string {
+	verb := "voipbl fleet add " + name + " --again"
+	if mirror {
+		verb += " --mirror"
+	}
+	return verb
+}
+
 // parse reads the join file.
 func (j *joining) parse() (err error) {
 	if len(bytes.TrimSpace(j.JoinFile)) == 0 {
@@ -131,7 +140,7 @@ func (j *joining) parse() (err error) {
 		return (&problem.Problem{Error: "the join file cannot be used: " + err.Error(), Remedy: "use the file that \"voipbl fleet add NAME\" has written on the hub, whole and as it is; \"voipbl fleet add NAME --again\" writes another one"}).Err()
 	}
 	if ends := j.key.Expires; !ends.IsZero() && time.Now().After(ends) {
-		return (&problem.Problem{Error: fmt.Sprintf("the credentials of this join file have ended (%s)", ends.Format(time.DateTime)), Remedy: "on the hub, \"voipbl fleet add " + j.key.Name + " --again\" makes another join file: join with that"}).Err()
+		return (&problem.Problem{Error: fmt.Sprintf("the credentials of this join file have ended (%s)", ends.Format(time.DateTime)), Remedy: "on the hub, \"" + addAgain(j.key.Name, j.key.Mirror) + "\" makes another join file: join with that"}).Err()
 	}
 	return nil
 }
@@ -354,7 +363,7 @@ func (j *joining) await(ctx context.Context) error {
 	case last == nil:
 		j.note("the process that talks with the hub has not said anything yet: see %s", units.Member.LogRemedy(units.Systemd()))
 	case last.Refused:
-		j.note("the hub does not admit this host (%s): its key is revoked, or this is another hub; \"voipbl fleet add %s --again\" on the hub makes another join file: join with that", last.Error, j.key.Name)
+		j.note("the hub does not admit this host (%s): its key is revoked, or this is another hub; \"%s\" on the hub makes another join file: join with that", last.Error, addAgain(j.key.Name, j.key.Mirror))
 	case last.Error != "":
 		j.note("the hub does not answer yet (%s): this host is in the fleet and goes on trying; \"voipbl fleet status\" says when it is connected", last.Error)
 	default:
@@ -378,7 +387,7 @@ func (j *joining) awaitTwin(ctx context.Context) {
 	}
 	for enough := time.After(twinIn); ; {
 		if h := j.health(ctx); h != nil && !h.Twin.IsZero() {
-			j.note("another host is in the fleet by this name: a join file is for one host alone. Use another one here (on the hub: \"voipbl fleet add NAME\"), or have the name's key changed (\"voipbl fleet add %s --again\")", j.key.Name)
+			j.note("another host is in the fleet by this name: a join file is for one host alone. Use another one here (on the hub: \"voipbl fleet add NAME\"), or have the name's key changed (\"%s\")", addAgain(j.key.Name, j.key.Mirror))
 			return
 		}
 		select {

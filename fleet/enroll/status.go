@@ -128,9 +128,10 @@ func (h *hubRun) sayEnds(s *HubStatus, now time.Time) (err error) {
 // sayTwins says which hosts are connected more than once.
 func (h *hubRun) sayTwins(s *HubStatus) {
 	for _, name := range slices.Sorted(maps.Keys(h.twice)) {
+		host, _ := h.op.Active(fleet.Name(name))
 		s.Problems = append(s.Problems, &problem.Problem{
 			Reason: "twin", Error: fmt.Sprintf("%s is connected more than once, from %s: its join file is used on several hosts, or somebody has copied its key", name, h.twice[name]),
-			Remedy: "voipbl fleet add " + name + " --again, and a file of its own for each host",
+			Remedy: addAgain(name, host.Mirror) + ", and a file of its own for each host",
 		})
 	}
 }

@@ -18,12 +18,19 @@ func TestSubscriptions(t *testing.T) {
 	zeta.awaitHears("acme_pbx1", addresses(3)...)
 	acme.awaitSaid()
 	subscribed := regexp.MustCompile(`<<- \[SUB (_INBOX\.[^ \]]*)`).FindAllStringSubmatch(h.Log(), -1)
-	if len(subscribed) < 4 {
-		t.Fatalf("%d subscriptions of two hosts are in the server's log", len(subscribed))
-	}
-	for _, s := range subscribed {
-		if host := strings.Contains(s[1], ".acme_pbx1.") || strings.Contains(s[1], ".zeta_pbx1."); host && strings.ContainsAny(s[1], "*>") {
-			t.Errorf("a host subscribes to %s", s[1])
+	for _, host := range []string{".acme_pbx1.", ".zeta_pbx1."} {
+		n := 0
+		for _, s := range subscribed {
+			if !strings.Contains(s[1], host) {
+				continue
+			}
+			n++
+			if strings.ContainsAny(s[1], "*>") {
+				t.Errorf("a host subscribes to %s", s[1])
+			}
+		}
+		if n < 2 {
+			t.Errorf("%d subscriptions of %s are in the server's log", n, host)
 		}
 	}
 }

@@ -56,8 +56,8 @@
 // The account imports the requests as HOSTS does, all as one service. So a relay can end or read the consumer of
 // whoever's public key it knows, which are its hosts. It can also make consumers by any name, until the stream has
 // as many as it may have and other hosts get none: only the rights of a host tie the name to a key, and for these
-// the hub would have to import three requests for each host, which takes the server a minute to check. That
-// lasts until the relay is cut off.
+// the hub would have to import three requests for each host, which takes the server a minute to check. Cutting
+// the relay off ends only new ones: those that it has made stay as long as the store does.
 //
 // The imports by name are a list that the server walks for each new consumer: with 20 relays of 500 hosts each,
 // which are 20,000 imports, a consumer takes 4 ms in place of 1, and with 4 such relays half as much again. The

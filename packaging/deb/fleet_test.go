@@ -105,7 +105,7 @@ func (f *fleet) joined() {
 	f.beta.add() // a file can be asked for again
 	f.zeta.add()
 	f.zeta.cut(allPackets)
-	if out := f.zeta.voipbl(3, "fleet", "join", "--wait", "5s", "/root/join"); !strings.Contains(strings.Join(strings.Fields(out), " "), "goes on trying") {
+	if out := f.zeta.voipbl(3, "fleet", "join", "--wait", "30s", "/root/join"); !strings.Contains(strings.Join(strings.Fields(out), " "), "goes on trying") {
 		f.t.Errorf("join without a way to the hub: %s", out)
 	}
 	f.zeta.heal()
