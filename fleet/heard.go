@@ -146,24 +146,33 @@ func (h *Heard) NewStream() {
 // Ignored counts messages of which not all was taken, since there is too much.
 func (h *Heard) Ignored() uint64 { return h.ignored }
 
-// Hosts returns how many hosts other than this one the hub has messages of, as far as they have been read.
+// Hosts returns how many hosts other than this one have bans at the hub, as far as these have been read. A host that
+// is revoked has none.
 func (h *Heard) Hosts(self Name) (n int) {
 	for i := range h.hosts {
-		if h.hosts[i].heard != 0 && h.hosts[i].name != self {
+		if h.hosts[i].name != self && h.bans(i) > 0 {
 			n++
 		}
 	}
 	return n
 }
 
-// Bans returns how many bans these messages name, each host's counted.
+// Bans returns how many bans these are, each host's counted.
 func (h *Heard) Bans(self Name) (n int) {
 	for i := range h.hosts {
-		for slot := range Slots {
-			if h.hosts[i].heard>>slot&1 == 1 && h.hosts[i].name != self {
-				from, to := h.hosts[i].slot(slot)
-				n += to - from
-			}
+		if h.hosts[i].name != self {
+			n += h.bans(i)
+		}
+	}
+	return n
+}
+
+// bans is how many bans a host has at the hub.
+func (h *Heard) bans(i int) (n int) {
+	for slot := range Slots {
+		if h.hosts[i].heard>>slot&1 == 1 {
+			from, to := h.hosts[i].slot(slot)
+			n += to - from
 		}
 	}
 	return n

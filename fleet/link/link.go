@@ -161,7 +161,7 @@ type Health struct {
 	Twin      time.Time      `json:"twin,omitzero"`      // when another host last spoke by this host's name
 	Ends      time.Time      `json:"ends,omitzero"`      // when the credentials end; zero: never
 	Sequence  uint64         `json:"sequence"`           // of the last message that it has read
-	Hosts     int            `json:"hosts"`              // others that it has heard of
+	Hosts     int            `json:"hosts"`              // others that have bans
 	Heard     int            `json:"heard"`              // bans that others have said
 	Believed  int            `json:"believed"`           // those that count here
 	Unsaid    int            `json:"unsaid"`             // own bans that the hub does not have yet
