@@ -96,9 +96,12 @@ func TestOrdinaryUser(t *testing.T) {
 		if _, takes, _ := strings.Cut(cmd.Use, " "); takes != "" {
 			words = append(words, "7.7.7.7")
 		}
+		const oneOf = "cobra_annotation_one_required" // its value names all flags of a group
+		var groups []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			if f.Annotations[cobra.BashCompOneRequiredFlag] != nil {
-				words = append(words, "--"+f.Name, at("new"))
+			group := strings.Join(f.Annotations[oneOf], ",")
+			if f.Annotations[cobra.BashCompOneRequiredFlag] != nil || group != "" && !slices.Contains(groups, group) {
+				words, groups = append(words, "--"+f.Name, at("new")), append(groups, group)
 			}
 		})
 		try("voipbl.yaml", want, words...)
