@@ -8,6 +8,8 @@ import (
 
 	"github.com/voipbl/voipbl/fleet/enroll"
 	"github.com/voipbl/voipbl/fleet/keys"
+	"github.com/voipbl/voipbl/internal/exit"
+	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/screen"
 )
 
@@ -37,9 +39,13 @@ relay at once that would let it pass, and takes it back with its new files; bans
 that are in force stay meanwhile. It can be run again at any time, and writes
 what differs.
 
-Exit status: 0 written, or --dry-run; 3 written, but something is left to be
-done by hand, which it says; 1 not written, or only in part; 2 usage or
-configuration.`,
+--remove takes the relay of the site out of the fleet: the hub refuses it at
+once, and its hosts go to the hub by themselves if their fleet.hub names that.
+After the last relay, the hub's server is started anew, without that port.
+
+Exit status: 0 written or removed, or --dry-run; 3 the same, but something is
+left to be done by hand, which it says; 1 not written, or only in part; 2 usage
+or configuration.`,
 		Example: `  voipbl fleet relay acme relay.example.net -o acme
   scp acme/* root@relay:/etc/
   ssh root@relay chgrp nats /etc/voipbl-relay.pem
@@ -48,6 +54,9 @@ configuration.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Site, opts.Addresses = args[0], args[1:]
+			if opts.Remove && len(opts.Addresses) > 0 {
+				return &exit.Error{Code: exit.Usage, Err: (&problem.Problem{Error: "--remove takes the relay of a site away, whatever its addresses", Remedy: "voipbl fleet relay " + opts.Site + " --remove"}).Err()}
+			}
 			if err := a.atHub(cmd, &opts.HubOptions); err != nil {
 				return err
 			}
@@ -59,10 +68,12 @@ configuration.`,
 			switch {
 			case r.Removed:
 				fmt.Fprintf(a.Out, "the site %s has no relay\n", r.Site)
-				a.Folded("next: on the machine of the relay, \"systemctl disable --now nats-server\" and \"rm /etc/voipbl-relay.pem\"")
+				if len(r.Changed) > 0 {
+					a.Folded("next: on the machine of the relay, \"apt-get purge nats-server\" and \"rm /etc/voipbl-relay.pem\"")
+				}
 			case !opts.DryRun && !opts.Remove:
 				fmt.Fprintf(a.Out, "the relay of %s, reached at %s, is for %s\n", r.Site, screen.Clean(strings.Join(r.Addresses, ", ")), screen.Plural(len(r.Hosts), "host", "hosts"))
-				a.Folded("next: copy " + strings.Join(r.Files, " and ") + " to /etc there, \"chgrp nats /etc/voipbl-relay.pem\", \"systemctl restart nats-server\"")
+				a.Folded("next: copy " + strings.Join(r.Files, " and ") + " to /etc there, and delete them here; there, \"chgrp nats /etc/voipbl-relay.pem\", \"systemctl restart nats-server\"")
 			}
 			a.showNotes(r.Notes)
 			return err

@@ -70,7 +70,7 @@ func mirrorWords(s *enroll.HubStatus) string {
 	var fetch, gone []string
 	for _, h := range s.Hosts {
 		switch {
-		case !h.Mirror || !h.Revoked.IsZero() || !s.Answers:
+		case !h.Mirror || !h.Revoked.IsZero() || !s.Answers || h.State == beat.Unknown:
 		case h.State == beat.Silent, h.State == beat.NeverSeen:
 			gone = append(gone, h.Name.String()+" ("+h.State.Words()+")")
 		default:

@@ -74,6 +74,7 @@ func TestMirrorWords(t *testing.T) {
 		{nil, ""},
 		{[]enroll.HostStatus{{Name: "acme_pbx1", State: beat.Fine}}, ""},
 		{[]enroll.HostStatus{mirror("acme_hub", beat.Fine), mirror("beta_hub", beat.OldList)}, "lists are fetched for all by acme_hub, beta_hub"},
+		{[]enroll.HostStatus{mirror("acme_hub", beat.Unknown)}, ""},
 		{[]enroll.HostStatus{mirror("acme_hub", beat.NeverSeen)}, "no lists come from acme_hub (never seen)"},
 		{[]enroll.HostStatus{mirror("acme_hub", beat.Fine), mirror("beta_hub", beat.Silent)}, "lists are fetched for all by acme_hub; no lists come from beta_hub (silent)"},
 	} {

@@ -49,7 +49,10 @@ const maxPort = 1<<16 - 1
 // Relay writes the files of a server between this hub and the hosts of a site, for the hosts that the site has
 // now; or takes that server out of the fleet.
 func Relay(ctx context.Context, opts RelayOptions) (*Relayed, error) {
-	h := &hubRun{HubOptions: opts.HubOptions, verb: "voipbl fleet relay " + opts.Site}
+	h := &hubRun{HubOptions: opts.HubOptions, verb: "voipbl fleet relay " + opts.Site + " -o " + opts.To}
+	if opts.Remove {
+		h.verb = "voipbl fleet relay " + opts.Site + " --remove"
+	}
 	r := &Relayed{Site: opts.Site, Addresses: []string{}, Hosts: []fleet.Name{}, Files: []string{}}
 	err := notApplied(h.relay(ctx, opts, r))
 	r.Changed, r.Notes, r.Error = list(h.changed), list(h.notes), problemOf(err)
@@ -79,10 +82,7 @@ func (h *hubRun) relay(ctx context.Context, opts RelayOptions, r *Relayed) error
 		return err
 	}
 	if opts.Remove {
-		err := h.removeRelay(ctx, opts.Site)
-		_, there := h.op.RelayOf(opts.Site)
-		r.Removed = !there && !h.DryRun
-		return err
+		return h.removeRelay(ctx, r)
 	}
 	tell, former := toReload, h.op.RelayPort
 	if opts.Port != 0 {
@@ -176,7 +176,7 @@ func (h *hubRun) relayProblem(site string) *problem.Problem {
 	missing := h.op.Unrelayed(r)
 	switch {
 	case r.CutOff():
-		p.Error = fmt.Sprintf("the relay of the site %s is cut off, since it would let a key pass that is revoked, and so are the hosts behind it", site)
+		p.Error = fmt.Sprintf("the relay of the site %s is cut off until it has new files, and so are the hosts behind it", site)
 	case len(missing) > 0:
 		p.Error = fmt.Sprintf("the relay of the site %s does not let pass: %s", site, some(missing))
 	case h.op.Moved(r):
@@ -187,10 +187,10 @@ func (h *hubRun) relayProblem(site string) *problem.Problem {
 	return p
 }
 
-// noteMoved says what is to be done about relays whose files no longer name the hub as it is.
+// noteMoved says what is to be done about relays that are cut off, or whose files no longer name the hub as it is.
 func (h *hubRun) noteMoved() {
 	for _, r := range h.op.Relays {
-		if h.op.Moved(r) && len(h.op.Relayed(r.Site)) > 0 {
+		if (r.CutOff() || h.op.Moved(r)) && len(h.op.Relayed(r.Site)) > 0 {
 			h.noteRelay(r.Site)
 		}
 	}

@@ -1,11 +1,22 @@
 package enroll
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/voipbl/voipbl/fleet/keys"
+	"github.com/voipbl/voipbl/internal/problem"
+)
 
 // removeRelay takes the relay of a site away. It is cut off first: a server that is told of an account that is gone
 // goes on with the connections that it has.
-func (h *hubRun) removeRelay(ctx context.Context, site string) error {
+func (h *hubRun) removeRelay(ctx context.Context, r *Relayed) error {
+	site := r.Site
 	_, there := h.op.RelayOf(site)
+	if !there && !slices.ContainsFunc(h.op.Hosts, func(m keys.Host) bool { return m.Name.Site() == site }) {
+		return (&problem.Problem{Error: fmt.Sprintf("no host of this fleet is of the site %s, and no relay", site), Remedy: "\"voipbl fleet status\" lists the hosts"}).Err()
+	}
 	if there && !h.DryRun && (h.here() || h.runs()) {
 		h.op.CutRelay(site)
 		if err := h.cutOff(ctx, h.op.Strangers); err != nil {
@@ -27,6 +38,7 @@ func (h *hubRun) removeRelay(ctx context.Context, site string) error {
 	if h.DryRun {
 		return nil
 	}
+	r.Removed = true
 	said := len(h.notes)
 	if err := h.settle(ctx); err != nil {
 		return h.halfway(err)

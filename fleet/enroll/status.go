@@ -99,7 +99,11 @@ func ReadHub(ctx context.Context, opts HubOptions, now time.Time) (*HubStatus, e
 		}
 	}
 	for key, c := range connected {
-		if h.op.NameOf(key) == "" {
+		switch {
+		case h.op.NameOf(key) != "":
+		case slices.Contains(h.op.Strangers, key):
+			s.Problems = append(s.Problems, &problem.Problem{Reason: "revoked", Error: fmt.Sprintf("%s is connected from %s with the key %s, which is revoked", c.Name, c.Address, key), Remedy: "voipbl fleet revoke " + key})
+		default:
 			s.Problems = append(s.Problems, &problem.Problem{Reason: "stranger", Error: fmt.Sprintf("%s is connected from %s with the key %s, which %s does not know: put a newer copy there, or revoke the key", c.Name, c.Address, key, h.path(operator)), Remedy: "voipbl fleet revoke " + key})
 		}
 	}
