@@ -55,7 +55,7 @@ or configuration.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Site, opts.Addresses = args[0], args[1:]
 			if opts.Remove && len(opts.Addresses) > 0 {
-				return &exit.Error{Code: exit.Usage, Err: (&problem.Problem{Error: "--remove takes the relay of a site away, whatever its addresses", Remedy: "voipbl fleet relay " + opts.Site + " --remove"}).Err()}
+				return &exit.Error{Code: exit.Usage, Err: (&problem.Problem{Error: "--remove takes the relay of a site away, whatever its addresses", Remedy: fmt.Sprintf("voipbl fleet relay %s --remove", opts.Site)}).Err()}
 			}
 			if err := a.atHub(cmd, &opts.HubOptions); err != nil {
 				return err
