@@ -69,7 +69,7 @@ func (h *hubRun) revoke(ctx context.Context, opts RevokeOptions, r *Revoked) err
 	if byKey {
 		name = h.nameOf(ctx, opts.Name)
 		all = []string{opts.Name}
-		if h.op.RevokeKey(opts.Name, time.Now()) {
+		if h.op.RevokeKey(opts.Name, name, time.Now()) {
 			r.Keys = 1
 		}
 	} else {

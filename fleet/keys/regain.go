@@ -7,14 +7,17 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
+
+	"github.com/voipbl/voipbl/fleet"
 )
 
 // IsKey reports whether a word is the public key of a host, and no name.
 func IsKey(word string) bool { return nkeys.IsValidPublicUserKey(word) }
 
-// RevokeKey takes one credential back, for good, whether or not its host is known. It reports whether that
-// is new. The server has to be told ([Operator.Server]).
-func (o *Operator) RevokeKey(key string, now time.Time) bool {
+// RevokeKey takes one credential back, for good, whether or not its host is known. name is what the operator has
+// signed for it, if anybody has seen that; else "". It reports whether that is new. The server has to be told
+// ([Operator.Server]).
+func (o *Operator) RevokeKey(key string, name fleet.Name, now time.Time) bool {
 	if i := slices.IndexFunc(o.Hosts, func(h Host) bool { return h.Key == key }); i >= 0 {
 		if !o.Hosts[i].Revoked.IsZero() {
 			return false
@@ -31,10 +34,12 @@ func (o *Operator) RevokeKey(key string, now time.Time) bool {
 		o.cutRelay(i)
 		return true
 	}
-	// A host that this file does not know. The relays may have newer credentials than those in it, which name the
-	// key: which of them do is not known.
-	for i := range o.Relays {
-		o.cutRelay(i)
+	// A host that this file does not know. The relay of its site may have a newer credential than that in it, which
+	// names the key.
+	for i, r := range o.Relays {
+		if name == "" || r.Site == name.Site() {
+			o.cutRelay(i)
+		}
 	}
 	return true
 }
@@ -61,7 +66,7 @@ func (o *Operator) Regain(config string, now time.Time) (keys []string, err erro
 			continue
 		}
 		for key := range claims.Revocations {
-			if IsKey(key) && o.RevokeKey(key, now) {
+			if IsKey(key) && o.RevokeKey(key, "", now) {
 				keys = append(keys, key)
 			}
 		}

@@ -145,7 +145,7 @@ func TestRelayRightsNamed(t *testing.T) {
 func TestRelayCutOff(t *testing.T) {
 	for name, revoke := range map[string]func(o *keys.Operator){
 		"by name": func(o *keys.Operator) { o.Revoke("acme_pbx1", time.Now()) },
-		"by key":  func(o *keys.Operator) { o.RevokeKey(o.Hosts[1].Key, time.Now()) },
+		"by key":  func(o *keys.Operator) { o.RevokeKey(o.Hosts[1].Key, "", time.Now()) },
 		"former key": func(o *keys.Operator) {
 			c, _ := o.Add("acme_pbx1", time.Now())
 			o.Revoke("acme_pbx1", time.Now(), c.Key)
@@ -208,19 +208,21 @@ func TestRelayCutOff(t *testing.T) {
 	}
 }
 
-// TestRelayCutOffByStranger: a key of which the file knows nothing may be one that a newer credential of any relay
-// names.
+// TestRelayCutOffByStranger: a key of which the file knows nothing may be one that a newer credential of the relay of
+// its site names; of any relay, if its site is not known.
 func TestRelayCutOffByStranger(t *testing.T) {
-	o, r := siteOf(t, 1)
-	stranger, err := newOperator(t, time.Now(), "hub.example.net").Add("acme_pbx9", time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !o.RevokeKey(stranger.Key, time.Now()) || o.RevokeKey(stranger.Key, time.Now()) {
-		t.Error("it is revoked never, or twice")
-	}
-	if now, _ := o.RelayOf("acme"); !now.CutOff() || !slices.Contains(o.Strangers, r.Key) {
-		t.Error("the relay is not cut off")
+	for name, cut := range map[fleet.Name]bool{"": true, "acme_pbx9": true, "zeta_pbx9": false} {
+		o, r := siteOf(t, 1)
+		stranger, err := newOperator(t, time.Now(), "hub.example.net").Add("acme_pbx9", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !o.RevokeKey(stranger.Key, name, time.Now()) || o.RevokeKey(stranger.Key, name, time.Now()) {
+			t.Errorf("%q: it is revoked never, or twice", name)
+		}
+		if now, _ := o.RelayOf("acme"); now.CutOff() != cut || slices.Contains(o.Strangers, r.Key) != cut {
+			t.Errorf("%q: the relay of acme is cut off: %t", name, now.CutOff())
+		}
 	}
 }
 
