@@ -170,6 +170,7 @@ func ReadOperator(text []byte) (*Operator, error) {
 		seen[k] = true
 	}
 	o.cutFormer()
+	o.noteKeys()
 	if err := o.checkRelays(); err != nil {
 		return nil, err
 	}

@@ -40,10 +40,11 @@ type Relay struct {
 	Hubs      []string `json:"hubs"`      // URLs by which it reaches the hub, as its files name them: see [Operator.Moved]
 	Account   Account  `json:"account"`   // its own at the hub
 
-	// Hosts are those for whom the account lets it speak, and whether one of them is a mirror. They stay when it is
-	// cut off: nobody is admitted to the account then, and each change of them costs all hosts half a minute, in
-	// which they hear nothing new. See [Operator.relayAccount].
+	// Hosts are those for whom the account lets it speak, Keys those for which it may make a reader each, and whether
+	// one of them is a mirror. They stay when it is cut off: nobody is admitted to the account then, and each change of
+	// them costs all hosts half a minute, in which they hear nothing new. See [Operator.relayAccount].
 	Hosts  []fleet.Name `json:"hosts,omitempty"`
+	Keys   []string     `json:"keys,omitempty"`
 	Mirror bool         `json:"mirror,omitempty"`
 
 	// Key is the public key of the credential, Seed the private one, Signed the credential as it was signed last.
@@ -75,7 +76,7 @@ func (r Relay) named() func(key string) bool {
 	for _, s := range claims.Pub.Allow {
 		subjects[s] = true
 	}
-	return func(key string) bool { return subjects[consumerRequests(key)[0]] }
+	return func(key string) bool { return subjects[createRequest(key)] }
 }
 
 // Moved reports whether the hub is to be reached otherwise than the files of the relay say.
@@ -151,8 +152,11 @@ func (o *Operator) SetRelay(site string, addresses []string, now time.Time) (Rel
 		o.RelayPort = DefaultRelayPort
 	}
 	r.Hubs = o.relayHubs()
-	r.Hosts, r.Mirror = o.Relayed(site), false
+	r.Hosts, r.Keys, r.Mirror = o.Relayed(site), nil, false
 	for _, h := range o.Hosts {
+		if h.Name.Site() == site && h.Revoked.IsZero() {
+			r.Keys = append(r.Keys, h.Key)
+		}
 		r.Mirror = r.Mirror || h.Mirror && h.Name.Site() == site && h.Revoked.IsZero()
 	}
 	i := o.relayAt(site)
@@ -241,10 +245,13 @@ func (o *Operator) relayRights(site string) (jwt.UserPermissionLimits, error) {
 	return rights, nil
 }
 
+// createRequest is that for a consumer of a host with a key.
+func createRequest(key string) string { return APIPrefix + ".CONSUMER.CREATE." + Stream + "." + key }
+
 // consumerRequests are those for the consumer of a host with a key.
 func consumerRequests(key string) []string {
 	return []string{
-		APIPrefix + ".CONSUMER.CREATE." + Stream + "." + key,
+		createRequest(key),
 		APIPrefix + ".CONSUMER.DELETE." + Stream + "." + key,
 		APIPrefix + ".CONSUMER.MSG.NEXT." + Stream + "." + key,
 	}
@@ -291,6 +298,21 @@ func (o *Operator) cutFormer() {
 	for i, r := range o.Relays {
 		if r.Account.Key == "" {
 			o.cutRelay(i)
+		}
+	}
+}
+
+// noteKeys notes the keys that credentials of relays name, for a file from before it had them.
+func (o *Operator) noteKeys() {
+	for i, r := range o.Relays {
+		if len(r.Keys) > 0 || r.CutOff() {
+			continue
+		}
+		named := r.named()
+		for _, h := range o.Hosts {
+			if named(h.Key) {
+				o.Relays[i].Keys = append(o.Relays[i].Keys, h.Key)
+			}
 		}
 	}
 }

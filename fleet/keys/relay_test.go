@@ -246,6 +246,61 @@ func TestRelayBefore(t *testing.T) {
 	}
 }
 
+// TestRelayKeys: the hub's account of a relay has requests for the readers of its own hosts, also by a file from before
+// it noted their keys, and the same ones while the relay is cut off.
+func TestRelayKeys(t *testing.T) {
+	o, r := siteOf(t, 2)
+	makes := func(o *keys.Operator) (names []string) {
+		t.Helper()
+		if _, err := o.Text(); err != nil { // it signs
+			t.Fatal(err)
+		}
+		account, err := jwt.DecodeAccountClaims(o.Relays[0].Account.Signed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range account.Imports {
+			if name, is := strings.CutPrefix(string(i.Subject), keys.APIPrefix+".CONSUMER.CREATE."); is {
+				names = append(names, name)
+			} else if strings.HasSuffix(string(i.Subject), ".>") {
+				t.Errorf("it imports %s", i.Subject)
+			}
+		}
+		slices.Sort(names)
+		return names
+	}
+	of := func(name fleet.Name) string {
+		h, _ := o.Active(name)
+		return keys.Stream + "." + h.Key
+	}
+	want, left := []string{of("acme_pbx0"), of("acme_pbx1")}, []string{of("acme_pbx1")}
+	slices.Sort(want)
+	if got := makes(o); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	o.Relays[0].Keys = nil
+	text, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := keys.ReadOperator(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := makes(again); !slices.Equal(got, want) {
+		t.Errorf("of an older file: %q, want %q", got, want)
+	}
+	again.CutRelay(r.Site)
+	if got := makes(again); !slices.Equal(got, want) {
+		t.Errorf("cut off: %q, want %q", got, want)
+	}
+	again.Revoke("acme_pbx0", time.Now())
+	setRelay(t, again)
+	if got := makes(again); !slices.Equal(got, left) {
+		t.Errorf("without a revoked host: %q, want %q", got, left)
+	}
+}
+
 // TestRelayOwnCertificate: there is none for a relay if the hub's is the operator's own.
 func TestRelayOwnCertificate(t *testing.T) {
 	o, _ := siteOf(t, 1)

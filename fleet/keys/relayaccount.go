@@ -25,7 +25,9 @@ func (o *Operator) relayAccount(r Relay, account, streams string) (a *jwt.Accoun
 	for _, name := range r.Hosts {
 		says = append(says, fleet.Subjects(name), beat.Subject(name))
 	}
-	a.Imports.Add(&jwt.Import{Name: "requests", Subject: allRequests, Account: streams, Type: jwt.Service})
+	for _, request := range relayedRequests(r) {
+		a.Imports.Add(&jwt.Import{Name: "requests", Subject: jwt.Subject(request), Account: streams, Type: jwt.Service})
+	}
 	// What is exported is not imported by that: to check a thousand exports takes the server seconds, and it checks
 	// no two imports of messages against each other.
 	exports := []string{allSlots, beat.Subjects}
@@ -40,3 +42,17 @@ func (o *Operator) relayAccount(r Relay, account, streams string) (a *jwt.Accoun
 
 // allSlots are those of all hosts.
 const allSlots = "v1.ban.*.*"
+
+// relayedRequests are those to JetStream that a relay may make. It makes a consumer by the key of each of its hosts, and
+// none by another name. It ends and reads whichever it can name: these requests for each host, too, would have the
+// server check nine times as many pairs of imports.
+func relayedRequests(r Relay) (subjects []string) {
+	subjects = append(commonRequests(), APIPrefix+".CONSUMER.DELETE."+Stream+".*", APIPrefix+".CONSUMER.MSG.NEXT."+Stream+".*")
+	if r.Mirror {
+		subjects = append(subjects, listInfo)
+	}
+	for _, key := range r.Keys {
+		subjects = append(subjects, createRequest(key))
+	}
+	return subjects
+}

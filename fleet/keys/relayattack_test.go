@@ -138,6 +138,33 @@ type relayAttack struct {
 	do   func(s *relaySite, l *testnats.Leaf) (got string)
 }
 
+// reader is a request for a consumer.
+type reader struct{ request, form string }
+
+// readers are all ways to ask for a consumer of some name, or for one more than a host may have.
+func readers(s *relaySite, name string) []reader {
+	own, _ := s.op.Active("acme_pbx1")
+	mine := "CONSUMER.CREATE." + keys.Stream + "." + own.Key
+	durable := map[string]any{"durable_name": name}
+	return []reader{
+		{"CONSUMER.CREATE." + keys.Stream + "." + name, jsonOf(consumerForm(name, nil))},
+		{"CONSUMER.CREATE." + keys.Stream + "." + name + ".v1.ban.>", jsonOf(consumerForm(name, map[string]any{"filter_subject": "v1.ban.>"}))},
+		{mine + ".v1.ban.>", jsonOf(consumerForm(name, map[string]any{"filter_subject": "v1.ban.>"}))},
+		{mine, jsonOf(consumerForm(name, nil))},
+		{mine, jsonOf(consumerForm("", durable))},
+		{mine, jsonOf(consumerForm(own.Key, durable))},
+		{"CONSUMER.CREATE." + keys.Stream, jsonOf(consumerForm("", nil))},
+		{"CONSUMER.CREATE." + keys.Stream + ".*", jsonOf(consumerForm("*", nil))},
+		{"CONSUMER.DURABLE.CREATE." + keys.Stream + "." + name, jsonOf(consumerForm("", durable))},
+		{"CONSUMER.DURABLE.CREATE." + keys.Stream + "." + own.Key, jsonOf(consumerForm(own.Key, durable))},
+	}
+}
+
+func jsonOf(form map[string]any) string {
+	text, _ := json.Marshal(form) // of strings and numbers: cannot fail
+	return string(text)
+}
+
 // relayHarm are attacks that do harm where a relay is in the account of the hosts.
 var relayHarm = []relayAttack{
 	{"a ban of another site", func(_ *relaySite, l *testnats.Leaf) string {
@@ -200,6 +227,16 @@ var relayHarm = []relayAttack{
 		}
 		return ""
 	}},
+	{"many readers", func(s *relaySite, l *testnats.Leaf) string {
+		for i := range 100 {
+			for _, api := range []string{keys.APIPrefix, "$JS.API"} {
+				for _, r := range readers(s, fmt.Sprint("other", i)) {
+					l.Publish(api+"."+r.request, keys.Inbox("acme_pbx1")+".y", r.form)
+				}
+			}
+		}
+		return ""
+	}},
 	{"the name of another relay", func(s *relaySite, _ *testnats.Leaf) string {
 		s.must(s.login("relay-beta", "").Sync())
 		return ""
@@ -249,6 +286,21 @@ var relayOther = []relayAttack{
 			l.Publish(keys.APIPrefix+".STREAM.INFO."+keys.Stream, to, "")
 			l.Publish(fleet.Subject("acme_pbx1", 3), to, "{}")
 			l.Publish(keys.APIPrefix+".DIRECT.GET.LISTS."+fleet.CopySubject(listKey), to, "")
+		}
+		return ""
+	}},
+	{"readers by answers", func(s *relaySite, l *testnats.Leaf) string {
+		// Its own host's reader sends what the host has said as a request for another reader.
+		own, _ := s.op.Active("acme_pbx1")
+		api := keys.APIPrefix + ".CONSUMER."
+		other := readers(s, "other")[0]
+		l.Publish(fleet.Subject("acme_pbx1", 4), "", other.form)
+		for _, to := range []string{keys.APIPrefix + "." + other.request, "$JS.API." + other.request} {
+			for _, push := range []map[string]any{{"deliver_policy": "last"}, {"deliver_policy": "last", "deliver_subject": to}} {
+				ask(l, api+"DELETE."+keys.Stream+"."+own.Key, "")
+				ask(l, api+"CREATE."+keys.Stream+"."+own.Key, jsonOf(consumerForm(own.Key, push)))
+				l.Publish(api+"MSG.NEXT."+keys.Stream+"."+own.Key, to, `{"batch":1,"no_wait":true}`)
+			}
 		}
 		return ""
 	}},
