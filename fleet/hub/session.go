@@ -167,7 +167,8 @@ func (s *session) follow(ctx context.Context) error {
 	}
 }
 
-// inactive is after how long the hub deletes a consumer that nobody uses.
+// inactive is after how long the hub deletes a consumer that nobody uses. A longer time would have the keeper of an
+// earlier version end the consumers of hosts: see stays.
 const inactive = 5 * time.Minute
 
 // mostRequests is for how many requests of a host the hub has room. There is one at a time, and some whose ends have

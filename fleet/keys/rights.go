@@ -101,14 +101,15 @@ func takeListsOut() []string {
 	return append([]string{jsAPI + ".DIRECT.GET." + Lists + "." + fleet.ListSubject("*")}, listSubjects...)
 }
 
-// keeperRights are those of the process on the hub that keeps the streams as they have to be, and takes out what
-// revoked hosts have said.
+// keeperRights are those of the process on the hub that keeps the streams as they have to be, takes out what
+// revoked hosts have said, and ends readers that no host makes.
 func keeperRights() jwt.UserPermissionLimits {
 	var publish jwt.StringList
 	for _, name := range streams {
 		publish.Add(jsAPI+".STREAM.INFO."+name, jsAPI+".STREAM.CREATE."+name, jsAPI+".STREAM.UPDATE."+name)
 	}
 	publish.Add(allSlots, jsAPI+".STREAM.MSG.GET."+Stream)
+	publish.Add(jsAPI+".CONSUMER.LIST."+Stream, jsAPI+".CONSUMER.INFO."+Stream+".*", jsAPI+".CONSUMER.DELETE."+Stream+".*")
 	publish.Add(takeListsOut()...)
 	return permit(publish, Inbox(keeperName))
 }

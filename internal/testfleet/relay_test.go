@@ -125,6 +125,7 @@ func TestDebian13Relay(t *testing.T) {
 	program := testnats.Debian13(t)
 	t.Run("hosts", func(t *testing.T) { testRelay(t, program, false) })
 	t.Run("rights", func(t *testing.T) { testRelayRights(t, program) })
+	t.Run("flood", func(t *testing.T) { testRelayFlood(t, program) })
 }
 
 var loopback = netip.MustParseAddr("127.0.0.1")
