@@ -106,7 +106,7 @@ func (k *keeper) session(ctx context.Context) error {
 		err := errors.Join(k.look(ctx, js), k.silence(ctx, nc, js))
 		if rest <= 0 {
 			n, wrong := k.endReaders(ctx, js)
-			if err = errors.Join(err, wrong); n < k.most && wrong == nil {
+			if err = errors.Join(err, wrong); n < k.most {
 				rest = readersEvery
 			}
 		}
