@@ -262,6 +262,7 @@ func (c Config) Redacted() Config {
 	c.Feeds = slices.Clone(c.Feeds)
 	for i, f := range c.Feeds {
 		c.Feeds[i].URL = URL(f.URL.String())
+		c.Feeds[i].Access = f.Access.redacted()
 	}
 	return c
 }
@@ -275,6 +276,11 @@ func (c Config) Redact(text string) string {
 	for _, f := range c.Feeds {
 		if shown := f.URL.String(); shown != string(f.URL) {
 			pairs = append(pairs, string(f.URL), shown)
+		}
+		for _, h := range f.Access.Headers {
+			if value := secretOf(h); value != "" {
+				pairs = append(pairs, value, hidden)
+			}
 		}
 	}
 	return strings.NewReplacer(pairs...).Replace(text)

@@ -58,6 +58,25 @@ type Feed struct {
 	// FrozenAfter is after how many due fetches in a row a URL's list that has not changed is
 	// reported; 0 is never. Zero for a path.
 	FrozenAfter int
+
+	// Form is how the list is written.
+	Form Form
+
+	// Access is what its server wants to know. Zero for a path.
+	Access Access
+}
+
+// SourceID differs between sources and between ways to read them, and does not reveal the key of a
+// URL.
+func (f Feed) SourceID() string {
+	id := f.Path
+	if f.URL != "" {
+		id = f.URL.ID()
+	}
+	if form := f.Form.ID(); form != "" {
+		id += " as " + form
+	}
+	return id
 }
 
 const (
@@ -72,6 +91,7 @@ func (r *reader) feed(key string, raw *rawFeed) Feed {
 	require(r, key+".name", raw.Name, &f.Name, nameExample, parseName)
 
 	hasURL, hasPath := r.written(key+".url"), r.written(key+".path")
+	f.Form = r.form(key, raw)
 	switch {
 	case hasURL && hasPath:
 		r.fail(key+".path", faultf("expected one of them; write two feeds for two sources", "both url and path are written"))
@@ -92,7 +112,7 @@ func (r *reader) pathFeed(key string, raw *rawFeed, f *Feed) {
 	read(r, key+".path", raw.Path, &f.Path, parseGlob)
 	keep(raw.Optional, &f.Optional)
 	read(r, key+".schedule", raw.Schedule, &f.Schedule, every(minEveryPath))
-	for _, name := range []string{"splay", "insecure", "min_entries", "max_coverage", "frozen_after"} {
+	for _, name := range []string{"splay", "insecure", "min_entries", "max_coverage", "frozen_after", "headers", "user", "secret_file"} {
 		r.refuse(key+"."+name, "a url")
 	}
 }
@@ -109,6 +129,7 @@ func (r *reader) urlFeed(key string, raw *rawFeed, f *Feed) {
 	r.number(key+".min_entries", raw.MinEntries, &f.MinEntries, 0, maxMinEntries)
 	read(r, key+".max_coverage", raw.MaxCoverage, &f.MaxCoverage, parsePercent)
 	r.number(key+".frozen_after", raw.FrozenAfter, &f.FrozenAfter, 0, maxFrozenAfter)
+	f.Access = r.access(key, raw, string(f.URL))
 	r.refuse(key+".optional", "a path")
 }
 

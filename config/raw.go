@@ -39,6 +39,15 @@ type rawFeed struct {
 	MinEntries  *int    `yaml:"min_entries" example:"1000"`
 	MaxCoverage *string `yaml:"max_coverage" example:"5%"`
 	FrozenAfter *int    `yaml:"frozen_after" example:"10"`
+
+	Format    *string `yaml:"format" example:"auto"`
+	Field     *string `yaml:"field" example:"data[].ip"`
+	Column    *string `yaml:"column" example:"ip"`
+	Separator *string `yaml:"separator" example:"comma"`
+
+	Headers    []*string `yaml:"headers" example:"X-Api-Key: {secret}"`
+	User       *string   `yaml:"user" example:"acme"`
+	SecretFile *string   `yaml:"secret_file" example:"/etc/voipbl/my-list.secret"`
 }
 
 type rawBans struct {
@@ -189,6 +198,7 @@ func (c Config) raw() rawConfig {
 // raw returns the keys of the feed's kind only: Parse refuses the others.
 func (f Feed) raw() *rawFeed {
 	raw := &rawFeed{Name: &f.Name, Schedule: new(f.Schedule.String())}
+	f.Form.raw(raw)
 	if f.Path != "" {
 		raw.Path = &f.Path
 		raw.Optional = &f.Optional
@@ -200,6 +210,7 @@ func (f Feed) raw() *rawFeed {
 	raw.MinEntries = &f.MinEntries
 	raw.MaxCoverage = new(formatPercent(f.MaxCoverage))
 	raw.FrozenAfter = &f.FrozenAfter
+	f.Access.raw(raw)
 	return raw
 }
 

@@ -25,11 +25,11 @@ type writer struct {
 }
 
 // mapping writes a struct, one key a line. before stands before the first key, instead of its
-// indentation, if it is not empty. A key with a nil pointer is not written.
+// indentation, if it is not empty. A key with a nil pointer or slice is not written.
 func (w *writer) mapping(v reflect.Value, indent int, before string) {
 	for i, key := range keysOf(v.Type()).names {
 		value := v.Field(i)
-		if value.Kind() == reflect.Pointer && value.IsNil() {
+		if kind := value.Kind(); (kind == reflect.Pointer || kind == reflect.Slice) && value.IsNil() {
 			continue
 		}
 		if before == "" {

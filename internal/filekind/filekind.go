@@ -23,6 +23,9 @@ type Kind struct {
 	Binary bool
 }
 
+// JSON is the name of that kind.
+const JSON = "JSON"
+
 const (
 	unpack = "unpack it first"
 	export = "export it as plain text, one address, network or range a line"
@@ -83,7 +86,7 @@ func Of(head []byte) Kind {
 	text := bytes.TrimSpace(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")))
 	switch {
 	case isJSON().Match(text):
-		return Kind{"JSON", export, false}
+		return Kind{JSON, export, false}
 	case isHTML().Match(text):
 		return Kind{"an HTML page", export, false}
 	case isXML().Match(text):

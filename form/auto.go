@@ -1,0 +1,132 @@
+package form
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/voipbl/voipbl/cidr"
+	"github.com/voipbl/voipbl/config"
+	"github.com/voipbl/voipbl/internal/filekind"
+)
+
+// headSize is how much of a body its form is decided by, in bytes.
+const headSize = 32 << 10
+
+// sure returns the form of a body, if no other is possible: an array of addresses as JSON, or
+// lines. Other JSON is refused with what to write.
+func sure(kind filekind.Kind, head []byte) (config.Form, error) {
+	if kind.Name != filekind.JSON {
+		return config.Form{Format: config.FormatLines}, nil
+	}
+	fields := fieldsIn(head)
+	if len(fields) == 1 && fields[0] == "[]" {
+		return config.Form{Format: config.FormatJSON, Fields: fields}, nil
+	}
+	advice := "write \"format: json\" into the feed, and \"field:\" with the place of the addresses, such as data[].ip"
+	if len(fields) > 0 {
+		advice = fmt.Sprintf("write \"format: json\" and \"field: %s\" into the feed", fields[0])
+		if len(fields) > 1 {
+			advice += "; addresses are also at " + strings.Join(fields[1:], ", ")
+		}
+	}
+	return config.Form{}, &Mismatch{filekind.JSON, advice}
+}
+
+// fieldsIn returns the places in JSON that have addresses or prefixes, the most frequent first.
+func fieldsIn(head []byte) []string {
+	s := &search{tokens: tokens{in: bytes.NewReader(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")))}, count: make(map[string]int)}
+	for s.value("", 0) == nil && s.next() != 0 {
+	}
+	slices.SortStableFunc(s.found, func(a, b string) int { return s.count[b] - s.count[a] })
+	const most = 5
+	return s.found[:min(len(s.found), most)]
+}
+
+// A search looks for addresses in the beginning of JSON.
+type search struct {
+	tokens
+	found []string
+	count map[string]int
+}
+
+var errDeep = errors.New("nested too deep")
+
+func (s *search) value(path string, depth int) error {
+	if depth > maxDepth || len(path) > maxToken {
+		return errDeep
+	}
+	switch s.next() {
+	case '{':
+		return s.members('}', func() error {
+			name, _, err := s.text()
+			if err != nil {
+				return err
+			}
+			at := string(name)
+			if path != "" {
+				at = path + "." + at
+			}
+			if err := s.expect(':'); err != nil {
+				return err
+			}
+			return s.value(at, depth+1)
+		})
+	case '[':
+		return s.members(']', func() error { return s.value(path+"[]", depth+1) })
+	case '"':
+		text, _, err := s.text()
+		if err == nil {
+			s.note(path, text)
+		}
+		return err
+	}
+	_, err := s.scalar()
+	return err
+}
+
+// members reads what stands between brackets, of which the first is next.
+func (s *search) members(end byte, member func() error) error {
+	s.r++
+	for first := true; ; first = false {
+		switch c := s.next(); {
+		case c == 0:
+			return io.ErrUnexpectedEOF
+		case first && c == end:
+			s.r++
+			return nil
+		case end == '}' && c != '"':
+			return s.wrong("a name")
+		}
+		if err := member(); err != nil {
+			return err
+		}
+		switch s.next() {
+		case ',':
+			s.r++
+		case end:
+			s.r++
+			return nil
+		default:
+			return s.wrong("a comma")
+		}
+	}
+}
+
+// note counts a text that is an address or a prefix.
+func (s *search) note(path string, text []byte) {
+	for _, c := range text {
+		if !inEntry[c] {
+			return
+		}
+	}
+	if _, err := cidr.ParsePrefix(string(text)); err != nil || path == "" {
+		return
+	}
+	if s.count[path]++; s.count[path] == 1 {
+		s.found = append(s.found, path)
+	}
+}
