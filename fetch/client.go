@@ -88,6 +88,12 @@ type Request struct {
 	MaxBytes int64         // limit of the body in bytes, after decompression; 0 is defaultMaxBytes
 	Timeout  time.Duration // for the whole request, with retries and waits; 0 is defaultTimeout
 
+	// Headers are sent to the URL's own host alone, not to where it redirects; User, too, with the
+	// secret as its password. The secret is hidden in whatever is shown or kept.
+	Headers []string // "Name: value"
+	User    string
+	Secret  Secret
+
 	// Validators of the last good copy, from its [Meta]. If both are empty, the request
 	// is unconditional.
 	ETag, LastModified string
@@ -128,6 +134,7 @@ func (c *Client) Get(ctx context.Context, req Request, to *Staged) (Response, er
 	if err != nil {
 		return Response{}, d.badURL()
 	}
+	d.authorize(r.Request)
 	r.Header.Set("User-Agent", c.userAgent)
 	r.Header.Set("Accept-Encoding", "gzip")
 	if d.req.ETag != "" {

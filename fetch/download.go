@@ -28,6 +28,7 @@ type download struct {
 	name   string // the URL without its key, for errors
 	to     *Staged
 
+	away     bool          // a redirect has led to another server
 	attempts int           // requests made so far
 	last     *fetchError   // error of the last attempt
 	wait     time.Duration // before the next attempt
@@ -51,7 +52,7 @@ func newDownload(ctx context.Context, c *Client, req Request, to *Staged) (*down
 	if err != nil || u.Host == "" {
 		return nil, d.badURL()
 	}
-	d.url, d.name = u, shownurl.URL(u)
+	d.url, d.name = u, d.shown(u)
 	if err := web.Allowed(u, req.Insecure); err != nil {
 		return nil, d.fail(&fetchError{Reason: ReasonBadURL, Err: err})
 	}
@@ -61,8 +62,22 @@ func newDownload(ctx context.Context, c *Client, req Request, to *Staged) (*down
 // badURL returns the error for a malformed URL. It leaves out the error of net/url,
 // which may quote a password.
 func (d *download) badURL() *fetchError {
-	d.name = cmp.Or(shownurl.Of(d.req.URL), `""`)
+	d.name = cmp.Or(d.req.Secret.hide(shownurl.Of(d.req.URL)), `""`)
 	return d.fail(&fetchError{Reason: ReasonBadURL, Err: errors.New("not a URL with a scheme and a host")})
+}
+
+// shown returns a URL without anything secret.
+func (d *download) shown(u *url.URL) string { return d.req.Secret.hide(shownurl.URL(u)) }
+
+// authorize adds what the server wants to know of whom it gives the list.
+func (d *download) authorize(r *http.Request) {
+	for _, h := range d.req.Headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Set(name, value)
+	}
+	if d.req.User != "" {
+		r.SetBasicAuth(d.req.User, d.req.Secret.text)
+	}
 }
 
 // maxValidator is the longest ETag or Last-Modified that is kept, in bytes.
@@ -85,7 +100,7 @@ func (d *download) receive(resp *http.Response) error {
 	d.response = Response{
 		ETag:         validator(resp.Header.Get("ETag")),
 		LastModified: validator(resp.Header.Get("Last-Modified")),
-		URL:          shownurl.URL(resp.Request.URL),
+		URL:          d.shown(resp.Request.URL),
 	}
 	switch resp.StatusCode {
 	case http.StatusOK:

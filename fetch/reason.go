@@ -21,6 +21,7 @@ const (
 	ReasonNotRegular  Reason = "not-regular"  // a FIFO, a device or a socket instead of a file
 	ReasonUnreadable  Reason = "unreadable"   // a file that exists and cannot be read
 	ReasonNoFiles     Reason = "no-files"     // this process may open no more files
+	ReasonSecret      Reason = "secret"       // the file with a feed's secret is missing, open to others, or not one line
 	ReasonShortage    Reason = "shortage"     // this host is short of memory, files or processes
 	ReasonNoSpace     Reason = "no-space"     // the disk or the quota is full
 	ReasonStorage     Reason = "storage"      // any other failure of the state folder: read-only, permissions, I/O
@@ -56,6 +57,8 @@ func (r Reason) Remedy() string {
 		return "remove it from the feed's path: only regular files are read"
 	case ReasonUnreadable:
 		return "check its owner and mode, its target if it is a symbolic link, and the disk; the agent's service may read only what is root's own or readable for all, and nothing below /tmp"
+	case ReasonSecret:
+		return "write the secret as the only line of that file, and let nobody else read it (\"chown root: FILE\", \"chmod 600 FILE\")"
 	case ReasonNoFiles:
 		return "this process may open no more files: raise the limit (\"ulimit -n\", LimitNOFILE of the unit), and try again"
 	case ReasonShortage:

@@ -27,7 +27,7 @@ const (
 
 // count counts each request before it is made.
 func (d *download) count(_ retryablehttp.Logger, _ *http.Request, retry int) {
-	d.attempts = retry + 1
+	d.attempts, d.away = retry+1, false
 	d.peers.Again(d.url)
 }
 
