@@ -442,13 +442,13 @@ func pastAttempts(store *fetch.Store, f config.Feed) (a attempts, lasts bool) {
 	c, err := store.Open(f.Name)
 	switch {
 	case err == nil:
-		a.other = c.Meta().Source != f.URL.ID()
+		a.other = c.Meta().Source != f.SourceID()
 		a.success = feeds.LastSuccess(state, c.Meta().FetchedAt)
 		c.Close()
 	case a.failures == 0:
 		a.other = true // it succeeded once, but the copy is gone
 	case state.Source != "":
-		a.other = state.Source != f.URL.ID() // another source failed
+		a.other = state.Source != f.SourceID() // another source failed
 	}
 	return a, err == nil || lastingError(err)
 }

@@ -78,7 +78,7 @@ func keysOf(cfg config.Config) (keys []string) {
 		return nil
 	}
 	for _, f := range cfg.Feeds {
-		if key := link.ListKey(f.URL); key != "" && !slices.Contains(keys, key) && len(keys) < link.MostLists {
+		if key := link.KeyOf(f); key != "" && !slices.Contains(keys, key) && len(keys) < link.MostLists {
 			keys = append(keys, key)
 		}
 	}
@@ -156,7 +156,7 @@ func (l *lists) of(cfg config.Config, f config.Feed) (w *word, waits bool) {
 	if l.mirror {
 		return nil, false
 	}
-	if o := l.offers[link.ListKey(f.URL)]; o != nil {
+	if o := l.offers[link.KeyOf(f)]; o != nil {
 		return new(o.word), false
 	}
 	return nil, !l.spoken
@@ -166,7 +166,7 @@ func (l *lists) of(cfg config.Config, f config.Feed) (w *word, waits bool) {
 func (l *lists) mirrored(f config.Feed) (feeds.Mirrored, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	o := l.offers[link.ListKey(f.URL)]
+	o := l.offers[link.KeyOf(f)]
 	if o == nil {
 		return feeds.Mirrored{}, false
 	}
@@ -180,7 +180,7 @@ func (l *lists) mirrored(f config.Feed) (feeds.Mirrored, bool) {
 func (l *lists) tried(f config.Feed, m feeds.Mirrored, err error, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	o := l.offers[link.ListKey(f.URL)]
+	o := l.offers[link.KeyOf(f)]
 	if o == nil {
 		return
 	}
@@ -205,7 +205,7 @@ func (l *lists) tried(f config.Feed, m feeds.Mirrored, err error, now time.Time)
 func (l *lists) has(f config.Feed, sum string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if o := l.offers[link.ListKey(f.URL)]; o != nil && o.SHA256 == sum {
+	if o := l.offers[link.KeyOf(f)]; o != nil && o.SHA256 == sum {
 		o.refused, o.tries, o.tried = false, 0, time.Time{}
 	}
 }

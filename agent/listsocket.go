@@ -69,7 +69,7 @@ func understood(w http.ResponseWriter, r *http.Request, most int64, v any) bool 
 func ownLists(store *fetch.Store, cfg config.Config, now time.Time) (all []link.List) {
 	keys := keysOf(cfg)
 	for _, f := range cfg.Feeds {
-		key := link.ListKey(f.URL)
+		key := link.KeyOf(f)
 		if !slices.Contains(keys, key) || slices.ContainsFunc(all, func(l link.List) bool { return l.Key == key }) {
 			continue
 		}
@@ -80,7 +80,7 @@ func ownLists(store *fetch.Store, cfg config.Config, now time.Time) (all []link.
 		m := c.Meta()
 		c.Close()
 		st, err := store.State(f.Name)
-		if err != nil || m.Source != f.URL.ID() || st.Mirror != "" {
+		if err != nil || m.Source != f.SourceID() || st.Mirror != "" {
 			continue
 		}
 		age := now.Sub(feeds.LastSuccess(st, m.FetchedAt))
@@ -110,7 +110,7 @@ func (d *daemon) giveList(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	cfg := *d.shared.Load()
-	i := slices.IndexFunc(cfg.Feeds, func(f config.Feed) bool { return ask.Key != "" && link.ListKey(f.URL) == ask.Key })
+	i := slices.IndexFunc(cfg.Feeds, func(f config.Feed) bool { return ask.Key != "" && link.KeyOf(f) == ask.Key })
 	if i < 0 || !cfg.Fleet.TakesLists() {
 		http.Error(w, "no such list", http.StatusNotFound)
 		return
@@ -127,7 +127,7 @@ func (d *daemon) giveList(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer c.Close()
-	if c.Meta().SHA256 != ask.SHA256 || c.Meta().Source != cfg.Feeds[i].URL.ID() {
+	if c.Meta().SHA256 != ask.SHA256 || c.Meta().Source != cfg.Feeds[i].SourceID() {
 		http.Error(w, "there is another copy of it now", http.StatusConflict)
 		return
 	}

@@ -1,6 +1,7 @@
 package feeds
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ type Reader struct {
 type Feed struct {
 	config.Feed
 	Report   Report
-	source   string    // identifies the source, should the feed's URL change: see [config.URL.ID]
+	source   string    // identifies the source, should it change: see [config.Feed.SourceID]
 	sets     cidr.Sets // empty once GetAll has gathered them: see [Reader.Brought]
 	Warnings []string
 
@@ -133,10 +134,10 @@ func (r *Reader) Get(ctx context.Context, cfg config.Feed) *Feed {
 
 // newFeed is a feed of which nothing has been read yet.
 func newFeed(cfg config.Feed) *Feed {
-	f := &Feed{Feed: cfg, source: cfg.Path}
+	f := &Feed{Feed: cfg, source: cfg.SourceID()}
 	f.Report = Report{Name: cfg.Name, Source: cfg.Path, Rejects: []Reject{}, File: cfg.URL == ""}
 	if cfg.URL != "" {
-		f.Report.Source, f.source = cfg.URL.String(), cfg.URL.ID()
+		f.Report.Source = cfg.URL.String()
 	}
 	return f
 }
@@ -230,12 +231,14 @@ func (r *Reader) download(ctx context.Context, f *Feed, prior fetch.Meta, state 
 		return problem.Of(err)
 	}
 	defer f.discard(staged)
-	response, err := r.Client.Get(ctx, fetch.Request{
-		Feed: f.Name, URL: string(f.URL), Insecure: f.Insecure,
-		MaxBytes: r.limits.MaxBytes, Timeout: timeout,
-		ETag: prior.ETag, LastModified: prior.LastModified,
-		Progress: r.feedProgress(f.Name),
-	}, staged)
+	request, err := requestFor(f.Feed)
+	if err != nil {
+		return problem.Of(err)
+	}
+	request.MaxBytes, request.Timeout = r.limits.MaxBytes, timeout
+	request.ETag, request.LastModified = prior.ETag, prior.LastModified
+	request.Progress = r.feedProgress(f.Name)
+	response, err := r.Client.Get(ctx, request, staged)
 	if err != nil {
 		state.Tried, f.Talked = response.Talked, response.Talked
 		return problem.Of(err)
@@ -255,13 +258,14 @@ func (r *Reader) download(ctx context.Context, f *Feed, prior fetch.Meta, state 
 		return nil
 	}
 	r.gathered.hold(f)
-	body, err := r.read(staged.Parts())
+	body, staged, err := r.readBody(f, staged)
 	if err != nil {
 		return problem.Of(err)
 	}
+	defer f.discard(staged)
 	sum := fmt.Sprintf("%x", staged.Sum())
 	if v := r.verdict(f, body, prior, sum, state); v.reason != "" {
-		return &problem.Problem{Reason: string(v.reason), Error: v.why, Remedy: remedyFor(v.reason)}
+		return &problem.Problem{Reason: string(v.reason), Error: v.why, Remedy: cmp.Or(v.remedy, remedyFor(v.reason))}
 	}
 	state.Talked, state.Tried, f.Talked = response.Talked, nil, response.Talked
 	r.noteBefore(f)

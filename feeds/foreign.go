@@ -3,6 +3,8 @@ package feeds
 import (
 	"bufio"
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/voipbl/voipbl/cidr"
 	"github.com/voipbl/voipbl/fetch"
+	"github.com/voipbl/voipbl/form"
 	"github.com/voipbl/voipbl/internal/filekind"
 	"github.com/voipbl/voipbl/internal/problem"
 )
@@ -18,11 +21,17 @@ import (
 type foreign struct {
 	part string // URL or path
 	kind filekind.Kind
+
+	// remedy is what to write into the configuration, if that makes it one.
+	remedy string
 }
 
 func (f foreign) String() string {
-	if f.kind.Name == "" {
+	switch {
+	case f.kind.Name == "":
 		return "no line of it is an entry"
+	case f.remedy != "":
+		return "it is " + f.kind.Name
 	}
 	return fmt.Sprintf("it is %s: %s", f.kind.Name, f.kind.Advice)
 }
@@ -53,12 +62,16 @@ func (c *content) readPart(part fetch.Part, in io.Reader, policy cidr.Policy, b 
 	r.Reset(in)
 	defer func() { r.Reset(nil); readers.Put(r) }()
 	head, end := r.Peek(cidr.BufferSize) // reading on returns an error again
+	if other := (*form.Mismatch)(nil); errors.As(end, &other) {
+		c.foreign = append(c.foreign, foreign{part.Name, filekind.Kind{Name: other.Kind}, other.Advice})
+		return cidr.Tally{Declared: cidr.NoTotal}, nil
+	}
 	kind := filekind.Of(head[:min(len(head), filekind.HeadSize)])
 	if c.kind.Name == "" {
 		c.kind = kind
 	}
 	if kind.Binary {
-		c.foreign = append(c.foreign, foreign{part.Name, kind})
+		c.foreign = append(c.foreign, foreign{part: part.Name, kind: kind})
 		return cidr.Tally{Declared: cidr.NoTotal}, nil
 	}
 	size := part.Size
@@ -68,7 +81,7 @@ func (c *content) readPart(part fetch.Part, in io.Reader, policy cidr.Policy, b 
 	b.Grow(cidr.IPv4, min(linesOf(head, size), policy.MaxPrefixes))
 	t, err := cidr.Read(r, policy, b)
 	if err == nil && t.Lines > 0 && t.Malformed() == t.Lines {
-		c.foreign = append(c.foreign, foreign{part.Name, kind})
+		c.foreign = append(c.foreign, foreign{part: part.Name, kind: kind})
 	}
 	return t, err
 }
@@ -85,7 +98,7 @@ func (c content) notAList(v verdict) verdict {
 func foreignVerdict(body content) verdict {
 	for _, f := range body.foreign {
 		if f.kind.Name != "" {
-			return verdict{ReasonNotAList, f.String()}
+			return verdict{ReasonNotAList, f.String(), f.remedy}
 		}
 	}
 	return verdict{}
@@ -97,13 +110,13 @@ func foreignFiles(body content) *problem.Problem {
 	if len(body.foreign) == 0 {
 		return nil
 	}
-	why := []string{}
+	why, remedy := []string{}, ""
 	for _, f := range body.foreign {
-		why = append(why, f.part+": "+f.String())
+		why, remedy = append(why, f.part+": "+f.String()), cmp.Or(remedy, f.remedy)
 	}
 	const most = 3
 	if n := len(why) - most; n > 0 {
 		why = append(why[:most], fmt.Sprintf("and %d more", n))
 	}
-	return &problem.Problem{Reason: string(ReasonNotAList), Error: strings.Join(why, "; "), Remedy: remedyFor(ReasonNotAList)}
+	return &problem.Problem{Reason: string(ReasonNotAList), Error: strings.Join(why, "; "), Remedy: cmp.Or(remedy, remedyFor(ReasonNotAList))}
 }

@@ -35,6 +35,7 @@ const wellFormed = 9
 type verdict struct {
 	reason fetch.Reason
 	why    string
+	remedy string // if there is a better one than that of the reason
 }
 
 // judge decides, from the body alone, whether a URL feed's body may replace the last good
@@ -43,17 +44,17 @@ func judge(f config.Feed, t cidr.Tally, sets cidr.Sets) verdict {
 	entries := effective(t, sets)
 	switch {
 	case t.Declared == cidr.BadTotal:
-		return verdict{reasonTruncated, "its # TOTAL NETBLOCK is not a number, or there are two"}
+		return verdict{reason: reasonTruncated, why: "its # TOTAL NETBLOCK is not a number, or there are two"}
 	case t.Declared != cidr.NoTotal && t.Declared != t.Lines:
-		return verdict{reasonTruncated, fmt.Sprintf("its header says %d entries and %d follow", t.Declared, t.Lines)}
+		return verdict{reason: reasonTruncated, why: fmt.Sprintf("its header says %d entries and %d follow", t.Declared, t.Lines)}
 	case t.Lines > 0 && (t.Lines-t.Malformed())*10 < t.Lines*wellFormed:
-		return verdict{ReasonNotAList, fmt.Sprintf("%d of its %d lines are not entries", t.Malformed(), t.Lines)}
+		return verdict{reason: ReasonNotAList, why: fmt.Sprintf("%d of its %d lines are not entries", t.Malformed(), t.Lines)}
 	case entries < f.MinEntries:
-		return verdict{reasonTooFew, fmt.Sprintf("%d entries that can block something, and min_entries is %d", entries, f.MinEntries)}
+		return verdict{reason: reasonTooFew, why: fmt.Sprintf("%d entries that can block something, and min_entries is %d", entries, f.MinEntries)}
 	}
 	for _, fam := range cidr.Families {
 		if share := sets[fam].Share() / usable[fam]; share > f.MaxCoverage {
-			return verdict{reasonTooMuch, fmt.Sprintf("it covers %.2f%% of %s space, and max_coverage is %.2f%%", share*100, fam, f.MaxCoverage*100)}
+			return verdict{reason: reasonTooMuch, why: fmt.Sprintf("it covers %.2f%% of %s space, and max_coverage is %.2f%%", share*100, fam, f.MaxCoverage*100)}
 		}
 	}
 	return verdict{}

@@ -175,9 +175,9 @@ func judgeByPast(past fetch.Past, compare func(with cidr.Sets) turnover, t cidr.
 	switch {
 	case before.entries == 0:
 	case float64(entries)*mostShrink < past.Most.Entries:
-		return verdict{ReasonShrank, fmt.Sprintf("%d entries, less than half of the %.0f before", entries, past.Most.Entries)}, gone
+		return verdict{reason: ReasonShrank, why: fmt.Sprintf("%d entries, less than half of the %.0f before", entries, past.Most.Entries)}, gone
 	case before.entries >= turnedEntries && gone > past.Turned+mostTurned:
-		return verdict{ReasonTurned, turnedWords(gone, past.Turned)}, gone
+		return verdict{reason: ReasonTurned, why: turnedWords(gone, past.Turned)}, gone
 	}
 	return verdict{}, gone
 }
@@ -194,9 +194,9 @@ func judgeByRest(rest turnover, entries int) verdict {
 	switch gone := rest.gone(); {
 	case gone <= mostTurned:
 	case entries*mostShrink < rest.entries:
-		return verdict{ReasonShrank, fmt.Sprintf("%d entries, less than half of the %d that stay of a lost copy", entries, rest.entries)}
+		return verdict{reason: ReasonShrank, why: fmt.Sprintf("%d entries, less than half of the %d that stay of a lost copy", entries, rest.entries)}
 	case rest.entries >= turnedEntries:
-		return verdict{ReasonTurned, turnedWords(gone, 0)}
+		return verdict{reason: ReasonTurned, why: turnedWords(gone, 0)}
 	}
 	return verdict{}
 }
@@ -217,7 +217,7 @@ func judgeWidth(past fetch.Past, sets, usual cidr.Sets, limits [2]int) verdict {
 	for _, f := range cidr.Families {
 		wide := (sets[f].Share() - usual[f].Share()) / usable[f]
 		if n := sets[f].Len() - usual[f].Len(); n > 0 && wide >= smallWide[f] && wide*wideShare >= past.Most.Coverage[f] {
-			return verdict{ReasonWidened, fmt.Sprintf("%s wider than a /%d, far wider than before, cover %s of %s space", several(n, "block", "blocks"), limits[f], percent(wide), f)}
+			return verdict{reason: ReasonWidened, why: fmt.Sprintf("%s wider than a /%d, far wider than before, cover %s of %s space", several(n, "block", "blocks"), limits[f], percent(wide), f)}
 		}
 	}
 	return verdict{}
@@ -225,11 +225,11 @@ func judgeWidth(past fetch.Past, sets, usual cidr.Sets, limits [2]int) verdict {
 
 func judgeGrowth(past fetch.Past, is fetch.Extent) verdict {
 	if e := past.Least.Entries; is.Entries > e*mostGrowth && is.Entries-e > smallEntries {
-		return verdict{ReasonGrew, fmt.Sprintf("%.0f entries, more than %d times the %.0f before", is.Entries, mostGrowth, e)}
+		return verdict{reason: ReasonGrew, why: fmt.Sprintf("%.0f entries, more than %d times the %.0f before", is.Entries, mostGrowth, e)}
 	}
 	for _, f := range cidr.Families {
 		if c := past.Least.Coverage[f]; is.Coverage[f] > c*mostGrowth && is.Coverage[f]-c > smallGrowth[f] {
-			return verdict{ReasonGrew, fmt.Sprintf("it covers %s of %s space, more than %d times the %s before", percent(is.Coverage[f]), f, mostGrowth, percent(c))}
+			return verdict{reason: ReasonGrew, why: fmt.Sprintf("it covers %s of %s space, more than %d times the %s before", percent(is.Coverage[f]), f, mostGrowth, percent(c))}
 		}
 	}
 	return verdict{}

@@ -322,7 +322,7 @@ func TestLimitsOfGrowth(t *testing.T) {
 }
 
 func TestAgree(t *testing.T) {
-	v := verdict{ReasonShrank, "x"}
+	v := verdict{reason: ReasonShrank, why: "x"}
 	is := fetch.Extent{Entries: 400, Coverage: [2]float64{0.01, 0.002}}
 	held := func(change func(*fetch.Held)) *fetch.Held {
 		h := &fetch.Held{Since: pastNow, Reason: "shrank", Entries: 400, Coverage: is.Coverage, Content: "a", Agreed: 2}

@@ -34,7 +34,7 @@ func (r *Reader) readPath(f *Feed) *problem.Problem {
 		// The files can be read, so they are used even if no copy can be kept.
 		f.unkept(err)
 		r.gathered.hold(f)
-		body, err := r.read(files.Parts())
+		body, err := r.read(r.lines(f.Feed, files.Parts()))
 		if err != nil {
 			return problem.Of(err)
 		}
@@ -43,7 +43,7 @@ func (r *Reader) readPath(f *Feed) *problem.Problem {
 	defer f.discard(staged)
 	tee := &copying{to: staged}
 	r.gathered.hold(f)
-	body, err := r.read(tee.parts(files.Parts()))
+	body, err := r.read(tee.parts(r.lines(f.Feed, files.Parts())))
 	if err != nil {
 		return problem.Of(err)
 	}

@@ -195,7 +195,7 @@ func shown(cmd *cobra.Command, words []string) (flags int, why string) {
 			if flagOf(cmd, name) == nil {
 				return flags, cmd.CommandPath() + " has no --" + name
 			}
-		case cmd.HasSubCommands() && verbWord.MatchString(word):
+		case flags == 0 && cmd.HasSubCommands() && verbWord.MatchString(word):
 			sub, _, err := cmd.Find([]string{strings.TrimRight(word, ",.:)")})
 			if err != nil || sub == cmd {
 				return flags, "there is no such command"

@@ -15,7 +15,7 @@ import (
 func (a *app) feedsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "feeds",
-		Short: "Show what each feed is worth",
+		Short: "Show what each feed is worth, or add well-known lists",
 		Long: `Show what each feed is worth: what only it has and what it shares with which
 other feed, how many packets its entries have stopped since when, and what of it
 is exempt and so not blocked, which is a false alarm of the feed. It compares
@@ -23,11 +23,13 @@ the last good copies. An entry that several feeds have counts for each of them.
 
 Exit status: 0 shown, 2 error.`,
 		Example: `  voipbl feeds
-  voipbl feeds --json    for programs; with all that feeds share`,
+  voipbl feeds --json    for programs; with all that feeds share
+  voipbl feeds presets   well-known lists that "voipbl feeds add" adds`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.feeds(cmd) },
 	}
 	a.jsonFlag(cmd)
+	cmd.AddCommand(a.feedsPresetsCommand(), a.feedsAddCommand())
 	return cmd
 }
 

@@ -149,6 +149,12 @@ func (s *feedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		serve(w, r, text)
+	case "private": // for those who know the secret, in a header or as a password
+		if _, password, _ := r.BasicAuth(); password != "s3cr3tkey" && r.Header.Get("X-Api-Key") != "s3cr3tkey" {
+			http.Error(w, "who are you", http.StatusUnauthorized)
+			return
+		}
+		serve(w, r, text)
 	case "to": // anywhere, whether it is a URL or not
 		w.Header().Set("Location", b.file)
 		w.WriteHeader(http.StatusFound)

@@ -42,6 +42,8 @@ var printed = map[string]any{
 	"allowed":                      blocklist.Allowed{},
 	"top":                          top.Report{},
 	"feeds":                        worth.Report{},
+	"feeds-presets":                preset{},
+	"feeds-add":                    setup.AddedFeed{},
 	"firewall-show":                rules.Shown{},
 	"firewall-diff-firewall-apply": rules.Report{},
 	"setup":                        setup.Report{},

@@ -23,7 +23,7 @@ import (
 )
 
 // harmless are the commands that an ordinary user may run.
-var harmless = []string{"voipbl", "voipbl config", "voipbl config check", "voipbl config show", "voipbl firewall", "voipbl version", "voipbl completion", "voipbl help",
+var harmless = []string{"voipbl", "voipbl config", "voipbl config check", "voipbl config show", "voipbl feeds presets", "voipbl firewall", "voipbl version", "voipbl completion", "voipbl help",
 	"voipbl pbx", "voipbl pbx run", // as the watcher does: it waits for the agent
 	"voipbl fleet", "voipbl fleet keep", "voipbl fleet run", "voipbl fleet status",
 	"voipbl fleet document", // without a key none counts, whoever asks

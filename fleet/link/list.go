@@ -76,6 +76,20 @@ func ListKey(u config.URL) string {
 	return hex.EncodeToString(sum[:keyLength])
 }
 
+// KeyOf is the list's key of a feed. It is "" for a feed whose server is told who asks, too. Another
+// form is another list: what is copied are the lines that were read.
+func KeyOf(f config.Feed) string {
+	key := ListKey(f.URL)
+	if key == "" || f.Access.Asks() {
+		return ""
+	}
+	if form := f.Form.ID(); form != "" {
+		sum := sha256.Sum256([]byte(string(f.URL) + " " + form))
+		key = hex.EncodeToString(sum[:keyLength])
+	}
+	return key
+}
+
 // IsListKey reports whether a text can be a list's key.
 func IsListKey(s string) bool { return isHex(s, keyLength) }
 
