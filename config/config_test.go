@@ -205,7 +205,7 @@ func TestPackagedFile(t *testing.T) {
 		t.Errorf("(-default +packaging/voipbl.yaml):\n%s", d)
 	}
 	// Keys that need another one, which the default feeds do not have, stand in an example.
-	examples := []string{"field", "column", "separator", "headers", "user", "secret_file"}
+	examples := []string{"field", "column", "separator", "headers", "user", "secret_file", "next"}
 	for _, name := range keyNames(reflect.TypeFor[rawConfig]()) {
 		before := `^[^#]*\b`
 		if slices.Contains(examples, name) {

@@ -62,6 +62,10 @@ type Feed struct {
 	// Form is how the list is written.
 	Form Form
 
+	// Next is the field of JSON that says which page of the list is next; empty if it has one
+	// page. Then the URL says where the page is named: see [Feed.Page].
+	Next string
+
 	// Access is what its server wants to know. Zero for a path.
 	Access Access
 }
@@ -112,7 +116,7 @@ func (r *reader) pathFeed(key string, raw *rawFeed, f *Feed) {
 	read(r, key+".path", raw.Path, &f.Path, parseGlob)
 	keep(raw.Optional, &f.Optional)
 	read(r, key+".schedule", raw.Schedule, &f.Schedule, every(minEveryPath))
-	for _, name := range []string{"splay", "insecure", "min_entries", "max_coverage", "frozen_after", "headers", "user", "secret_file"} {
+	for _, name := range []string{"splay", "insecure", "min_entries", "max_coverage", "frozen_after", "headers", "user", "secret_file", "next"} {
 		r.refuse(key+"."+name, "a url")
 	}
 }
@@ -130,6 +134,7 @@ func (r *reader) urlFeed(key string, raw *rawFeed, f *Feed) {
 	read(r, key+".max_coverage", raw.MaxCoverage, &f.MaxCoverage, parsePercent)
 	r.number(key+".frozen_after", raw.FrozenAfter, &f.FrozenAfter, 0, maxFrozenAfter)
 	f.Access = r.access(key, raw, string(f.URL))
+	r.pages(key, raw, f)
 	r.refuse(key+".optional", "a path")
 }
 

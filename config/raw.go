@@ -44,6 +44,7 @@ type rawFeed struct {
 	Field     *string `yaml:"field" example:"data[].ip"`
 	Column    *string `yaml:"column" example:"ip"`
 	Separator *string `yaml:"separator" example:"comma"`
+	Next      *string `yaml:"next" example:"meta.next"`
 
 	Headers    []*string `yaml:"headers" example:"X-Api-Key: {secret}"`
 	User       *string   `yaml:"user" example:"acme"`
@@ -211,6 +212,9 @@ func (f Feed) raw() *rawFeed {
 	raw.MaxCoverage = new(formatPercent(f.MaxCoverage))
 	raw.FrozenAfter = &f.FrozenAfter
 	f.Access.raw(raw)
+	if f.Next != "" {
+		raw.Next = &f.Next
+	}
 	return raw
 }
 

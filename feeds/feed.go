@@ -238,7 +238,13 @@ func (r *Reader) download(ctx context.Context, f *Feed, prior fetch.Meta, state 
 	request.MaxBytes, request.Timeout = r.limits.MaxBytes, timeout
 	request.ETag, request.LastModified = prior.ETag, prior.LastModified
 	request.Progress = r.feedProgress(f.Name)
-	response, err := r.Client.Get(ctx, request, staged)
+	get := r.Client.Get
+	if f.Next != "" {
+		get = func(ctx context.Context, request fetch.Request, to *fetch.Staged) (fetch.Response, error) {
+			return r.getPages(ctx, f, request, to)
+		}
+	}
+	response, err := get(ctx, request, staged)
 	if err != nil {
 		state.Tried, f.Talked = response.Talked, response.Talked
 		return problem.Of(err)

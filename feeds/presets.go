@@ -27,6 +27,20 @@ schedule: "0 */4 * * *"
 min_entries: 1000`, // of about 100,000
 	},
 	{
+		Name:  "apiban",
+		About: "attackers of SIP servers in the last seven days, seen by honeypots",
+		Terms: "free with a key of your own",
+		Needs: "a key from https://apiban.org, in /etc/voipbl/apiban.secret (chmod 600)",
+		Text: `url: https://apiban.org/api/{secret}/banned/{next:100}
+next: ID
+format: json
+field: ipaddress[]
+secret_file: /etc/voipbl/apiban.secret
+schedule: "0 * * * *"
+min_entries: 10
+frozen_after: 72`, // of some hundreds to thousands, 250 a page
+	},
+	{
 		Name:  "spamhaus-drop",
 		About: "IPv4 networks that criminals have taken or hired whole (Spamhaus DROP)",
 		Terms: "free; renewed daily, at most one fetch an hour; keep the copyright note with copies",

@@ -98,6 +98,10 @@ type Request struct {
 	// is unconditional.
 	ETag, LastModified string
 
+	// Also is another status whose body is staged, such as that with which a server ends a list of
+	// several pages; 0: none.
+	Also int
+
 	// Progress, if not nil, is called after each read with the number of bytes received
 	// so far, before decompression, and their total, or -1 if it is unknown. A retry
 	// starts again at 0.
@@ -111,6 +115,8 @@ type Response struct {
 	URL                string // after redirects, without userinfo
 	Attempts           int    // requests made, redirects not counted: 1 to 4
 	Bytes              int64  // written, after decompression
+
+	Status int        // 200, 304, or Request.Also
 
 	Talked []web.Peer // the hosts that answered, or were tried
 }

@@ -43,7 +43,7 @@ func TestGetFresh(t *testing.T) {
 				}
 				want := Response{
 					ETag: `"v1"`, LastModified: "Fri, 01 May 2026 00:00:00 GMT",
-					URL: srv.URL + "/update/", Attempts: 1, Bytes: int64(len(list)),
+					URL: srv.URL + "/update/", Attempts: 1, Bytes: int64(len(list)), Status: 200,
 				}
 				if diff := cmp.Diff(want, resp, cmpopts.IgnoreFields(Response{}, "Talked")); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)
@@ -88,7 +88,7 @@ func TestGetNotModified(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The new ETag is kept, and the date that was not repeated stays.
-	want := Response{NotModified: true, ETag: `"v1b"`, LastModified: "then", URL: srv.URL, Attempts: 1}
+	want := Response{NotModified: true, ETag: `"v1b"`, LastModified: "then", URL: srv.URL, Attempts: 1, Status: 304}
 	if diff := cmp.Diff(want, resp, cmpopts.IgnoreFields(Response{}, "Talked")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -101,9 +101,10 @@ func (d *download) receive(resp *http.Response) error {
 		ETag:         validator(resp.Header.Get("ETag")),
 		LastModified: validator(resp.Header.Get("Last-Modified")),
 		URL:          d.shown(resp.Request.URL),
+		Status:       resp.StatusCode,
 	}
 	switch resp.StatusCode {
-	case http.StatusOK:
+	case http.StatusOK, d.req.Also:
 		return d.stage(resp)
 	case http.StatusNotModified:
 		if d.req.ETag == "" && d.req.LastModified == "" {

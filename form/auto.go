@@ -38,19 +38,26 @@ func sure(kind filekind.Kind, head []byte) (config.Form, error) {
 
 // fieldsIn returns the places in JSON that have addresses or prefixes, the most frequent first.
 func fieldsIn(head []byte) []string {
-	s := &search{tokens: tokens{in: bytes.NewReader(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")))}, count: make(map[string]int)}
+	var found []string
+	count := make(map[string]int)
+	s := &search{tokens: tokens{in: bytes.NewReader(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")))}, see: func(path string, text []byte, quoted bool) {
+		if quoted && path != "" && isEntry(text) {
+			if count[path]++; count[path] == 1 {
+				found = append(found, path)
+			}
+		}
+	}}
 	for s.value("", 0) == nil && s.next() != 0 {
 	}
-	slices.SortStableFunc(s.found, func(a, b string) int { return s.count[b] - s.count[a] })
+	slices.SortStableFunc(found, func(a, b string) int { return count[b] - count[a] })
 	const most = 5
-	return s.found[:min(len(s.found), most)]
+	return found[:min(len(found), most)]
 }
 
-// A search looks for addresses in the beginning of JSON.
+// A search shows all texts and scalars of JSON with the fields that they stand in.
 type search struct {
 	tokens
-	found []string
-	count map[string]int
+	see func(path string, text []byte, quoted bool)
 }
 
 var errDeep = errors.New("nested too deep")
@@ -78,13 +85,16 @@ func (s *search) value(path string, depth int) error {
 	case '[':
 		return s.members(']', func() error { return s.value(path+"[]", depth+1) })
 	case '"':
-		text, _, err := s.text()
-		if err == nil {
-			s.note(path, text)
+		text, long, err := s.text()
+		if err == nil && !long {
+			s.see(path, text, true)
 		}
 		return err
 	}
-	_, err := s.scalar()
+	text, err := s.scalar()
+	if err == nil {
+		s.see(path, text, false)
+	}
 	return err
 }
 
@@ -116,17 +126,13 @@ func (s *search) members(end byte, member func() error) error {
 	}
 }
 
-// note counts a text that is an address or a prefix.
-func (s *search) note(path string, text []byte) {
+// isEntry reports whether a text is an address or a prefix.
+func isEntry(text []byte) bool {
 	for _, c := range text {
 		if !inEntry[c] {
-			return
+			return false
 		}
 	}
-	if _, err := cidr.ParsePrefix(string(text)); err != nil || path == "" {
-		return
-	}
-	if s.count[path]++; s.count[path] == 1 {
-		s.found = append(s.found, path)
-	}
+	_, err := cidr.ParsePrefix(string(text))
+	return err == nil
 }

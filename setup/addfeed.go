@@ -12,6 +12,7 @@ import (
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/configfile"
 	"github.com/voipbl/voipbl/feeds"
+	"github.com/voipbl/voipbl/fetch"
 	"github.com/voipbl/voipbl/internal/exit"
 	"github.com/voipbl/voipbl/internal/problem"
 	"github.com/voipbl/voipbl/state"
@@ -72,6 +73,11 @@ func (a *addingFeed) run(ctx context.Context) error {
 	}
 	if a.DryRun {
 		return nil
+	}
+	if file := preset.Feed().Access.SecretFile; file != "" { // no fetch fails for want of it
+		if _, err := fetch.ReadSecret(file); err != nil {
+			return &exit.Error{Code: exit.NotApplied, Err: fmt.Errorf("%w; it needs %s", fetch.SecretFile(a.Name, file, err), preset.Needs)}
+		}
 	}
 	unlock, err := state.Lock(ctx, a.cfg.RunDir, state.ConnectLock, a.verb(), a.Wait, nil)
 	if err != nil {

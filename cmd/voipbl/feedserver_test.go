@@ -149,6 +149,9 @@ func (s *feedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		serve(w, r, text)
+	case "400": // with a body, as APIBAN says that there is no more
+		w.WriteHeader(http.StatusBadRequest)
+		w.Write(text)
 	case "private": // for those who know the secret, in a header or as a password
 		if _, password, _ := r.BasicAuth(); password != "s3cr3tkey" && r.Header.Get("X-Api-Key") != "s3cr3tkey" {
 			http.Error(w, "who are you", http.StatusUnauthorized)
