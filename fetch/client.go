@@ -116,7 +116,7 @@ type Response struct {
 	Attempts           int    // requests made, redirects not counted: 1 to 4
 	Bytes              int64  // written, after decompression
 
-	Status int        // 200, 304, or Request.Also
+	Status int // 200, 304, or Request.Also
 
 	Talked []web.Peer // the hosts that answered, or were tried
 }

@@ -65,7 +65,7 @@ func (a *addingFeed) run(ctx context.Context) error {
 	preset, known := feeds.PresetOf(a.Name)
 	if !known {
 		return &exit.Error{Code: exit.Usage, Err: (&problem.Problem{
-			Error: fmt.Sprintf("there is no preset %q", a.Name), Remedy: "see \"voipbl feeds presets\"; other lists are written into the configuration by hand",
+			Error: fmt.Sprintf("there is no preset %q", a.Name), Remedy: "see \"voipbl feeds presets\"; add other lists to \"feeds\" by hand",
 		}).Err()}
 	}
 	if err := a.decide(preset); err != nil {
