@@ -1,7 +1,6 @@
 package feeds
 
 import (
-	"bufio"
 	"io"
 	"iter"
 
@@ -16,16 +15,12 @@ func (r *Reader) lines(f config.Feed, parts iter.Seq2[fetch.Part, io.Reader]) it
 	source := form.Source{Form: f.Form, MaxBytes: r.limits.MaxBytes, Scratch: func() (form.File, error) { return r.store.Scratch() }}
 	return func(yield func(fetch.Part, io.Reader) bool) {
 		for part, in := range parts {
-			buf := readers.Get().(*bufio.Reader)
-			buf.Reset(in)
-			l := source.Lines(buf)
+			l := source.Lines(in)
 			if !l.Plain() {
 				part.Size = 0 // nobody knows how many lines there will be
 			}
 			more := yield(part, l)
 			l.Close()
-			buf.Reset(nil)
-			readers.Put(buf)
 			if !more {
 				return
 			}

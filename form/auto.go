@@ -13,8 +13,9 @@ import (
 	"github.com/voipbl/voipbl/internal/filekind"
 )
 
-// headSize is how much of a body its form is decided by, in bytes.
-const headSize = 32 << 10
+// headSize is how much of a body its form is decided by, in bytes: the kind of file by the first 512,
+// and where the addresses of JSON are by a few records.
+const headSize = 4 << 10
 
 // sure returns the form of a body, if no other is possible: an array of addresses as JSON, or
 // lines. Other JSON is refused with what to write.

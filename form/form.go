@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"iter"
+	"sync"
 
 	"github.com/voipbl/voipbl/config"
 	"github.com/voipbl/voipbl/internal/filekind"
@@ -57,12 +58,18 @@ func (r *Reader) Close() {
 	}
 }
 
+// heads are the buffers for the beginnings of bodies, kept for the next: a host may have hundreds of
+// feeds. What follows is read past them.
+var heads = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, headSize) }}
+
 type failed struct{ err error }
 
 func (f failed) Read([]byte) (int, error) { return 0, f.err }
 
 func (s Source) open(r *Reader, body io.Reader) error {
-	in := bufio.NewReaderSize(body, headSize)
+	in := heads.Get().(*bufio.Reader)
+	in.Reset(body)
+	r.close = append(r.close, func() { in.Reset(nil); heads.Put(in) })
 	packed, err := s.unpack(r, in)
 	if err != nil {
 		return err
