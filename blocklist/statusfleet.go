@@ -186,6 +186,9 @@ func fleetWords(cfg config.Fleet, agent *state.AgentStatus, banned int, now time
 	if _, why := NotMade(h.Left); why != "" {
 		text += "; not made here: " + why
 	}
+	if h.Uncounted {
+		text += "; the operator's document does not count here (fleet.key)"
+	}
 	if !cfg.Accept {
 		text += "; those of others are not made (fleet.accept)"
 	}

@@ -115,14 +115,16 @@ func TestFleetOperator(t *testing.T) {
 		t.Errorf("before: %v, %v", one.bans(), other.bans())
 	}
 
-	if out, code := o.asks("fleet", "publish", o.at("first"), "--root", o.at("hub"), "--dry-run"); code != 0 || !strings.Contains(out, "would publish the document with serial 1, the first that counts") {
+	if out, code := o.asks("fleet", "publish", o.at("first"), "--root", o.at("hub"), "--dry-run"); code != 0 || !strings.Contains(out, "would publish the document with serial 1, the first that counts") || !strings.Contains(out, "the document names acme, which the hub does not know") {
 		t.Errorf("a dry run: %d: %s", code, out)
 	}
+	o.saves()
 
 	t.Log("it is in force on all hosts")
-	if out, code := o.publishes("first"); code != 0 || !strings.Contains(out, "serial 1") {
+	if out, code := o.publishes("first"); code != 0 || !strings.Contains(out, "serial 1") || strings.Contains(out, "does not know") {
 		t.Fatalf("%d: %s", code, out)
 	}
+	keyless := f.join("late_pbx1", "agree: 2\n", "")
 	one.loses("6.6.6.1")
 	other.gets("6.6.6.3") // whom the operator trusts
 	for _, m := range []*fleetMember{one, other} {
@@ -138,6 +140,17 @@ func TestFleetOperator(t *testing.T) {
 		if out := m.does("fleet", "document"); !lines(out, `^serial 1, signed `) || !lines(out, `^trusted: acme$`) || !lines(out, `^6\.6\.6\.2 +trunk of the fleet`) {
 			t.Errorf("%s", out)
 		}
+	}
+
+	keyless.until("it says that the document does not count", func() bool {
+		out, code := keyless.asks("fleet", "status")
+		return code == 0 && lines(out, `^document +the operator's does not count here: fleet.key is empty$`)
+	})
+	if out, _ := keyless.asks("status"); !strings.Contains(out, "the operator's document does not count here (fleet.key)") {
+		t.Errorf("%s", out)
+	}
+	if out := one.does("fleet", "status"); strings.Contains(out, "document") {
+		t.Errorf("%s", out)
 	}
 
 	t.Log("a host that is revoked in it is not believed, although the hub admits it")

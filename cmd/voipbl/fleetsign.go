@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -166,6 +167,9 @@ hub cannot be asked; 2 usage or configuration.`,
 			}
 			if err != nil {
 				return err
+			}
+			if len(r.Unknown) > 0 {
+				a.Warnings([]string{fmt.Sprintf("the document names %s, which the hub does not know: add what is missing (\"voipbl fleet add\"), or correct the name and sign again", strings.Join(r.Unknown, ", "))})
 			}
 			if !r.New {
 				fmt.Fprintf(a.Out, "the hub has the document with serial %d already\n", r.Serial)

@@ -168,6 +168,9 @@ func (a *app) printFleet(s fleetStatus, accept, all bool, now time.Time) {
 			if left > 0 {
 				t.Row("not made here", why)
 			}
+			if h.Uncounted {
+				t.Row("document", "the operator's does not count here: fleet.key is empty")
+			}
 			if h.Unsaid > 0 {
 				t.Row("unsaid", screen.Plural(h.Unsaid, "own ban", "own bans")+" that the hub does not have yet")
 			}

@@ -20,16 +20,17 @@ type PublishOptions struct {
 
 // Published is what "voipbl fleet publish --json" prints.
 type Published struct {
-	Serial uint64           `json:"serial"`
-	Before uint64           `json:"before"` // the serial of the one that the hub had; 0: none that counts
-	New    bool             `json:"new"`    // it is put at the hub, or would be; false: the hub has it already
-	Error  *problem.Problem `json:"error,omitempty"`
+	Serial  uint64           `json:"serial"`
+	Before  uint64           `json:"before"`  // the serial of the one that the hub had; 0: none that counts
+	New     bool             `json:"new"`     // it is put at the hub, or would be; false: the hub has it already
+	Unknown []string         `json:"unknown"` // sites and hosts that it trusts or lists, and the hub does not know
+	Error   *problem.Problem `json:"error,omitempty"`
 }
 
 // Publish puts a signed document on the hub, which brings it to all hosts.
 func Publish(ctx context.Context, opts PublishOptions) (*Published, error) {
 	h := &hubRun{HubOptions: opts.HubOptions, verb: "voipbl fleet publish"}
-	r := &Published{}
+	r := &Published{Unknown: []string{}}
 	err := notApplied(h.publish(ctx, opts, r))
 	r.Error = problemOf(err)
 	return r, err
@@ -60,6 +61,7 @@ func (h *hubRun) publish(ctx context.Context, opts PublishOptions, r *Published)
 		return (&problem.Problem{Error: opts.File + ": " + err.Error(), Remedy: "sign it (voipbl fleet sign --key KEY DOCUMENT -o FILE) with the key of \"voipbl fleet init --document-key\", and publish FILE"}).Err()
 	}
 	r.Serial = d.Serial
+	r.Unknown = append(r.Unknown, unknownNames(d, h.op.Hosts)...)
 	creds, err := h.op.AdminCreds()
 	if err != nil {
 		return err

@@ -168,6 +168,7 @@ type Health struct {
 	Ignored   uint64         `json:"ignored"`            // messages that are not understood
 	Left      map[string]int `json:"left,omitempty"`     // believed bans that are not made here, by the words for why
 	Clock     time.Duration  `json:"clock"`              // how far this host's clock is ahead of the hub's
+	Uncounted bool           `json:"uncounted"`          // the hub has a document of the operator, and no key here by which it counts
 }
 
 // Reported is the health that the agent was told last.

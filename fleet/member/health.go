@@ -47,6 +47,7 @@ func (s *session) health() link.Health {
 		h.Error = "the agent, asked to change bans of others: " + s.untold.Error()
 	}
 	h.Left = s.book.left()
+	h.Uncounted = s.latest != nil && !s.s.TakesDocument
 	return h
 }
 
