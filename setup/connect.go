@@ -34,7 +34,7 @@ import (
 var defaultHEP = netip.MustParseAddrPort("127.0.0.1:460")
 
 // watcherUnit is the unit of the watcher.
-const watcherUnit = "voipbl-pbx.service"
+var watcherUnit = units.Watcher.Service()
 
 // ConnectOptions are what the admin asks of "voipbl pbx connect" and "voipbl pbx disconnect".
 type ConnectOptions struct {
@@ -420,7 +420,7 @@ func (c *connecting) asterisk(ctx context.Context) error {
 	if c.Root != "" {
 		c.note("have that Asterisk read its files: %s", strings.Join(c.plan.Commands(), "; "))
 		if !c.Off {
-			c.note("start this host's watcher, if it does not run: systemctl enable --now %s", watcherUnit)
+			c.note("start this host's watcher, if it does not run: %s", units.Watcher.StartRemedy(units.Systemd()))
 		}
 		return nil
 	}

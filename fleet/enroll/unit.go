@@ -5,13 +5,14 @@ import (
 	"strings"
 
 	"github.com/voipbl/voipbl/internal/probe"
+	"github.com/voipbl/voipbl/internal/units"
 )
 
 // The units that take part in a fleet.
-const (
-	serverUnit = "nats-server.service" // Debian's, on the hub
-	keeperUnit = "voipbl-hub.service"  // keeps the streams of the hub as they should be
-	memberUnit = "voipbl-fleet.service"
+var (
+	serverUnit = units.Server.Service() // Debian's, on the hub
+	keeperUnit = units.Keeper.Service() // keeps the streams of the hub as they should be
+	memberUnit = units.Member.Service()
 )
 
 // systemctl has systemd do something.

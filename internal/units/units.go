@@ -19,6 +19,9 @@ var (
 	Server  = Unit{"nats-server", "nats-server -c /etc/nats-server.conf"}
 )
 
+// Service is the name of the unit as systemd has it.
+func (u Unit) Service() string { return u.Name + ".service" }
+
 // Systemd reports whether systemd runs this machine, as sd_booted(3) does.
 func Systemd() bool {
 	_, err := os.Stat("/run/systemd/system")
