@@ -1,6 +1,8 @@
 package config
 
 import (
+	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -33,28 +35,41 @@ const (
 )
 
 // access checks the keys that say what is sent to a feed's server.
-func (r *reader) access(key string, raw *rawFeed, url string) (a Access) {
+func (r *reader) access(key string, raw *rawFeed, of string) (a Access) {
 	readList(r, key+".headers", raw.Headers, &a.Headers, parseHeader)
 	read(r, key+".user", raw.User, &a.User, parseUser)
 	read(r, key+".secret_file", raw.SecretFile, &a.SecretFile, parseSecretFile)
 	if len(a.Headers) > maxHeaders {
 		r.fail(key+".headers", faultf("expected fewer", "more than %d headers", maxHeaders))
 	}
-	used := a.User != "" || strings.Contains(url, Secret) || slices.ContainsFunc(a.Headers, func(h string) bool { return strings.Contains(h, Secret) })
+	if a.Asks() && inTheClear(of) {
+		r.fail(key+".url", faultf("expected https, or an address of this host such as 127.0.0.1", "plain http, over which anyone on the way can read the headers and the secret"))
+	}
+	used := a.User != "" || strings.Contains(of, Secret) || slices.ContainsFunc(a.Headers, func(h string) bool { return strings.Contains(h, Secret) })
 	switch written := r.written(key + ".secret_file"); {
 	case written && !used && r.written(key+".url"):
 		r.fail(key+".secret_file", faultf("expected \"user\", or {secret} in the url or in a header", "nothing uses the secret"))
 	case used && !written:
-		r.fail(key, faultf(secretExample, "secret_file is missing, which %s needs", usesOf(a, url)))
+		r.fail(key, faultf(secretExample, "secret_file is missing, which %s needs", usesOf(a, of)))
 	}
 	return a
 }
 
-func usesOf(a Access, url string) string {
+// inTheClear reports whether what is sent to a URL can be read on the way.
+func inTheClear(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" {
+		return false
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() != "localhost" && (err != nil || !addr.IsLoopback())
+}
+
+func usesOf(a Access, of string) string {
 	switch {
 	case a.User != "":
 		return "\"user\""
-	case strings.Contains(url, Secret):
+	case strings.Contains(of, Secret):
 		return "{secret} in the url"
 	}
 	return "{secret} in a header"

@@ -131,6 +131,7 @@ func feeds() *rapid.Generator[Feed] {
 	return rapid.Custom(func(t *rapid.T) Feed {
 		f := Feed{Name: names().Draw(t, "name")}
 		f.Schedule = mustSchedule(rapid.SampledFrom([]string{"0 */4 * * *", "@every 90s", "@hourly", "*/5 1,2 * jan mon-fri"}).Draw(t, "schedule"))
+		f.Form = forms().Draw(t, "form")
 		if rapid.Bool().Draw(t, "local") {
 			f.Path = paths().Draw(t, "path")
 			f.Optional = rapid.Bool().Draw(t, "optional")
@@ -142,6 +143,10 @@ func feeds() *rapid.Generator[Feed] {
 		if _, fault := parseURL(string(f.URL), false); fault != nil {
 			f.URL = "https://example.net/?wn[]=a&bc=US,CA"
 		}
+		f.Access = accesses().Draw(t, "access")
+		if f.Form.Format == FormatJSON && rapid.Bool().Draw(t, "pages") {
+			f.Next, f.URL = "meta.next", "https://example.net/{next:0}"
+		}
 		f.MinEntries = rapid.IntRange(0, maxMinEntries).Draw(t, "min")
 		f.MaxCoverage = float64(rapid.IntRange(1, 1e6).Draw(t, "coverage")) / 1e6
 		f.FrozenAfter = rapid.IntRange(0, maxFrozenAfter).Draw(t, "frozen")
@@ -149,6 +154,34 @@ func feeds() *rapid.Generator[Feed] {
 			return time.Duration(rapid.Int64Range(1, int64(maxSplay)).Draw(t, "splay"))
 		})).Draw(t, "auto")
 		return f
+	})
+}
+
+func forms() *rapid.Generator[Form] {
+	return rapid.Custom(func(t *rapid.T) Form {
+		switch f := (Form{Format: rapid.SampledFrom([]string{"", FormatLines, FormatJSON, FormatCSV}).Draw(t, "format")}); f.Format {
+		case FormatJSON:
+			f.Fields = rapid.SampledFrom([][]string{{"ip"}, {"data[].ip", "[][].a-b"}, {"a.b[]"}}).Draw(t, "fields")
+			return f
+		case FormatCSV:
+			f.Column = rapid.SampledFrom([]string{"ip", "2", "an address: #1"}).Draw(t, "column")
+			f.Separator = rapid.SampledFrom([]byte(",;|\t")).Draw(t, "separator")
+			return f
+		default:
+			return f
+		}
+	})
+}
+
+func accesses() *rapid.Generator[Access] {
+	return rapid.Custom(func(t *rapid.T) (a Access) {
+		if rapid.Bool().Draw(t, "headers") {
+			a.Headers = []string{"X-Key: " + rapid.StringMatching(`[!-~]{1,9}`).Draw(t, "value"), "Accept: a/b"}
+		}
+		if rapid.Bool().Draw(t, "user") {
+			a.User, a.SecretFile = rapid.StringMatching(`[a-z #'"é]{0,5}[a-z]`).Draw(t, "name"), "/etc/a secret"
+		}
+		return a
 	})
 }
 
