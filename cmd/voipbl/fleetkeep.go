@@ -21,8 +21,9 @@ func (a *app) fleetKeepCommand() *cobra.Command {
 		Long: `Make the streams in which the hub's server has the bans of all hosts, their
 heartbeats and their lists, and mend them, once a minute and after each restart
 of the server. Take out what revoked hosts have said, which a store from a
-backup may have, and end readers of the streams that no host makes. It needs no
-rights but the key that "voipbl fleet init" has written for it.
+backup may have. Make the readers that hosts ask for: without this process, a
+host that comes hears nothing. It needs no rights but the key that "voipbl fleet
+init" has written for it.
 
 Exit status: 0 ended by a signal; 1 failed; 2 usage.`,
 		Example: `  systemctl enable --now voipbl-hub    as a service`,

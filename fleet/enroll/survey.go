@@ -26,9 +26,6 @@ func (h *hubRun) survey(ctx context.Context, s *HubStatus, now time.Time) {
 	}
 	s.Keeper, s.Sequence = kept, seen.Sequence
 	s.Problems = append(s.Problems, h.streamProblems(kept, seen)...)
-	if ended := h.endedReaders(seen.Ended, now); ended != nil {
-		s.Problems = append(s.Problems, ended)
-	}
 	if lost := h.lostDocument(seen); lost != nil {
 		s.Problems = append(s.Problems, lost)
 	}

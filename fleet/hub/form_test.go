@@ -42,6 +42,8 @@ func TestForm(t *testing.T) {
 			if _, err := js.CreateStream(t.Context(), c); err != nil {
 				t.Fatal(err)
 			}
+			_, err := makeReaders(t.Context(), h.keeperLogin()) // before the keeper has looked at the streams
+			h.must(err)
 			o := h.join("acme_pbx1")
 			if test.believed {
 				o.awaitSynced(1)

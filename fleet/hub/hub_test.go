@@ -115,11 +115,17 @@ func (h *theHub) keep() *journal {
 // keeperStreams is what the keeper may do with streams.
 func (h *theHub) keeperStreams() jetstream.JetStream {
 	h.t.Helper()
-	creds, err := h.op.KeeperCreds()
-	h.must(err)
-	js, err := jetstream.New(h.login(creds.Text(), serverAPI))
+	js, err := jetstream.New(h.keeperLogin())
 	h.must(err)
 	return js
+}
+
+// keeperLogin connects with the rights of the keeper.
+func (h *theHub) keeperLogin() *nats.Conn {
+	h.t.Helper()
+	creds, err := h.op.KeeperCreds()
+	h.must(err)
+	return h.login(creds.Text(), serverAPI)
 }
 
 // login connects a user until the test ends.

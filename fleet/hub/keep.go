@@ -43,13 +43,9 @@ type keeper struct {
 	KeeperOptions
 	member  member
 	trouble string // what was logged last
-	most    int    // readers that are ended at each look
-	ending  bool   // at the last look there were some
 }
 
-func newKeeper(o KeeperOptions, m member) *keeper {
-	return &keeper{KeeperOptions: o, member: m, most: mostEnded}
-}
+func newKeeper(o KeeperOptions, m member) *keeper { return &keeper{KeeperOptions: o, member: m} }
 
 func (k *keeper) run(ctx context.Context) error {
 	pause := keeperPause
@@ -102,15 +98,13 @@ func (k *keeper) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for rest := 0; ; rest-- {
-		err := errors.Join(k.look(ctx, js), k.silence(ctx, nc, js))
-		if rest <= 0 {
-			n, wrong := k.endReaders(ctx, js)
-			if err = errors.Join(err, wrong); n < k.most {
-				rest = readersEvery
-			}
-		}
-		k.say(err)
+	making, err := makeReaders(ctx, nc)
+	if err != nil {
+		return err
+	}
+	defer making.Unsubscribe()
+	for {
+		k.say(errors.Join(k.look(ctx, js), k.silence(ctx, nc, js)))
 		if sleep(ctx, lookEvery) != nil {
 			return context.Cause(ctx)
 		}

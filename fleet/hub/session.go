@@ -167,8 +167,7 @@ func (s *session) follow(ctx context.Context) error {
 	}
 }
 
-// inactive is after how long the hub deletes a consumer that nobody uses. A longer time would have the keeper of an
-// earlier version end the consumers of hosts: see stays.
+// inactive is after how long the hub deletes a consumer that nobody uses.
 const inactive = 5 * time.Minute
 
 // mostRequests is for how many requests of a host the hub has room. There is one at a time, and some whose ends have
@@ -251,18 +250,11 @@ func (s *session) consumer(ctx context.Context, from uint64) (*jetstream.Consume
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return nil, asked("to delete this host's former consumer", err)
 	}
-	config := jetstream.ConsumerConfig{
-		Name: s.member.consumer, DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckNonePolicy,
-		InactiveThreshold: inactive, MemoryStorage: true, MaxWaiting: mostRequests,
-	}
-	if from > 0 {
-		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from
-	}
-	made, err := s.js.CreateConsumer(ctx, keys.Stream, config)
+	made, err := askReader(ctx, s.nc, s.member, from)
 	if err != nil {
 		return nil, asked("for a consumer", err)
 	}
-	return made.CachedInfo(), nil
+	return made, nil
 }
 
 func asked(what string, err error) error { return fmt.Errorf("the hub, asked %s: %w", what, err) }

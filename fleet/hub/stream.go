@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -65,6 +66,9 @@ func plainForm() jetstream.StreamConfig {
 		MaxBytes:          -1,
 		Replicas:          1,
 		NoAck:             true, // see package keys
+		// The server remembers for that long what each message calls itself, up to 16 KB of it. 100 ms is the
+		// least that it takes; without a time it takes two minutes, in which one host fills its memory.
+		Duplicates: 100 * time.Millisecond,
 		// What a host has said is replaced, never deleted: a reader would not notice that.
 		DenyDelete: true,
 		DenyPurge:  true,
@@ -118,6 +122,7 @@ func keeps(want, got jetstream.StreamConfig) []string {
 	add(got.MaxMsgs <= 0 && want.MaxMsgs > 0, "max_msgs %d", got.MaxMsgs)
 	add(got.MaxBytes <= 0 && want.MaxBytes > 0, "max_bytes %d", got.MaxBytes)
 	add(want.AllowDirect && !got.AllowDirect, "allow_direct false")
+	add(got.Duplicates > want.Duplicates, "duplicate_window %s", got.Duplicates)
 	add(!got.DenyDelete, "deny_delete false")
 	add(!got.DenyPurge, "deny_purge false")
 	return is

@@ -23,7 +23,6 @@ type Survey struct {
 	Sequence   uint64      // of the last message in the stream of bans
 	Document   []byte      // the operator's; nil if the hub has none
 	Published  time.Time   // when the hub got that
-	Ended      Ended       // readers that were ended since no host makes such ones
 
 	// Streams are what is wrong with the streams, by name. It is the keeper that mends them.
 	Streams map[string]error
@@ -64,7 +63,7 @@ func Look(ctx context.Context, urls []string, creds []byte) (*Survey, error) {
 		}
 	}
 	if bans := there[keys.Stream]; bans != nil {
-		s.Sequence, s.Ended = bans.CachedInfo().State.LastSeq, endedOf(bans.CachedInfo().Config.Description)
+		s.Sequence = bans.CachedInfo().State.LastSeq
 		switch last, err := bans.GetLastMsgForSubject(ctx, documentSubject); {
 		case err == nil:
 			s.Document, s.Published = last.Data, last.Time

@@ -57,8 +57,10 @@
 // a key, so by all requests as one service, as HOSTS has them, a relay could make consumers by any name, until the
 // stream has as many as it may have and other hosts get none. So it can make one for each key of its hosts. It
 // can end or read the consumer of whoever's public key it knows, which are its hosts. An answer that is to go to the
-// subject of a request becomes that request: one that the relay could have made itself. What it makes so that it would
-// stay when the relay is cut off, the keeper ends.
+// subject of a request becomes that request: one that the relay could have made itself.
+//
+// The keeper makes these consumers, and each host's: a subject says whose a consumer is, but not which form it has, and
+// a form can take all memory of nats-server 2.9, or end it. Of a request only the message counts with which to begin.
 //
 // The server checks each of these imports against all others of the account: a relay of 500 hosts takes it a
 // quarter of a second. What is imported by name is a list that it walks for each new consumer: with 20 relays of

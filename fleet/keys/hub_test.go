@@ -70,7 +70,27 @@ func startForm(t testing.TB, program testnats.Program, other map[string]any, pre
 	} else {
 		h.makeStream(other)
 	}
+	h.passRequests(keeper)
 	return h
+}
+
+// passRequests passes the requests of hosts for a consumer on to the server, with the keeper's rights and
+// as they are: the keeper itself would change them, and would repair what an attack has done.
+func (h *hub) passRequests(c keys.Creds) {
+	h.t.Helper()
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM([]byte(c.CA))
+	nc, err := nats.Connect(h.op.URLs()[0], nats.UserJWTAndSeed(c.Token, c.Seed), nats.Secure(&tls.Config{RootCAs: pool}),
+		nats.CustomInboxPrefix(keys.Inbox(c.Name)), nats.NoReconnect(), nats.Timeout(answerLimit))
+	h.must(err)
+	h.t.Cleanup(nc.Close)
+	_, err = nc.Subscribe(keys.ReaderRequests+"*", func(ask *nats.Msg) {
+		key := strings.TrimPrefix(ask.Subject, keys.ReaderRequests)
+		if answer, err := nc.Request("$JS.API.CONSUMER.CREATE."+keys.Stream+"."+key, ask.Data, answerLimit); err == nil {
+			_ = ask.Respond(answer.Data)
+		}
+	})
+	h.must(errors.Join(err, nc.Flush()))
 }
 
 func (h *hub) must(err error) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/jwt/v2"
 
@@ -24,6 +25,10 @@ const (
 	APIPrefix = "fleet.api"
 
 	jsAPI = "$JS.API"
+
+	// ReaderRequests is what the subjects begin with at which the keeper gets the requests of hosts for a
+	// consumer; the host's public key follows. See keeperRights.
+	ReaderRequests = "keep.reader."
 )
 
 // Inbox returns the prefix of the subjects at which a user gets answers: no other user may listen there.
@@ -102,16 +107,21 @@ func takeListsOut() []string {
 }
 
 // keeperRights are those of the process on the hub that keeps the streams as they have to be, takes out what
-// revoked hosts have said, and ends readers that no host makes.
+// revoked hosts have said, and makes the consumers of hosts. Hosts do not ask the
+// server for them: a subject says whose consumer it is, but not which form it has, and nats-server 2.9
+// makes room for as many waiting requests as it is told, up to all memory, or ends.
 func keeperRights() jwt.UserPermissionLimits {
 	var publish jwt.StringList
 	for _, name := range streams {
 		publish.Add(jsAPI+".STREAM.INFO."+name, jsAPI+".STREAM.CREATE."+name, jsAPI+".STREAM.UPDATE."+name)
 	}
 	publish.Add(allSlots, jsAPI+".STREAM.MSG.GET."+Stream)
-	publish.Add(jsAPI+".CONSUMER.LIST."+Stream, jsAPI+".CONSUMER.INFO."+Stream+".*", jsAPI+".CONSUMER.DELETE."+Stream+".*")
+	publish.Add(jsAPI + ".CONSUMER.CREATE." + Stream + ".*")
 	publish.Add(takeListsOut()...)
-	return permit(publish, Inbox(keeperName))
+	rights := permit(publish, Inbox(keeperName))
+	rights.Sub.Allow.Add(ReaderRequests + "*")
+	rights.Resp = &jwt.ResponsePermission{MaxMsgs: 1, Expires: answerReadersIn}
+	return rights
 }
 
 // adminRights are those of the operator who takes out what a revoked host has said, by messages like
@@ -156,10 +166,12 @@ func permit(publish jwt.StringList, inbox string) jwt.UserPermissionLimits {
 	}
 }
 
-// requests are those to JetStream that hosts may make, after the prefix.
+// answerReadersIn is how long the keeper may take for an answer.
+const answerReadersIn = time.Minute
+
+// requests are those to JetStream that hosts may make, after the prefix, beside those for a consumer.
 var requests = []string{
 	"STREAM.INFO." + Stream,
-	"CONSUMER.CREATE." + Stream + ".*",
 	"CONSUMER.DELETE." + Stream + ".*",
 	"CONSUMER.MSG.NEXT." + Stream + ".*",
 	"DIRECT.GET." + Lists + "." + fleet.ListSubject("*"),
@@ -206,6 +218,7 @@ func streamsAccount(account, hosts string) *jwt.AccountClaims {
 	for _, r := range requests {
 		a.AddMapping(jwt.Subject(APIPrefix+"."+r), jwt.WeightedMapping{Subject: jwt.Subject(jsAPI + "." + strings.Replace(r, "*", "$1", 1)), Weight: 100})
 	}
+	a.AddMapping(jwt.Subject(APIPrefix+".CONSUMER.CREATE."+Stream+".*"), jwt.WeightedMapping{Subject: ReaderRequests + "$1", Weight: 100})
 	return a
 }
 
