@@ -28,7 +28,7 @@ min_entries: 1000`, // of about 100,000
 	},
 	{
 		Name:  "apiban",
-		About: "attackers of SIP servers in the last seven days, seen by honeypots",
+		About: "attackers of SIP in the last seven days, seen by honeypots",
 		Terms: "free with a key of your own",
 		Needs: "a key from https://apiban.org, in /etc/voipbl/apiban.secret (chmod 600)",
 		Text: `url: https://apiban.org/api/{secret}/banned/{next:100}
@@ -42,8 +42,8 @@ frozen_after: 72`, // of some hundreds to thousands, 250 a page
 	},
 	{
 		Name:  "spamhaus-drop",
-		About: "IPv4 networks that criminals have taken or hired whole (Spamhaus DROP)",
-		Terms: "free; renewed daily, at most one fetch an hour; keep the copyright note with copies",
+		About: "IPv4 networks in the hands of criminals (Spamhaus DROP)",
+		Terms: "free; renewed daily; at most one fetch an hour",
 		Text: `url: https://www.spamhaus.org/drop/drop_v4.json
 format: json
 field: cidr
@@ -64,7 +64,7 @@ frozen_after: 30`, // of about 80, which change rarely
 	},
 	{
 		Name:  "blocklist-de-sip",
-		About: "attackers of SIP servers in the last 48 hours, reported to blocklist.de",
+		About: "attackers of SIP in the last 48 hours, reported to blocklist.de",
 		Terms: "free; renewed every half hour",
 		Text: `url: https://lists.blocklist.de/lists/sip.txt
 schedule: "0 * * * *"
@@ -81,8 +81,8 @@ min_entries: 10`,
 	},
 	{
 		Name:  "firehol-level1",
-		About: "FireHOL's first level: Spamhaus DROP, DShield and others, and space that nobody uses",
-		Terms: "free, under the terms of the lists in it; renewed every few hours",
+		About: "Spamhaus DROP, DShield and others in one, and unused space",
+		Terms: "free, as the lists in it are; renewed every few hours",
 		Text: `url: https://raw.githubusercontent.com/firehol/blocklist-ipsets/master/firehol_level1.netset
 schedule: "0 */4 * * *"
 min_entries: 500

@@ -15,7 +15,7 @@ func TestPresets(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, p := range Presets() {
 		f := p.Feed()
-		if seen[p.Name] || f.Name != p.Name || f.Insecure || !strings.HasPrefix(string(f.URL), "https://") || f.MinEntries <= 1 || p.About == "" || p.Terms == "" {
+		if seen[p.Name] || f.Name != p.Name || f.Insecure || !strings.HasPrefix(string(f.URL), "https://") || f.MinEntries <= 1 || p.About == "" || p.Terms == "" || len(p.About) > 69 || len(p.Terms) > 69 { // 80 columns
 			t.Errorf("%+v", p)
 		}
 		seen[p.Name] = true
